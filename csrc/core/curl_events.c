@@ -1,0 +1,235 @@
+/*
+** What libcurl calls back. It may do so from many of its functions, so an exchange that is being
+** cancelled is taken off its handle first: without one, all of these do nothing.
+*/
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ascii.h"
+#include "curl_parts.h"
+
+/* ---- connecting ---- */
+
+/* A second try would be a request sent again behind our back: it ends before it connects anywhere. */
+static bool tries_again(const struct mr_curl_handle *handle) {
+  return handle->progress.sends > 0;
+}
+
+static void reached(struct mr_curl_handle *handle, enum mr_exchange_phase phase) {
+  if (handle->progress.phase < phase) handle->progress.phase = phase;
+}
+
+static int on_resolve(void *state, void *reserved, void *context) {
+  struct mr_curl_handle *handle = context;
+  (void)state, (void)reserved;
+  if (!handle->x) return 0;
+  if (tries_again(handle)) {
+    handle->progress.sends++;
+    return 1;
+  }
+  reached(handle, MR_PHASE_RESOLVE);
+  return 0;
+}
+
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+  struct mr_curl_handle *handle = context;
+  (void)purpose;
+  if (!handle->x) return CURL_SOCKET_BAD;
+  if (tries_again(handle)) {
+    handle->progress.sends++;
+    return CURL_SOCKET_BAD;
+  }
+  int descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (descriptor < 0) return CURL_SOCKET_BAD;
+  struct mr_curl_pool *pool = handle->pool;
+  if (!mr_curl_loop_opened(&pool->transport->loop, descriptor, pool->route)) {
+    close(descriptor);
+    return CURL_SOCKET_BAD;
+  }
+  handle->progress.connected = true;
+  reached(handle, MR_PHASE_CONNECT);
+  return descriptor;
+}
+
+/* The connection may outlive the handle that opened it, so the context is the transport. */
+static int on_close(void *context, curl_socket_t descriptor) {
+  struct mr_transport *transport = context;
+  mr_curl_loop_closing(&transport->loop, descriptor);
+  return close(descriptor);
+}
+
+static int on_ready(void *context, char *remote, char *local, int remote_port, int local_port) {
+  struct mr_curl_handle *handle = context;
+  (void)remote, (void)local, (void)remote_port, (void)local_port;
+  if (!handle->x || handle->progress.sends++ > 0) return CURL_PREREQFUNC_ABORT;
+  int64_t now_us = mr_clock_now(handle->pool->transport->clock);
+  handle->progress.sent_us = handle->active_us = now_us;
+  reached(handle, MR_PHASE_SEND);
+  handle->x->events->on_sent(handle->x);
+  return CURL_PREREQFUNC_OK;
+}
+
+/* ---- the body of the request ---- */
+
+static size_t on_read(char *bytes, size_t unit, size_t count, void *context) {
+  struct mr_curl_handle *handle = context;
+  struct mr_exchange *x = handle->x;
+  struct mr_curl_progress *progress = &handle->progress;
+  if (!x) return CURL_READFUNC_ABORT;
+  int64_t left = x->body_size - progress->read;
+  size_t room = unit * count;
+  if (left <= 0) return 0;
+  if ((int64_t)room > left) room = (size_t)left;
+  int64_t size = x->events->on_read(x, bytes, room);
+  progress->failed_read = size < 0;
+  progress->short_read = size == 0;
+  if (size <= 0) return CURL_READFUNC_ABORT;
+  progress->read += size;
+  handle->active_us = handle->pool->transport->now_us;
+  return (size_t)size;
+}
+
+/* ---- the answer ---- */
+
+/* What libcurl is to be told for a chunk of 'size' bytes. */
+static size_t answer(struct mr_curl_handle *handle, enum mr_flow flow, size_t size) {
+  handle->pool->transport->told = true;
+  if (flow == MR_FLOW_ON) return size;
+  if (flow == MR_FLOW_PAUSE) {
+    handle->progress.paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  handle->progress.stopped = true;
+  return CURL_WRITEFUNC_ERROR;
+}
+
+static void note_received(struct mr_curl_handle *handle) {
+  struct mr_curl_progress *progress = &handle->progress;
+  const struct mr_transport *transport = handle->pool->transport;
+  handle->active_us = transport->now_us;
+  if (progress->first_byte_us == 0) progress->first_byte_us = mr_clock_now(transport->clock);
+  reached(handle, MR_PHASE_RECEIVE);
+}
+
+static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
+  struct mr_curl_handle *handle = context;
+  size_t size = unit * count;
+  if (!handle->x) return CURL_WRITEFUNC_ERROR;
+  if (size == 0) return 0;
+  note_received(handle);
+  return answer(handle, handle->x->events->on_body(handle->x, bytes, size), size);
+}
+
+/* "HTTP/1.1 200 OK": the version in front of the dot and the three digits, or 0. */
+static int read_status(const char *line, size_t size, int *http_major) {
+  const char *space = memchr(line, ' ', size);
+  if (!space || space < line + 6 || line + size - space < 4) return 0;
+  if (!mr_ascii_is_digit(line[5])) return 0;
+  *http_major = line[5] - '0';
+  int status = 0;
+  for (int i = 1; i <= 3; i++) {
+    if (!mr_ascii_is_digit(space[i])) return 0;
+    status = status * 10 + (space[i] - '0');
+  }
+  return status;
+}
+
+/* libcurl itself takes 101 as the last answer, since nobody asked to switch. */
+static bool is_interim(int status) {
+  return status >= 100 && status < 200 && status != 101;
+}
+
+static enum mr_flow take_status(struct mr_curl_handle *handle, const char *line, size_t size) {
+  struct mr_curl_progress *progress = &handle->progress;
+  int status = read_status(line, size, &progress->http_major);
+  progress->part = is_interim(status) ? MR_PART_INTERIM : MR_PART_FIELDS;
+  if (is_interim(status)) return MR_FLOW_ON;
+  progress->status = status;
+  return handle->x->events->on_status(handle->x, status);
+}
+
+static enum mr_flow take_line(struct mr_curl_handle *handle, const char *line, size_t size) {
+  struct mr_curl_progress *progress = &handle->progress;
+  const struct mr_exchange_events *events = handle->x->events;
+  switch (progress->part) {
+  case MR_PART_STATUS:
+    return take_status(handle, line, size);
+  case MR_PART_INTERIM:
+    if (size == 0) progress->part = MR_PART_STATUS;
+    return MR_FLOW_ON;
+  case MR_PART_FIELDS:
+    if (size > 0) return events->on_header(handle->x, line, size);
+    progress->part = MR_PART_BODY;
+    return events->on_headers_end(handle->x);
+  default: /* a trailer */
+    return MR_FLOW_ON;
+  }
+}
+
+/* A line that paused is given again when the exchange goes on. */
+static size_t on_header(char *bytes, size_t unit, size_t count, void *context) {
+  struct mr_curl_handle *handle = context;
+  struct mr_curl_progress *progress = &handle->progress;
+  size_t size = unit * count, bare = size;
+  if (!handle->x) return CURL_WRITEFUNC_ERROR;
+  if (progress->line_taken) {
+    progress->line_taken = false;
+    return size;
+  }
+  note_received(handle);
+  while (bare > 0 && (bytes[bare - 1] == '\n' || bytes[bare - 1] == '\r'))
+    bare--;
+  enum mr_flow flow = take_line(handle, bytes, bare);
+  progress->line_taken = flow == MR_FLOW_PAUSE;
+  return answer(handle, flow, size);
+}
+
+/* ---- the multi handle's ---- */
+
+int mr_curl_on_socket(CURL *easy, curl_socket_t descriptor, int what, void *context, void *unused) {
+  struct mr_transport *transport = context;
+  struct mr_curl_handle *handle = NULL;
+  int watch = 0;
+  (void)unused;
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) watch |= MR_WATCH_IN;
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) watch |= MR_WATCH_OUT;
+  if (watch) curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&handle);
+  mr_curl_loop_watch(&transport->loop, descriptor, watch, handle);
+  return 0;
+}
+
+int mr_curl_on_timer(CURLM *multi, long timeout_ms, void *context) {
+  struct mr_transport *transport = context;
+  (void)multi;
+  if (timeout_ms < 0)
+    transport->due_us = MR_NEVER;
+  else if (timeout_ms == 0)
+    transport->due_us = 0;
+  else
+    transport->due_us =
+        mr_time_after(mr_clock_now(transport->clock), timeout_ms * MR_MILLISECOND);
+  return 0;
+}
+
+void mr_curl_events_install(struct mr_curl_handle *handle) {
+  CURL *easy = handle->easy;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, handle);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle->message);
+  curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
+  curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, handle);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, handle);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, handle->pool->transport);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, handle);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+  curl_easy_setopt(easy, CURLOPT_READDATA, handle);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
+}

@@ -1,0 +1,213 @@
+/*
+** Descriptors: one epoll set for libcurl's sockets, an eventfd that other threads ring and, for foreign
+** event loops, a timerfd, so that one descriptor tells everything.
+*/
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "curl_parts.h"
+#include "memory.h"
+
+static bool add(int epoll, int descriptor) {
+  struct epoll_event event = {.events = EPOLLIN, .data.fd = descriptor};
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error) {
+  *loop = (struct mr_curl_loop){.epoll = -1, .wake = -1, .timer = -1, .armed_us = MR_NEVER};
+  loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+  loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (loop->epoll >= 0 && loop->wake >= 0 && add(loop->epoll, loop->wake)) return MR_NONE;
+  int reason = errno;
+  mr_curl_loop_close(loop);
+  return mr_fail(error, MR_LIMIT, "cannot open a descriptor for the network loop: %s; too many open files?",
+                 strerror(reason));
+}
+
+void mr_curl_loop_abandon(struct mr_curl_loop *loop) {
+  if (loop->epoll >= 0) close(loop->epoll);
+  if (loop->wake >= 0) close(loop->wake);
+  if (loop->timer >= 0) close(loop->timer);
+  loop->epoll = loop->wake = loop->timer = -1;
+}
+
+void mr_curl_loop_close(struct mr_curl_loop *loop) {
+  mr_curl_loop_abandon(loop);
+  mr_free(loop->sockets);
+  loop->sockets = NULL;
+  loop->socket_count = 0;
+}
+
+bool mr_curl_loop_opened(struct mr_curl_loop *loop, curl_socket_t descriptor,
+                         const struct mr_route *route) {
+  size_t place = (size_t)descriptor;
+  if (place >= loop->socket_count) {
+    size_t count = place + place / 2 + 16;
+    struct mr_curl_socket *sockets = mr_realloc(loop->sockets, count * sizeof *sockets);
+    if (!sockets) return false;
+    memset(sockets + loop->socket_count, 0, (count - loop->socket_count) * sizeof *sockets);
+    loop->sockets = sockets;
+    loop->socket_count = count;
+  }
+  loop->sockets[place] = (struct mr_curl_socket){.open = true, .route = route};
+  return true;
+}
+
+static struct mr_curl_socket *known(const struct mr_curl_loop *loop, curl_socket_t descriptor) {
+  if (descriptor < 0 || (size_t)descriptor >= loop->socket_count) return NULL;
+  struct mr_curl_socket *socket = &loop->sockets[descriptor];
+  return socket->open ? socket : NULL;
+}
+
+/* What epoll should watch becomes what it does watch. A descriptor that is not ours (the resolver's) has
+** no memory of what was asked before, so both ways are tried. */
+static void apply(struct mr_curl_loop *loop, curl_socket_t descriptor, int what) {
+  struct epoll_event event = {.data.fd = descriptor};
+  event.events = (what & MR_WATCH_IN ? EPOLLIN : 0u) | (what & MR_WATCH_OUT ? EPOLLOUT : 0u);
+  if (what == 0)
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, descriptor, &event);
+  else if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, descriptor, &event) && errno == EEXIST)
+    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, descriptor, &event);
+}
+
+static void apply_known(struct mr_curl_loop *loop, curl_socket_t descriptor,
+                        struct mr_curl_socket *socket, int what) {
+  if (socket->watched == what) return;
+  struct epoll_event event = {.data.fd = descriptor};
+  event.events = (what & MR_WATCH_IN ? EPOLLIN : 0u) | (what & MR_WATCH_OUT ? EPOLLOUT : 0u);
+  int change = socket->watched == 0 ? EPOLL_CTL_ADD : what == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+  if (epoll_ctl(loop->epoll, change, descriptor, &event) == 0) socket->watched = (uint8_t)what;
+}
+
+/* Not left to close(2): a forked child may hold the same socket, and epoll would go on reporting it. */
+void mr_curl_loop_closing(struct mr_curl_loop *loop, curl_socket_t descriptor) {
+  struct mr_curl_socket *socket = known(loop, descriptor);
+  if (!socket) return;
+  apply_known(loop, descriptor, socket, 0);
+  *socket = (struct mr_curl_socket){0};
+}
+
+void mr_curl_loop_watch(struct mr_curl_loop *loop, curl_socket_t descriptor, int what,
+                        struct mr_curl_handle *user) {
+  struct mr_curl_socket *socket = known(loop, descriptor);
+  if (!socket) {
+    apply(loop, descriptor, what);
+    return;
+  }
+  socket->wanted = (uint8_t)what;
+  if (what == 0) return;
+  socket->user = user;
+  apply_known(loop, descriptor, socket, what);
+}
+
+void mr_curl_loop_forget(struct mr_curl_loop *loop, const struct mr_curl_handle *user) {
+  for (size_t i = 0; i < loop->socket_count; i++)
+    if (loop->sockets[i].user == user) loop->sockets[i].user = NULL;
+}
+
+void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *route) {
+  for (size_t i = 0; i < loop->socket_count; i++) {
+    struct mr_curl_socket *socket = &loop->sockets[i];
+    if (!socket->open || socket->route != route) continue;
+    socket->route = NULL;
+    if (socket->wanted == 0) shutdown((int)i, SHUT_RDWR);
+  }
+}
+
+/* Bytes moved for this exchange; on a connection with several one cannot tell for which. */
+static void touch(struct mr_curl_handle *user, int64_t now_us) {
+  if (user && user->x && !user->origin->multiplexed) user->active_us = now_us;
+}
+
+/* One event for libcurl, or false when it was for ourselves. An error or a hang-up is given as what was
+** waited for: the read or write that follows tells the reason. */
+static bool translate(struct mr_curl_loop *loop, const struct epoll_event *event, int64_t now_us,
+                      struct mr_curl_event *out) {
+  uint32_t bits = event->events;
+  struct mr_curl_socket *socket = known(loop, event->data.fd);
+  if (socket && socket->wanted == 0) {
+    apply_known(loop, event->data.fd, socket, 0);
+    return false;
+  }
+  if (socket) touch(socket->user, now_us);
+  int wanted = socket ? socket->wanted : MR_WATCH_IN | MR_WATCH_OUT;
+  bool broken = bits & (EPOLLERR | EPOLLHUP);
+  out->descriptor = event->data.fd;
+  out->select = 0;
+  if (bits & EPOLLIN || (broken && wanted & MR_WATCH_IN)) out->select |= CURL_CSELECT_IN;
+  if (bits & EPOLLOUT || (broken && wanted & MR_WATCH_OUT)) out->select |= CURL_CSELECT_OUT;
+  return true;
+}
+
+static void drain(int descriptor) {
+  uint64_t count;
+  ssize_t size = read(descriptor, &count, sizeof count);
+  (void)size; /* nothing there is as good as read */
+}
+
+static int milliseconds(int64_t timeout_us) {
+  if (timeout_us == MR_NEVER) return -1;
+  if (timeout_us <= 0) return 0;
+  int64_t ms = timeout_us / MR_MILLISECOND + (timeout_us % MR_MILLISECOND != 0);
+  return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
+                      struct mr_curl_event events[MR_CURL_BATCH], bool *woken) {
+  struct epoll_event found[MR_CURL_BATCH];
+  int count = epoll_wait(loop->epoll, found, MR_CURL_BATCH, milliseconds(timeout_us));
+  if (count < 0) {
+    *woken = errno == EINTR; /* a signal: whoever called decides what it means */
+    return *woken ? 0 : -1;
+  }
+  int64_t now_us = mr_clock_now(clock);
+  int told = 0;
+  for (int i = 0; i < count; i++) {
+    int descriptor = found[i].data.fd;
+    if (descriptor == loop->wake || descriptor == loop->timer) {
+      drain(descriptor);
+      if (descriptor == loop->wake) *woken = true;
+      if (descriptor == loop->timer) loop->armed_us = MR_NEVER;
+    } else if (translate(loop, &found[i], now_us, &events[told])) {
+      told++;
+    }
+  }
+  return told;
+}
+
+void mr_curl_loop_wake(struct mr_curl_loop *loop) {
+  uint64_t one = 1;
+  ssize_t size = write(loop->wake, &one, sizeof one);
+  (void)size; /* a full counter is awake already */
+}
+
+static bool open_timer(struct mr_curl_loop *loop) {
+  if (loop->timer >= 0) return true;
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (timer < 0) return false;
+  if (!add(loop->epoll, timer)) {
+    close(timer);
+    return false;
+  }
+  loop->timer = timer;
+  return true;
+}
+
+bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us, int64_t at_us) {
+  if (!open_timer(loop)) return false;
+  if (loop->armed_us == at_us) return true;
+  struct itimerspec when = {0};
+  if (at_us != MR_NEVER) { /* relative, because the clock may be another than the timer's */
+    int64_t wait_us = at_us > now_us ? at_us - now_us : 0;
+    when.it_value.tv_sec = wait_us / MR_SECOND;
+    when.it_value.tv_nsec = wait_us % MR_SECOND * 1000 + 1; /* zero would disarm it */
+  }
+  if (timerfd_settime(loop->timer, 0, &when, NULL)) return false;
+  loop->armed_us = at_us;
+  return true;
+}

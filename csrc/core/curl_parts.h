@@ -1,0 +1,193 @@
+/*
+** What the files of the libcurl transport know of each other: transport_curl.c is the instance and its
+** step, curl_loop.c the descriptors that it waits for, curl_pool.c the easy handles and where they
+** connect to, curl_setup.c what is set on them for one exchange, curl_events.c what libcurl calls back,
+** curl_result.c how an exchange ended. Nobody else includes this, and nothing else includes curl.h.
+*/
+#ifndef MR_CURL_PARTS_H
+#define MR_CURL_PARTS_H
+
+#include <curl/curl.h>
+
+#include "timers.h"
+#include "transport.h"
+
+/* ---- the loop ---- */
+
+enum { MR_WATCH_IN = 1, MR_WATCH_OUT = 2 };
+
+struct mr_curl_handle;
+
+struct mr_curl_socket {
+  const struct mr_route *route; /* that it was opened for */
+  struct mr_curl_handle *user;  /* the last that waited for it */
+  uint8_t watched;              /* by epoll */
+  uint8_t wanted;               /* by libcurl */
+  bool open;                    /* opened through us: its closing will be told */
+};
+
+struct mr_curl_loop {
+  int epoll, wake, timer; /* descriptors, -1 without */
+  struct mr_curl_socket *sockets; /* by descriptor */
+  size_t socket_count;
+  int64_t armed_us; /* what the timer descriptor is set to */
+};
+
+struct mr_curl_event {
+  curl_socket_t descriptor;
+  int select; /* CURL_CSELECT_ bits */
+};
+
+#define MR_CURL_BATCH 64
+
+enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error);
+void mr_curl_loop_close(struct mr_curl_loop *loop);   /* the memory too */
+void mr_curl_loop_abandon(struct mr_curl_loop *loop); /* our own descriptors only */
+
+/* libcurl's wishes. Sockets that were opened through us stay watched between two requests: that saves
+** two system calls each, and a server that closes one costs one spurious event. */
+bool mr_curl_loop_opened(struct mr_curl_loop *loop, curl_socket_t descriptor,
+                         const struct mr_route *route); /* false: no memory */
+void mr_curl_loop_closing(struct mr_curl_loop *loop, curl_socket_t descriptor);
+void mr_curl_loop_watch(struct mr_curl_loop *loop, curl_socket_t descriptor, int what,
+                        struct mr_curl_handle *user);
+void mr_curl_loop_forget(struct mr_curl_loop *loop, const struct mr_curl_handle *user);
+/* Ends the idle connections that were opened for the route. */
+void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *route);
+
+/* Waits, returns the number of events for libcurl (0: time is up or interrupted, -1: failed). Sets
+** *woken when mr_curl_loop_wake was called meanwhile. */
+int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
+                      struct mr_curl_event events[MR_CURL_BATCH], bool *woken);
+void mr_curl_loop_wake(struct mr_curl_loop *loop);
+bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us, int64_t at_us); /* false: no timer */
+
+/* Bytes of one read. libcurl allocates them for each exchange in flight. */
+#define MR_CURL_READ_SIZE 16384L
+
+/* ---- where handles connect to ---- */
+
+/* A scheme, host and port that exchanges of one route went to. Parsed once: libcurl copies a parsed URL
+** a good deal faster than it parses one. */
+struct mr_curl_origin {
+  struct mr_curl_origin *next;
+  uint32_t references; /* the pool's list and each handle that has it set */
+  bool https;
+  bool multiplexed; /* HTTP/2 is asked for: a connection may carry several exchanges */
+  bool direct;    /* never through a proxy */
+  bool forwarded; /* plain http through a proxy, which wants the whole URL in the request line */
+  bool exposed;   /* plain http through a proxy, which would read a credential */
+  CURLU *url;
+  char *label; /* "host:port", for messages */
+  char *text;  /* "https://host:port" as it stood in the URL */
+  size_t size;
+};
+
+/* The handles of one route, configured for it. */
+struct mr_curl_pool {
+  struct mr_curl_pool *next;
+  struct mr_transport *transport;
+  const struct mr_route *route;
+  struct mr_curl_handle *idle;
+  struct mr_curl_origin *origins;
+  uint32_t idle_count, in_flight;
+  bool closed; /* freed when the last exchange is over */
+};
+
+enum mr_curl_form { MR_FORM_GET, MR_FORM_HEAD, MR_FORM_MEMORY, MR_FORM_STREAM };
+
+enum mr_curl_part { MR_PART_STATUS, MR_PART_INTERIM, MR_PART_FIELDS, MR_PART_BODY };
+
+/* How far the exchange of a handle came; all zero at its start. */
+struct mr_curl_progress {
+  enum mr_exchange_phase phase;
+  enum mr_curl_part part;
+  int sends; /* on the wire, and then once more if libcurl wanted to */
+  int status, http_major;
+  bool connected;   /* a connection was opened for it */
+  bool stopped;     /* by an event */
+  bool line_taken;  /* a line that paused the exchange comes again and was seen */
+  bool paused, resume_asked;
+  bool short_read;  /* the body ended before its announced size */
+  bool failed_read;
+  bool idle;        /* ended because no byte moved */
+  bool late;        /* ended by its deadline */
+  int64_t read;     /* bytes of the body that on_read brought */
+  int64_t sent_us, first_byte_us; /* of the clock, 0 before */
+  int64_t uploaded; /* as libcurl counted it when the idle timer ran last */
+};
+
+/* An easy handle and what is set on it: a setting is changed only when an exchange needs another. */
+struct mr_curl_handle {
+  CURL *easy;
+  struct mr_curl_pool *pool;
+  struct mr_exchange *x;       /* NULL when idle */
+  struct mr_curl_handle *next; /* in the pool's list or the one of those to resume */
+
+  struct mr_curl_origin *origin;
+  struct mr_buffer target;  /* path and query, or the whole URL for a proxy */
+  struct mr_buffer headers; /* secret: lines as they came */
+  struct curl_slist *lines; /* point into 'headers' */
+  size_t line_capacity, line_count;
+  size_t body_lines;        /* so many at the front are only for requests with a body */
+  struct curl_slist *list;  /* as set */
+  struct curl_slist *connect_to;
+  enum mr_curl_form form;
+  char method[32];
+  long connect_timeout_ms;
+  bool bulk;
+
+  struct mr_timer timer;
+  int64_t started_us, active_us;
+  struct mr_curl_progress progress;
+  char message[CURL_ERROR_SIZE]; /* libcurl's words for a failure */
+};
+
+/* ---- the instance ---- */
+
+struct mr_transport {
+  const struct mr_clock *clock;
+  CURLM *multi;
+  CURLSH *share; /* addresses and TLS sessions, of all its handles */
+  struct mr_curl_loop loop;
+  struct mr_timers timers;
+  struct mr_curl_pool *pools;
+  struct mr_curl_handle *resuming;
+  const char *ca_file; /* NULL: libcurl's own idea of where they are */
+  uint32_t max_idle, max_host;
+  int64_t due_us; /* when libcurl wants to be called; MR_NEVER */
+  int64_t now_us; /* read once a round */
+  int ended;      /* in this step */
+  bool told;      /* an event was called that may give the engine something to do */
+  bool foreign; /* somebody waits for the descriptor: keep its timer set */
+};
+
+/* ---- pool ---- */
+
+/* The handle is ready to be configured, and counted as in flight. */
+enum mr_kind mr_curl_pool_take(struct mr_transport *transport, const struct mr_route *route,
+                               struct mr_curl_handle **out, struct mr_error *error);
+void mr_curl_pool_give(struct mr_curl_handle *handle); /* after its exchange; may free it */
+void mr_curl_pool_close(struct mr_curl_pool *pool);
+struct mr_curl_pool *mr_curl_pool_find(struct mr_transport *transport, const struct mr_route *route);
+
+/* The one that belongs to x->url, made when it is new. The handle has a reference. */
+enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error);
+void mr_curl_origin_drop(struct mr_curl_origin *origin);
+
+/* ---- setup ---- */
+
+/* Everything that handle->x needs, and nothing that is set already. */
+enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error);
+
+/* ---- events ---- */
+
+void mr_curl_events_install(struct mr_curl_handle *handle);
+int mr_curl_on_socket(CURL *easy, curl_socket_t descriptor, int what, void *context, void *unused);
+int mr_curl_on_timer(CURLM *multi, long timeout_ms, void *context);
+
+/* ---- result ---- */
+
+void mr_curl_result(struct mr_curl_handle *handle, CURLcode code, struct mr_exchange_result *result);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+** The only file that knows libcrypto. Hex and base64 stand here for the sake of
+** those who need them: signatures.
+*/
+#include "digest.h"
+
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#define BASE64_BAD 64
+
+static const char base64_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+bool mr_sha256(const void *data, size_t size, uint8_t out[MR_SHA256_SIZE]) {
+  return EVP_Digest(data, size, out, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* An empty key needs a pointer: libcrypto takes NULL for "the last one's key". */
+bool mr_hmac_sha256(const void *key, size_t key_size, const void *data, size_t size,
+                    uint8_t out[MR_SHA256_SIZE]) {
+  if (key_size > INT_MAX) return false;
+  return HMAC(EVP_sha256(), key_size > 0 ? key : "", (int)key_size, data, size, out, NULL) != NULL;
+}
+
+bool mr_equal(const void *a, size_t a_size, const void *b, size_t b_size) {
+  return a_size == b_size && (a_size == 0 || CRYPTO_memcmp(a, b, a_size) == 0);
+}
+
+/* {====== Hex ====== */
+
+enum mr_kind mr_hex(struct mr_buffer *out, const uint8_t *bytes, size_t size) {
+  static const char digits[] = "0123456789abcdef";
+  if (size > SIZE_MAX / 2) return MR_TOO_LARGE;
+  enum mr_kind kind = mr_buffer_reserve(out, size * 2);
+  for (size_t i = 0; kind == MR_NONE && i < size; i++) {
+    char pair[2] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
+    kind = mr_buffer_append(out, pair, 2);
+  }
+  return kind;
+}
+
+static int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool mr_unhex(const char *text, size_t size, uint8_t *out) {
+  if (size % 2 != 0) return false;
+  for (size_t i = 0; i < size; i += 2) {
+    int high = hex_value(text[i]), low = hex_value(text[i + 1]);
+    if (high < 0 || low < 0) return false;
+    out[i / 2] = (uint8_t)(high << 4 | low);
+  }
+  return true;
+}
+
+/* }====== */
+
+/* {====== Base64 (RFC 4648 section 4) ====== */
+
+/* One to three bytes become four letters. */
+static void encode_group(const uint8_t *bytes, size_t size, char letters[4]) {
+  uint32_t bits = (uint32_t)bytes[0] << 16;
+  if (size > 1) bits |= (uint32_t)bytes[1] << 8;
+  if (size > 2) bits |= bytes[2];
+  letters[0] = base64_letters[bits >> 18];
+  letters[1] = base64_letters[bits >> 12 & 63];
+  letters[2] = size > 1 ? base64_letters[bits >> 6 & 63] : '=';
+  letters[3] = size > 2 ? base64_letters[bits & 63] : '=';
+}
+
+enum mr_kind mr_base64(struct mr_buffer *out, const uint8_t *bytes, size_t size) {
+  if (size > SIZE_MAX / 2) return MR_TOO_LARGE;
+  enum mr_kind kind = mr_buffer_reserve(out, size / 3 * 4 + (size % 3 ? 4 : 0));
+  for (size_t i = 0; kind == MR_NONE && i < size; i += 3) {
+    char letters[4];
+    encode_group(bytes + i, size - i, letters);
+    kind = mr_buffer_append(out, letters, 4);
+  }
+  return kind;
+}
+
+static unsigned base64_value(char c) {
+  if (c >= 'A' && c <= 'Z') return (unsigned)(c - 'A');
+  if (c >= 'a' && c <= 'z') return (unsigned)(c - 'a') + 26;
+  if (c >= '0' && c <= '9') return (unsigned)(c - '0') + 52;
+  return c == '+' ? 62 : c == '/' ? 63 : BASE64_BAD;
+}
+
+/* Four letters, of which 'count' are no padding. False when one is no letter of the alphabet, or
+** when bits that belong to no byte are set: one text would then have several spellings (section
+** 3.5). */
+static bool decode_group(const char *letters, size_t count, uint8_t bytes[3]) {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < 4; i++) {
+    unsigned value = i < count ? base64_value(letters[i]) : 0;
+    if (value == BASE64_BAD) return false;
+    bits = bits << 6 | value;
+  }
+  bytes[0] = (uint8_t)(bits >> 16);
+  bytes[1] = (uint8_t)(bits >> 8);
+  bytes[2] = (uint8_t)bits;
+  return count == 4 || (count == 3 && bytes[2] == 0) ||
+         (count == 2 && bytes[1] == 0 && bytes[2] == 0);
+}
+
+static bool decode(const char *text, size_t size, struct mr_buffer *out) {
+  for (size_t i = 0; i < size; i += 4) {
+    size_t count = 4;
+    while (i + 4 == size && count > 2 && text[i + count - 1] == '=')
+      count--;
+    uint8_t bytes[3];
+    if (!decode_group(text + i, count, bytes) || mr_buffer_append(out, bytes, count - 1) != MR_NONE)
+      return false;
+  }
+  return true;
+}
+
+bool mr_unbase64(const char *text, size_t size, struct mr_buffer *out) {
+  size_t start = out->size;
+  if (size % 4 == 0 && decode(text, size, out)) return true;
+  out->size = start;
+  if (out->data) out->data[start] = '\0';
+  return false;
+}
+
+/* }====== */

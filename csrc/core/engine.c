@@ -1,0 +1,214 @@
+#include "engine.h"
+
+#include "engine_parts.h"
+#include "memory.h"
+
+struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error) {
+  struct mr_engine *engine = mr_alloc_zero(1, sizeof *engine);
+  if (engine) engine->queue = mr_queue_open(config->limiter, config->clock, config->seed);
+  if (!engine || !engine->queue) {
+    mr_free(engine);
+    mr_fail(error, MR_LIMIT, "out of memory while the engine was opened");
+    return NULL;
+  }
+  engine->clock = config->clock;
+  engine->limiter = config->limiter;
+  engine->budget = config->budget;
+  mr_random_seed(&engine->random, config->seed);
+  if (config->transport && mr_engine_transport(engine, config->transport, error)) {
+    mr_engine_close(engine);
+    return NULL;
+  }
+  return engine;
+}
+
+static void cancel_all(struct mr_engine *engine, struct mr_request_list *list) {
+  while (list->first)
+    mr_engine_cancel(engine, list->first);
+}
+
+void mr_engine_close(struct mr_engine *engine) {
+  if (!engine) return;
+  cancel_all(engine, &engine->active);
+  cancel_all(engine, &engine->ended);
+  cancel_all(engine, &engine->asking);
+  while (engine->finished.first)
+    mr_list_remove(engine->finished.first);
+  if (engine->transport) engine->type->close(engine->transport);
+  mr_queue_close(engine->queue);
+  mr_timers_free(&engine->timers);
+  mr_free(engine);
+}
+
+bool mr_engine_has_transport(const struct mr_engine *engine) { return engine->transport != NULL; }
+
+enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,
+                                 struct mr_error *error) {
+  if (type->version != MR_TRANSPORT_VERSION)
+    return mr_fail(error, MR_LIMIT, "the %s transport is of another build of moonrest; reinstall it",
+                   type->name);
+  struct mr_transport_config config = {.clock = engine->clock};
+  engine->transport = type->open(&config, error);
+  if (!engine->transport) return MR_LIMIT;
+  engine->type = type;
+  return MR_NONE;
+}
+
+/* Events are for logs: when nobody fetches them, the oldest make room. */
+void mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
+                    enum mr_event_kind kind, int64_t wait_us, const char *reason) {
+  if (engine->event_count == MR_EVENTS_KEPT) {
+    engine->event_first = (engine->event_first + 1) % MR_EVENTS_KEPT;
+    engine->event_count--;
+  }
+  uint32_t place = (engine->event_first + engine->event_count++) % MR_EVENTS_KEPT;
+  engine->events[place] = (struct mr_event){
+      .kind = kind,
+      .tag = request->tag,
+      .attempt = request->attempt,
+      .wait_us = wait_us,
+      .status = request->status,
+      .reason = reason,
+  };
+}
+
+bool mr_engine_next_event(struct mr_engine *engine, struct mr_event *event) {
+  if (engine->event_count == 0) return false;
+  *event = engine->events[engine->event_first];
+  engine->event_first = (engine->event_first + 1) % MR_EVENTS_KEPT;
+  engine->event_count--;
+  return true;
+}
+
+static void fill_ticket(struct mr_request *request) {
+  struct mr_ticket *ticket = &request->ticket;
+  const struct mr_endpoint *endpoint = request->endpoint;
+  for (uint32_t i = 0; i < endpoint->bucket_count; i++)
+    ticket->buckets[ticket->bucket_count++] = endpoint->buckets[i];
+  for (uint32_t i = 0; i < request->bucket_override_count; i++)
+    if (ticket->bucket_count < MR_TICKET_BUCKETS)
+      ticket->buckets[ticket->bucket_count++] = request->bucket_overrides[i];
+  ticket->owner = request;
+}
+
+void mr_engine_start(struct mr_engine *engine, struct mr_request *request) {
+  request->engine = engine;
+  request->started_us = mr_clock_now(engine->clock);
+  request->attempt_us = request->started_us;
+  request->attempt = 1;
+  request->upload_at = request->upload.offset;
+  request->deadline_us = mr_time_after(request->started_us, request->timeout_us);
+  engine->pending++;
+  mr_list_add(&engine->active, request);
+  fill_ticket(request);
+  if (engine->budget)
+    mr_retry_budget_call(engine->budget, request->endpoint->base_url.host, request->started_us);
+  mr_hop_enter(engine, request, request->ticket.jump);
+}
+
+static bool is_on_the_wire(const struct mr_request *request) {
+  return request->state == MR_STATE_SENDING || request->state == MR_STATE_RECEIVING;
+}
+
+void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
+  if (request->engine != engine || mr_request_is_finished(request)) return;
+  if (is_on_the_wire(request) && request->list == &engine->active)
+    engine->type->cancel(engine->transport, &request->exchange);
+  mr_fail(&request->error, MR_CANCELLED, "cancelled while %s", mr_state_name(request->state));
+  mr_judge_finish(engine, request, MR_STATE_CANCELLED);
+}
+
+void mr_engine_resume(struct mr_engine *engine, struct mr_request *request) {
+  if (!request->paused || request->answer.size >= MR_STREAM_WINDOW / 2) return;
+  request->paused = false;
+  if (is_on_the_wire(request) && request->list == &engine->active)
+    engine->type->resume(engine->transport, &request->exchange);
+}
+
+static void start_due(struct mr_engine *engine) {
+  int64_t now_us = mr_clock_now(engine->clock);
+  struct mr_timer *timer;
+  while ((timer = mr_timers_due(&engine->timers, now_us)))
+    mr_hop_enter(engine, timer->owner, true);
+}
+
+static void start_granted(struct mr_engine *engine) {
+  int64_t retry_after_us = -1;
+  struct mr_ticket *ticket;
+  while ((ticket = mr_queue_next(engine->queue, &retry_after_us))) {
+    struct mr_request *request = ticket->owner;
+    if (ticket->state == MR_TICKET_GRANTED) {
+      mr_hop_send(engine, request);
+    } else {
+      request->retry_after_us = retry_after_us;
+      mr_fail(&request->error, MR_THROTTLED, "no slot within the time that this call has; wait %.1f s",
+              (double)retry_after_us / MR_SECOND);
+      mr_judge_finish(engine, request, MR_STATE_FAILED);
+    }
+  }
+}
+
+static void judge_all(struct mr_engine *engine) {
+  while (engine->ended.first) {
+    struct mr_request *request = engine->ended.first;
+    mr_list_add(&engine->active, request);
+    mr_judge_ended(engine, request);
+  }
+}
+
+int64_t mr_engine_next_timer_us(struct mr_engine *engine) {
+  int64_t next_us = mr_timers_next_us(&engine->timers);
+  int64_t queue_us = mr_queue_wake_us(engine->queue);
+  if (queue_us < next_us) next_us = queue_us;
+  if (!engine->transport) return next_us;
+  int64_t wire_us = engine->type->next_timer_us(engine->transport);
+  return wire_us < next_us ? wire_us : next_us;
+}
+
+/* How long the transport may wait: until our own next duty, and not at all when something has finished. */
+static int64_t patience(struct mr_engine *engine, int64_t timeout_us) {
+  if (engine->progress > 0 || engine->asking.first) return 0;
+  int64_t next_us = mr_timers_next_us(&engine->timers);
+  int64_t queue_us = mr_queue_wake_us(engine->queue);
+  if (queue_us < next_us) next_us = queue_us;
+  if (next_us == MR_NEVER) return timeout_us;
+  int64_t left_us = next_us - mr_clock_now(engine->clock);
+  if (left_us < 0) left_us = 0;
+  return left_us < timeout_us ? left_us : timeout_us;
+}
+
+int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error) {
+  engine->progress = 0;
+  if (!engine->transport) return 0;
+  start_due(engine);
+  start_granted(engine);
+  judge_all(engine);
+  if (engine->type->step(engine->transport, patience(engine, timeout_us), error) < 0) return -1;
+  judge_all(engine);
+  start_due(engine);
+  start_granted(engine);
+  return engine->progress;
+}
+
+struct mr_request *mr_engine_next_question(struct mr_engine *engine) { return engine->asking.first; }
+
+uint64_t mr_engine_next_finished(struct mr_engine *engine) {
+  struct mr_request *request = engine->finished.first;
+  if (!request) return 0;
+  mr_list_remove(request);
+  return request->tag;
+}
+
+uint32_t mr_engine_pending(const struct mr_engine *engine) { return engine->pending; }
+
+int mr_engine_descriptor(struct mr_engine *engine) {
+  return engine->transport ? engine->type->descriptor(engine->transport) : -1;
+}
+
+const struct mr_clock *mr_engine_clock(const struct mr_engine *engine) { return engine->clock; }
+
+struct mr_random *mr_engine_random(struct mr_engine *engine) { return &engine->random; }
+
+void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route) {
+  if (engine->transport) engine->type->route_closed(engine->transport, route);
+}

@@ -1,0 +1,78 @@
+/*
+** The engine: the life of every request of one lua_State (or one C program).
+**
+**   new -> throttled -> sending -> receiving -> (asking) -> (waiting -> throttled) -> done | failed
+**
+** and cancelled from anywhere. One thread at a time. Nothing here blocks but mr_engine_step
+** within its timeout.
+*/
+#ifndef MR_ENGINE_H
+#define MR_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "limiter.h"
+#include "random.h"
+#include "request.h"
+#include "retry.h"
+#include "transport.h"
+
+struct mr_engine_config {
+  const struct mr_clock *clock;
+  uint64_t seed;
+  struct mr_limiter *limiter;             /* borrowed */
+  struct mr_retry_budget *budget;         /* borrowed; NULL: none */
+  const struct mr_transport_type *transport; /* NULL: mr_engine_transport brings it later */
+};
+
+enum mr_event_kind { MR_EVENT_QUEUE, MR_EVENT_RETRY, MR_EVENT_REDIRECT };
+
+struct mr_event {
+  enum mr_event_kind kind;
+  uint64_t tag;
+  uint32_t attempt;
+  int64_t wait_us;    /* QUEUE: -1 when unknown */
+  int status;
+  const char *reason; /* a constant */
+};
+
+struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error);
+void mr_engine_close(struct mr_engine *engine); /* cancels what is in flight; requests stay their owners' */
+
+bool mr_engine_has_transport(const struct mr_engine *engine);
+enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,
+                                 struct mr_error *error);
+
+/* Starts it, or fails it: afterwards look at the state. The request may be finished when this returns. */
+void mr_engine_start(struct mr_engine *engine, struct mr_request *request);
+void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request); /* fine when finished */
+void mr_engine_resume(struct mr_engine *engine, struct mr_request *request); /* a stream was read */
+
+/* Drives everything and waits at most timeout_us for something to happen. Returns how many requests finished,
+** were asked about or have new bytes to read; -1 and 'error' when the transport failed as a whole. */
+int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error);
+
+/* What the body of a refusal says; the engine itself reads no JSON. */
+struct mr_meaning {
+  int64_t retry_after_us; /* -1: nothing */
+  bool final;             /* trying again is no use */
+  bool credential_good;   /* a 401 that is about rights, not about who asks */
+};
+
+/* The next request that is MR_STATE_ASKING; resolve it at once. */
+struct mr_request *mr_engine_next_question(struct mr_engine *engine);
+void mr_engine_resolve(struct mr_engine *engine, struct mr_request *request,
+                       const struct mr_meaning *meaning);
+
+uint64_t mr_engine_next_finished(struct mr_engine *engine); /* a tag; 0: none */
+uint32_t mr_engine_pending(const struct mr_engine *engine);
+int64_t mr_engine_next_timer_us(struct mr_engine *engine); /* MR_NEVER */
+int mr_engine_descriptor(struct mr_engine *engine);        /* -1 before the first request */
+bool mr_engine_next_event(struct mr_engine *engine, struct mr_event *event);
+const struct mr_clock *mr_engine_clock(const struct mr_engine *engine);
+struct mr_random *mr_engine_random(struct mr_engine *engine);
+void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route);
+
+#endif

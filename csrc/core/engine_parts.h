@@ -1,0 +1,42 @@
+/*
+** What the three parts of the engine know of each other: engine.c holds the loop, hop.c sends and
+** receives, judge.c decides what an answer means. Nobody else includes this.
+*/
+#ifndef MR_ENGINE_PARTS_H
+#define MR_ENGINE_PARTS_H
+
+#include "engine.h"
+
+#define MR_EVENTS_KEPT 64
+
+struct mr_engine {
+  const struct mr_clock *clock;
+  struct mr_limiter *limiter;
+  struct mr_queue *queue;
+  struct mr_retry_budget *budget;
+  const struct mr_transport_type *type;
+  struct mr_transport *transport;
+  struct mr_timers timers;
+  struct mr_random random;
+  struct mr_request_list active;   /* throttled, on the wire, waiting */
+  struct mr_request_list ended;    /* their exchange is over: to be judged */
+  struct mr_request_list asking;   /* their owner must say what the body means */
+  struct mr_request_list finished; /* tagged ones, until they are picked up */
+  uint32_t pending;
+  int progress; /* of the current step */
+  struct mr_event events[MR_EVENTS_KEPT];
+  uint32_t event_first, event_count;
+};
+
+void mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
+                    enum mr_event_kind kind, int64_t wait_us, const char *reason);
+
+/* Puts the request into the limiter's queue for its next hop, or sends it at once. */
+void mr_hop_enter(struct mr_engine *engine, struct mr_request *request, bool jump);
+void mr_hop_send(struct mr_engine *engine, struct mr_request *request); /* its ticket is granted */
+
+void mr_judge_ended(struct mr_engine *engine, struct mr_request *request);
+void mr_judge_fail(struct mr_engine *engine, struct mr_request *request);   /* error is filled in */
+void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum mr_state state);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+** Storage: one text buffer holds names and values back to back, without
+** separators; fields are offsets into it, so that it may move.
+*/
+#include "header.h"
+
+#include <string.h>
+
+#include "ascii.h"
+#include "memory.h"
+
+#define FIRST_FIELDS 16
+
+void mr_headers_init(struct mr_headers *headers) {
+  *headers = (struct mr_headers){0};
+  mr_buffer_init(&headers->text, MR_HEADERS_MAX_BYTES);
+}
+
+void mr_headers_clear(struct mr_headers *headers) {
+  mr_buffer_clear(&headers->text);
+  headers->count = 0;
+}
+
+void mr_headers_free(struct mr_headers *headers) {
+  mr_buffer_free(&headers->text);
+  mr_free(headers->fields);
+  headers->fields = NULL;
+  headers->count = headers->capacity = 0;
+}
+
+/* {====== Adding ====== */
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token_byte(char c) {
+  return mr_ascii_is_alpha(c) || mr_ascii_is_digit(c) ||
+         (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+bool mr_header_name_ok(const char *name, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (!is_token_byte(name[i])) return false;
+  return size > 0;
+}
+
+bool mr_header_value_ok(const char *value, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (value[i] == '\r' || value[i] == '\n' || value[i] == '\0') return false;
+  return true;
+}
+
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+static struct mr_slice trim(const char *text, size_t size) {
+  while (size > 0 && is_blank(text[size - 1]))
+    size--;
+  while (size > 0 && is_blank(*text)) {
+    text++;
+    size--;
+  }
+  return (struct mr_slice){text, size};
+}
+
+static size_t without_line_end(const char *line, size_t size) {
+  if (size > 0 && line[size - 1] == '\n') size--;
+  if (size > 0 && line[size - 1] == '\r') size--;
+  return size;
+}
+
+static enum mr_kind reserve_field(struct mr_headers *headers) {
+  if (headers->count == MR_HEADERS_MAX_COUNT) return MR_TOO_LARGE;
+  if (headers->count < headers->capacity) return MR_NONE;
+  uint32_t capacity = headers->capacity ? headers->capacity * 2 : FIRST_FIELDS;
+  struct mr_field *fields = mr_realloc(headers->fields, capacity * sizeof(*fields));
+  if (!fields) return MR_LIMIT;
+  headers->fields = fields;
+  headers->capacity = capacity;
+  return MR_NONE;
+}
+
+static enum mr_kind add_field(struct mr_headers *headers, struct mr_slice name,
+                              struct mr_slice value) {
+  enum mr_kind kind = reserve_field(headers);
+  if (kind == MR_NONE) kind = mr_buffer_reserve(&headers->text, name.size + value.size);
+  if (kind != MR_NONE) return kind;
+  struct mr_field *field = &headers->fields[headers->count++];
+  field->name = (uint32_t)headers->text.size;
+  field->name_size = (uint32_t)name.size;
+  field->value = field->name + field->name_size;
+  field->value_size = (uint32_t)value.size;
+  mr_buffer_append(&headers->text, name.data, name.size);
+  return mr_buffer_append(&headers->text, value.data, value.size);
+}
+
+/* Obsolete line folding (RFC 9112 section 5.2): the last field's value is the end of the text. */
+static enum mr_kind fold(struct mr_headers *headers, struct mr_slice piece) {
+  if (headers->count == 0) return MR_DECODE;
+  struct mr_field *field = &headers->fields[headers->count - 1];
+  size_t gap = piece.size > 0 && field->value_size > 0 ? 1 : 0;
+  enum mr_kind kind = mr_buffer_reserve(&headers->text, gap + piece.size);
+  if (kind != MR_NONE) return kind;
+  mr_buffer_append(&headers->text, " ", gap);
+  field->value_size += (uint32_t)(gap + piece.size);
+  return mr_buffer_append(&headers->text, piece.data, piece.size);
+}
+
+enum mr_kind mr_headers_add(struct mr_headers *headers, const char *line, size_t size) {
+  size = without_line_end(line, size);
+  if (size == 0 || !mr_header_value_ok(line, size)) return MR_DECODE;
+  if (is_blank(line[0])) return fold(headers, trim(line, size));
+  const char *colon = memchr(line, ':', size);
+  if (!colon || !mr_header_name_ok(line, (size_t)(colon - line))) return MR_DECODE;
+  struct mr_slice name = {line, (size_t)(colon - line)};
+  return add_field(headers, name, trim(colon + 1, size - name.size - 1));
+}
+
+/* }====== */
+
+/* {====== Finding ====== */
+
+struct mr_slice mr_headers_name(const struct mr_headers *headers, uint32_t index) {
+  if (index >= headers->count) return (struct mr_slice){NULL, 0};
+  const struct mr_field *field = &headers->fields[index];
+  return (struct mr_slice){headers->text.data + field->name, field->name_size};
+}
+
+struct mr_slice mr_headers_value(const struct mr_headers *headers, uint32_t index) {
+  if (index >= headers->count) return (struct mr_slice){NULL, 0};
+  const struct mr_field *field = &headers->fields[index];
+  return (struct mr_slice){headers->text.data + field->value, field->value_size};
+}
+
+bool mr_headers_next(const struct mr_headers *headers, const char *name, uint32_t *position,
+                     struct mr_slice *value) {
+  size_t size = strlen(name);
+  for (uint32_t i = *position; i < headers->count; i++) {
+    struct mr_slice found = mr_headers_name(headers, i);
+    if (!mr_ascii_same(found.data, found.size, name, size)) continue;
+    *position = i + 1;
+    *value = mr_headers_value(headers, i);
+    return true;
+  }
+  *position = headers->count;
+  return false;
+}
+
+struct mr_slice mr_headers_get(const struct mr_headers *headers, const char *name) {
+  struct mr_slice value = {NULL, 0};
+  uint32_t position = 0;
+  mr_headers_next(headers, name, &position, &value);
+  return value;
+}
+
+/* }====== */

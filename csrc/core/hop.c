@@ -1,0 +1,192 @@
+/* One hop on the wire: from a granted slot to the last byte of an answer. The events run inside the
+** transport's step: they store and count, and decide nothing that could start another exchange. */
+#include <string.h>
+
+#include "engine_parts.h"
+
+static void on_sent(struct mr_exchange *x) {
+  struct mr_request *request = x->owner;
+  struct mr_engine *engine = request->engine;
+  if (request->first_sent_us == 0) request->first_sent_us = mr_clock_now(engine->clock);
+  if (request->ticket.bucket_count > 0) mr_ticket_sent(engine->queue, &request->ticket);
+}
+
+static enum mr_flow stop(struct mr_request *request, enum mr_kind kind) {
+  request->exchange.stop_kind = kind;
+  return MR_FLOW_STOP;
+}
+
+static enum mr_flow on_status(struct mr_exchange *x, int status) {
+  struct mr_request *request = x->owner;
+  request->status = status;
+  request->state = MR_STATE_RECEIVING;
+  mr_headers_clear(&request->headers);
+  return MR_FLOW_ON;
+}
+
+static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t size) {
+  struct mr_request *request = x->owner;
+  enum mr_kind kind = mr_headers_add(&request->headers, line, size);
+  if (!kind || kind == MR_DECODE) return MR_FLOW_ON; /* a line that is no field is nobody's loss */
+  mr_fail(&request->error, kind, "the response headers exceed %d bytes or %d fields",
+          MR_HEADERS_MAX_BYTES, MR_HEADERS_MAX_COUNT);
+  return stop(request, kind);
+}
+
+static enum mr_flow too_large(struct mr_request *request) {
+  mr_fail(&request->error, MR_TOO_LARGE,
+          "the body exceeds %llu bytes; raise max_body, or write it to a file with { to = path }",
+          (unsigned long long)request->max_body);
+  return stop(request, MR_TOO_LARGE);
+}
+
+static void read_length(struct mr_request *request) {
+  request->expected = -1;
+  if (mr_headers_get(&request->headers, "Content-Encoding").data) return;
+  mr_header_count(mr_headers_get(&request->headers, "Content-Length"), &request->expected);
+}
+
+static enum mr_flow on_headers_end(struct mr_exchange *x) {
+  struct mr_request *request = x->owner;
+  bool good = request->status >= 200 && request->status < 300;
+  if (request->ticket.bucket_count > 0)
+    mr_ticket_answered(request->engine->queue, &request->ticket);
+  read_length(request);
+  request->to_sink = request->to_file && good;
+  if (request->to_sink) {
+    enum mr_kind kind = mr_sink_open(&request->sink, &request->error);
+    return kind ? stop(request, kind) : MR_FLOW_ON;
+  }
+  bool unbounded = request->stream && good;
+  if (unbounded || request->expected <= 0) return MR_FLOW_ON;
+  if ((uint64_t)request->expected > request->max_body) return too_large(request);
+  mr_buffer_reserve(&request->answer, (size_t)request->expected); /* a hint: append reports */
+  return MR_FLOW_ON;
+}
+
+static enum mr_flow keep(struct mr_request *request, const char *bytes, size_t size) {
+  enum mr_kind kind = mr_buffer_append(&request->answer, bytes, size);
+  if (kind == MR_TOO_LARGE) return too_large(request);
+  if (!kind) return MR_FLOW_ON;
+  mr_fail(&request->error, kind, "out of memory for the response body");
+  return stop(request, kind);
+}
+
+static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t size) {
+  struct mr_request *request = x->owner;
+  if (request->stream && request->answer.size >= MR_STREAM_WINDOW) {
+    request->paused = true;
+    return MR_FLOW_PAUSE;
+  }
+  request->received += size;
+  request->engine->progress += request->stream;
+  if (!request->to_sink) return keep(request, bytes, size);
+  if (request->received > request->max_body) return too_large(request);
+  enum mr_kind kind = mr_sink_write(&request->sink, bytes, size, &request->error);
+  return kind ? stop(request, kind) : MR_FLOW_ON;
+}
+
+static int64_t on_read(struct mr_exchange *x, char *bytes, size_t size) {
+  struct mr_request *request = x->owner;
+  int64_t count = mr_source_read(&request->upload, bytes, size);
+  if (count < 0)
+    mr_fail(&request->error, MR_IO, "cannot read '%.120s' to its end: was it changed meanwhile?",
+            request->upload.path);
+  return count;
+}
+
+static void on_done(struct mr_exchange *x, const struct mr_exchange_result *result) {
+  struct mr_request *request = x->owner;
+  request->result = *result;
+  request->timings = result->timings;
+  if (result->kind && !request->error.kind) request->error = result->error;
+  if (result->kind && !request->error.kind) request->error.kind = result->kind;
+  mr_list_add(&request->engine->ended, request);
+}
+
+static const struct mr_exchange_events events = {
+    .on_sent = on_sent,
+    .on_status = on_status,
+    .on_header = on_header,
+    .on_headers_end = on_headers_end,
+    .on_body = on_body,
+    .on_read = on_read,
+    .on_done = on_done,
+};
+
+static void forget_answer(struct mr_request *request) {
+  request->status = 0;
+  request->received = 0;
+  request->error = (struct mr_error){0};
+  mr_headers_clear(&request->headers);
+  mr_buffer_clear(&request->answer);
+}
+
+static void fill_exchange(struct mr_request *request) {
+  struct mr_endpoint *endpoint = request->endpoint;
+  struct mr_exchange *x = &request->exchange;
+  x->events = &events;
+  x->owner = request;
+  x->route = endpoint->route;
+  x->method = request->method;
+  x->url = mr_buffer_string(&request->url);
+  x->url_size = request->url.size;
+  x->headers = request->head.data;
+  x->headers_size = request->head.size;
+  x->body = request->has_body ? mr_buffer_string(&request->body) : NULL;
+  x->body_size = request->has_body ? (int64_t)request->body.size : -1;
+  x->connect_timeout_us = endpoint->connect_timeout_us;
+  x->idle_timeout_us = endpoint->idle_timeout_us;
+  x->deadline_us = request->deadline_us;
+  x->bulk = request->to_file;
+  if (request->has_upload) {
+    request->upload.offset = request->upload_at;
+    x->body_size = (int64_t)(request->upload.size - request->upload_at);
+  }
+}
+
+/* The time that a call has by default counts from its first slot. A stream may go on as long as it lives. */
+static void set_deadline(struct mr_engine *engine, struct mr_request *request) {
+  if (request->deadline_us != MR_NEVER || request->stream) return;
+  int64_t now_us = mr_clock_now(engine->clock);
+  request->deadline_us = mr_time_after(now_us, request->endpoint->timeout_us);
+}
+
+void mr_hop_send(struct mr_engine *engine, struct mr_request *request) {
+  set_deadline(engine, request);
+  forget_answer(request);
+  request->attempt_us = mr_clock_now(engine->clock);
+  enum mr_kind kind = mr_request_compose(request, &request->error);
+  if (!kind) {
+    fill_exchange(request);
+    request->state = MR_STATE_SENDING;
+    kind = engine->type->start(engine->transport, &request->exchange, &request->error);
+  }
+  if (!kind) return;
+  if (!request->error.kind) request->error.kind = kind;
+  mr_judge_fail(engine, request);
+}
+
+void mr_hop_enter(struct mr_engine *engine, struct mr_request *request, bool jump) {
+  struct mr_ticket *ticket = &request->ticket;
+  if (ticket->bucket_count == 0) {
+    mr_hop_send(engine, request);
+    return;
+  }
+  ticket->jump = jump;
+  ticket->deadline_us = request->deadline_us;
+  if (ticket->deadline_us == MR_NEVER)
+    ticket->deadline_us = mr_time_after(mr_clock_now(engine->clock), request->max_wait_us);
+  request->state = MR_STATE_THROTTLED;
+  int64_t retry_after_us = -1;
+  enum mr_kind kind = mr_queue_enter(engine->queue, ticket, &retry_after_us, &request->error);
+  if (kind) {
+    request->error.kind = kind;
+    request->retry_after_us = retry_after_us;
+    mr_judge_finish(engine, request, MR_STATE_FAILED);
+  } else if (ticket->state == MR_TICKET_GRANTED) {
+    mr_hop_send(engine, request);
+  } else {
+    mr_engine_tell(engine, request, MR_EVENT_QUEUE, -1, "waiting for a slot");
+  }
+}

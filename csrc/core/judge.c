@@ -1,0 +1,173 @@
+/* What an answer, or the lack of one, means: the end, another hop, another attempt, or a question to the owner. */
+#include <string.h>
+
+#include "engine_parts.h"
+#include "redirect.h"
+
+void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum mr_state state) {
+  mr_timer_clear(&engine->timers, &request->timer);
+  if (request->ticket.bucket_count > 0) mr_ticket_cancel(engine->queue, &request->ticket);
+  request->finished_us = mr_clock_now(engine->clock);
+  mr_request_note(request, request->finished_us, NULL, 0);
+  if (state == MR_STATE_DONE && request->to_sink && mr_sink_finish(&request->sink, &request->error))
+    state = MR_STATE_FAILED;
+  mr_buffer_free(&request->head); /* the secrets of this hop have done their duty */
+  request->state = state;
+  request->stream_ended = true;
+  request->engine = NULL;
+  engine->pending--;
+  engine->progress++;
+  if (request->tag)
+    mr_list_add(&engine->finished, request);
+  else
+    mr_list_remove(request);
+}
+
+static void close_ticket(struct mr_engine *engine, struct mr_request *request) {
+  if (request->ticket.bucket_count > 0) mr_ticket_closed(engine->queue, &request->ticket);
+}
+
+static void go_on(struct mr_engine *engine, struct mr_request *request, const char *reason) {
+  mr_request_note(request, mr_clock_now(engine->clock), reason, 0);
+  mr_hop_enter(engine, request, true);
+}
+
+static void try_again(struct mr_engine *engine, struct mr_request *request,
+                      const struct mr_verdict *verdict) {
+  int64_t now_us = mr_clock_now(engine->clock);
+  mr_request_note(request, now_us, verdict->reason, verdict->wait_us);
+  mr_engine_tell(engine, request, MR_EVENT_RETRY, verdict->wait_us, verdict->reason);
+  request->attempt++;
+  if (verdict->at_once || verdict->wait_us <= 0) {
+    mr_hop_enter(engine, request, true);
+    return;
+  }
+  request->state = MR_STATE_WAITING;
+  request->timer.owner = request;
+  if (mr_timer_set(&engine->timers, &request->timer, now_us + verdict->wait_us)) {
+    mr_fail(&request->error, MR_LIMIT, "out of memory for the wait before a retry");
+    mr_judge_finish(engine, request, MR_STATE_FAILED);
+  }
+}
+
+/* Bytes that a reader of a stream has seen cannot be taken back. */
+static bool can_begin_anew(const struct mr_request *request) {
+  return !(request->stream && request->received > 0);
+}
+
+static struct mr_verdict decide(struct mr_engine *engine, struct mr_request *request,
+                                const struct mr_meaning *meaning) {
+  int64_t now_us = mr_clock_now(engine->clock);
+  struct mr_retry_policy policy = request->endpoint->retry;
+  policy.attempts = request->attempts_max;
+  struct mr_exchange_result result = request->result;
+  if (request->stale_retried) result.stale = false;
+  struct mr_attempt attempt = {
+      .number = request->attempt,
+      .repeat = request->repeat,
+      .has_key = request->has_key,
+      .result = &result,
+      .headers = result.kind ? NULL : &request->headers,
+      .body_retry_after_us = meaning->retry_after_us,
+      .final = meaning->final,
+      .wall_us = mr_clock_wall(engine->clock),
+      .remaining_us = request->deadline_us == MR_NEVER ? MR_NEVER : request->deadline_us - now_us,
+  };
+  struct mr_slice host = request->endpoint->base_url.host;
+  struct mr_verdict verdict =
+      mr_retry_decide(&policy, &attempt, engine->budget, host, now_us, &engine->random);
+  if (result.stale && verdict.at_once) request->stale_retried = true;
+  return verdict;
+}
+
+static void conclude(struct mr_engine *engine, struct mr_request *request,
+                     const struct mr_meaning *meaning) {
+  bool answered = request->result.kind == MR_NONE;
+  if (answered && request->ticket.bucket_count > 0)
+    mr_ticket_learn(engine->queue, &request->ticket, request->status, &request->headers,
+                    meaning->retry_after_us, meaning->final);
+  close_ticket(engine, request);
+  struct mr_verdict verdict = decide(engine, request, meaning);
+  request->retry_after_us = verdict.retry_after_us;
+  if (verdict.retry && can_begin_anew(request))
+    try_again(engine, request, &verdict);
+  else
+    mr_judge_finish(engine, request, answered ? MR_STATE_DONE : MR_STATE_FAILED);
+}
+
+void mr_judge_fail(struct mr_engine *engine, struct mr_request *request) {
+  if (request->ticket.bucket_count > 0) mr_ticket_cancel(engine->queue, &request->ticket);
+  mr_judge_finish(engine, request, MR_STATE_FAILED);
+}
+
+/* A file or a command may have a newer credential by now. Reads all, so that one answer settles it. */
+static bool reread(struct mr_request *request) {
+  const struct mr_endpoint *endpoint = request->endpoint;
+  bool any = false;
+  if (request->reread) return false;
+  request->reread = true;
+  for (uint32_t i = 0; i < endpoint->credential_count; i++) {
+    bool changed = false;
+    if (!mr_secret_refresh(endpoint->credentials[i].secret, &changed, NULL)) any |= changed;
+  }
+  return any;
+}
+
+static void count_refusal(struct mr_request *request, const struct mr_meaning *meaning) {
+  const struct mr_endpoint *endpoint = request->endpoint;
+  if (request->foreign) return;
+  for (uint32_t i = 0; i < endpoint->credential_count; i++) {
+    if (request->status == 401 && !meaning->credential_good)
+      mr_secret_refused(endpoint->credentials[i].secret);
+    else if (request->status != 401)
+      mr_secret_accepted(endpoint->credentials[i].secret);
+  }
+}
+
+static void answer_means(struct mr_engine *engine, struct mr_request *request,
+                         const struct mr_meaning *meaning) {
+  bool unauthorized = request->status == 401 && !request->foreign && !meaning->credential_good;
+  if (unauthorized && reread(request)) {
+    close_ticket(engine, request);
+    go_on(engine, request, "the credential was read again");
+    return;
+  }
+  if (request->status < 500) count_refusal(request, meaning);
+  conclude(engine, request, meaning);
+}
+
+void mr_engine_resolve(struct mr_engine *engine, struct mr_request *request,
+                       const struct mr_meaning *meaning) {
+  mr_list_add(&engine->active, request);
+  answer_means(engine, request, meaning);
+}
+
+static void follow(struct mr_engine *engine, struct mr_request *request) {
+  close_ticket(engine, request);
+  enum mr_kind kind = mr_redirect_turn(request, &request->error);
+  if (kind) {
+    request->error.kind = kind;
+    mr_judge_finish(engine, request, MR_STATE_FAILED);
+    return;
+  }
+  mr_engine_tell(engine, request, MR_EVENT_REDIRECT, 0, "redirect");
+  go_on(engine, request, "redirect");
+}
+
+static bool is_refusal(int status) { return status == 401 || status == 429 || status >= 500; }
+
+void mr_judge_ended(struct mr_engine *engine, struct mr_request *request) {
+  static const struct mr_meaning nothing = {.retry_after_us = -1};
+  if (request->result.kind) {
+    conclude(engine, request, &nothing);
+  } else if (mr_redirect_is(request->status) &&
+             mr_headers_get(&request->headers, "Location").data) {
+    follow(engine, request);
+  } else if (request->endpoint->inspects && is_refusal(request->status) &&
+             request->answer.size > 0) {
+    request->state = MR_STATE_ASKING;
+    mr_list_add(&engine->asking, request);
+  } else {
+    answer_means(engine, request, &nothing);
+  }
+}

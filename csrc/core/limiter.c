@@ -1,0 +1,218 @@
+#include "limiter_parts.h"
+
+#include <string.h>
+
+#include "memory.h"
+
+#define KEY_MAX     1024
+#define FIRST_PURGE 64
+
+struct mr_limiter *mr_limiter_open(const struct mr_clock *clock, struct mr_error *error) {
+  struct mr_limiter *limiter = mr_alloc_zero(1, sizeof(*limiter));
+  if (!limiter || pthread_mutex_init(&limiter->lock, NULL) != 0) {
+    mr_free(limiter);
+    mr_fail(error, MR_LIMIT, "out of memory for a limiter");
+    return NULL;
+  }
+  limiter->clock = *clock;
+  limiter->references = 1;
+  limiter->purge_at = FIRST_PURGE;
+  atomic_init(&limiter->queues, 0);
+  return limiter;
+}
+
+static void free_bucket(struct mr_bucket *bucket) {
+  mr_free(bucket->state);
+  mr_free(bucket);
+}
+
+static void free_visited(void *context, struct mr_hash_link *link) {
+  (void)context;
+  free_bucket((struct mr_bucket *)link);
+}
+
+static void free_limiter(struct mr_limiter *limiter) {
+  mr_hash_table_each(&limiter->buckets, free_visited, NULL);
+  mr_hash_table_free(&limiter->buckets);
+  pthread_mutex_destroy(&limiter->lock);
+  mr_free(limiter);
+}
+
+void mr_limiter_close(struct mr_limiter *limiter) {
+  if (!limiter) return;
+  pthread_mutex_lock(&limiter->lock);
+  bool last = --limiter->references == 0;
+  pthread_mutex_unlock(&limiter->lock);
+  if (last) free_limiter(limiter);
+}
+
+void mr_limiter_retain(struct mr_limiter *limiter) {
+  pthread_mutex_lock(&limiter->lock);
+  limiter->references++;
+  pthread_mutex_unlock(&limiter->lock);
+}
+
+static struct mr_bucket *find(const struct mr_limiter *limiter, const char *key, uint64_t hash) {
+  struct mr_hash_link *link = mr_hash_table_find(&limiter->buckets, hash);
+  while (link && strcmp(((struct mr_bucket *)link)->key, key) != 0)
+    link = mr_hash_table_next(link);
+  return (struct mr_bucket *)link;
+}
+
+struct purge {
+  struct mr_limiter *limiter;
+  int64_t now_us;
+};
+
+static void purge_visited(void *context, struct mr_hash_link *link) {
+  struct purge *purge = context;
+  struct mr_bucket *bucket = (struct mr_bucket *)link;
+  if (bucket->references > 0 || !mr_bucket_is_idle(bucket->state, purge->now_us)) return;
+  mr_hash_table_remove(&purge->limiter->buckets, link);
+  free_bucket(bucket);
+}
+
+/* Buckets that nobody uses are kept as long as they remember something. */
+static void purge(struct mr_limiter *limiter) {
+  if (limiter->buckets.size < limiter->purge_at) return;
+  struct purge context = {.limiter = limiter, .now_us = mr_clock_now(&limiter->clock)};
+  mr_hash_table_each(&limiter->buckets, purge_visited, &context);
+  limiter->purge_at = limiter->buckets.size * 2 + FIRST_PURGE;
+}
+
+static struct mr_bucket_state *make_state(const struct mr_bucket_limits *limits) {
+  struct mr_bucket_state *state = mr_alloc_zero(1, mr_bucket_state_size(limits));
+  if (state) mr_bucket_state_init(state, limits);
+  return state;
+}
+
+static struct mr_bucket *make(struct mr_limiter *limiter, const char *key, uint64_t hash,
+                              const struct mr_bucket_limits *limits) {
+  size_t size = strlen(key) + 1;
+  struct mr_bucket *bucket = mr_alloc_zero(1, sizeof(*bucket) + size);
+  if (!bucket) return NULL;
+  memcpy(bucket->key, key, size);
+  bucket->limiter = limiter;
+  atomic_init(&bucket->queued, 0);
+  bucket->state = make_state(limits);
+  if (bucket->state && mr_hash_table_add(&limiter->buckets, &bucket->link, hash)) return bucket;
+  free_bucket(bucket);
+  return NULL;
+}
+
+static bool relimit(struct mr_bucket *bucket, const struct mr_bucket_limits *limits) {
+  if (mr_bucket_same_limits(&bucket->state->limits, limits)) return true;
+  struct mr_bucket_state *state = make_state(limits);
+  if (!state) return false;
+  mr_bucket_state_adopt(state, bucket->state);
+  mr_free(bucket->state);
+  bucket->state = state;
+  return true;
+}
+
+static struct mr_bucket *find_or_make(struct mr_limiter *limiter, const char *key,
+                                      const struct mr_bucket_limits *limits) {
+  uint64_t hash = mr_hash_bytes(0, key, strlen(key));
+  struct mr_bucket *bucket = find(limiter, key, hash);
+  if (bucket) return relimit(bucket, limits) ? bucket : NULL;
+  purge(limiter);
+  return make(limiter, key, hash, limits);
+}
+
+enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key,
+                               const struct mr_bucket_limits *limits, struct mr_bucket **out,
+                               struct mr_error *error) {
+  enum mr_kind kind = mr_bucket_check(limits, key, error);
+  if (kind) return kind;
+  if (strlen(key) > KEY_MAX)
+    return mr_fail(error, MR_LIMIT, "the name of a bucket is longer than %d bytes", KEY_MAX);
+  pthread_mutex_lock(&limiter->lock);
+  struct mr_bucket *bucket = find_or_make(limiter, key, limits);
+  if (bucket && bucket->references++ == 0) limiter->references++;
+  pthread_mutex_unlock(&limiter->lock);
+  if (!bucket) return mr_fail(error, MR_LIMIT, "out of memory for the bucket %s", key);
+  *out = bucket;
+  return MR_NONE;
+}
+
+struct mr_bucket *mr_bucket_hold(struct mr_bucket *bucket) {
+  pthread_mutex_lock(&bucket->limiter->lock);
+  bucket->references++;
+  pthread_mutex_unlock(&bucket->limiter->lock);
+  return bucket;
+}
+
+void mr_bucket_release(struct mr_bucket *bucket) {
+  if (!bucket) return;
+  struct mr_limiter *limiter = bucket->limiter;
+  pthread_mutex_lock(&limiter->lock);
+  bool unused = --bucket->references == 0;
+  pthread_mutex_unlock(&limiter->lock);
+  if (unused) mr_limiter_close(limiter);
+}
+
+void mr_limiter_begin(struct mr_limiter *limiter, struct mr_bucket *const *buckets,
+                      uint32_t bucket_count) {
+  (void)buckets;
+  (void)bucket_count;
+  pthread_mutex_lock(&limiter->lock);
+}
+
+void mr_limiter_end(struct mr_limiter *limiter) { pthread_mutex_unlock(&limiter->lock); }
+
+bool mr_limiter_is_shared(const struct mr_limiter *limiter) {
+  return atomic_load_explicit(&limiter->queues, memory_order_relaxed) > 1;
+}
+
+static int64_t ready_of_all(const struct mr_ticket *ticket, int64_t now_us, uint32_t *blocker) {
+  int64_t units = mr_ticket_units(ticket), ready_us = now_us;
+  for (uint32_t i = 0; i < ticket->bucket_count; i++) {
+    int64_t this_us = mr_bucket_ready(ticket->buckets[i]->state, units, now_us);
+    if (this_us <= ready_us) continue;
+    ready_us = this_us;
+    *blocker = i;
+  }
+  return ready_us;
+}
+
+static void take_all(struct mr_ticket *ticket, int64_t now_us) {
+  int64_t units = mr_ticket_units(ticket), waited_us = now_us - ticket->entered_us;
+  for (uint32_t i = 0; i < ticket->bucket_count; i++) {
+    struct mr_bucket_state *state = ticket->buckets[i]->state;
+    mr_bucket_take(state, units, now_us);
+    state->waited_us += waited_us;
+    ticket->slots[i] = 0;
+  }
+  ticket->granted_us = now_us;
+  ticket->state = MR_TICKET_GRANTED;
+}
+
+bool mr_limiter_take(struct mr_limiter *limiter, struct mr_ticket *ticket, int64_t now_us,
+                     uint32_t *blocker, int64_t *ready_us) {
+  mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
+  *ready_us = ready_of_all(ticket, now_us, blocker);
+  bool taken = *ready_us <= now_us;
+  if (taken) take_all(ticket, now_us);
+  mr_limiter_end(limiter);
+  return taken;
+}
+
+int64_t mr_limiter_estimate(struct mr_limiter *limiter, const struct mr_ticket *ticket,
+                            int64_t ahead, int64_t now_us) {
+  int64_t units = mr_ticket_units(ticket), estimate_us = now_us;
+  mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
+  for (uint32_t i = 0; i < ticket->bucket_count; i++) {
+    int64_t this_us = mr_bucket_estimate(ticket->buckets[i]->state, ahead, units, now_us);
+    if (this_us > estimate_us) estimate_us = this_us;
+  }
+  mr_limiter_end(limiter);
+  return estimate_us;
+}
+
+void mr_bucket_look(struct mr_bucket *bucket, struct mr_bucket_view *view) {
+  struct mr_limiter *limiter = bucket->limiter;
+  mr_limiter_begin(limiter, &bucket, 1);
+  mr_bucket_describe(bucket->state, mr_clock_now(&limiter->clock), view);
+  mr_limiter_end(limiter);
+  view->queued = atomic_load(&bucket->queued);
+}

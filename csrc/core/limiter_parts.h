@@ -1,0 +1,62 @@
+/*
+** What the parts of the limiter know of each other: limiter.c keeps the
+** buckets, queue.c and lane.c the order of those who wait, ticket.c the life of
+** a slot, learn.c the server's word. Nobody else includes this.
+*/
+#ifndef MR_LIMITER_PARTS_H
+#define MR_LIMITER_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bucket.h"
+#include "hash_table.h"
+#include "limiter.h"
+
+struct mr_limiter {
+  struct mr_clock clock;
+  pthread_mutex_t lock;        /* the table, all references and, when local, all states */
+  struct mr_hash_table buckets;
+  uint32_t references;         /* whoever opened it, its buckets in use, its queues */
+  uint32_t purge_at;           /* so many buckets make it look for forgotten ones */
+  atomic_uint queues;          /* more than one: somebody else may free a slot */
+};
+
+struct mr_bucket {
+  struct mr_hash_link link;
+  struct mr_limiter *limiter;
+  struct mr_bucket_state *state;
+  uint32_t references; /* 0: kept for its history alone */
+  atomic_uint queued;  /* tickets of all queues of this process */
+  char key[];
+};
+
+/* Between the two the states of these buckets may be read and changed. */
+void mr_limiter_begin(struct mr_limiter *limiter, struct mr_bucket *const *buckets,
+                      uint32_t bucket_count);
+void mr_limiter_end(struct mr_limiter *limiter);
+
+/* Takes the slots of all buckets or none. On failure *blocker is the index of the bucket that will be ready last, and
+** *ready_us tells when to look again; MR_NEVER: after an event. */
+bool mr_limiter_take(struct mr_limiter *limiter, struct mr_ticket *ticket, int64_t now_us,
+                     uint32_t *blocker, int64_t *ready_us);
+/* A time before which the ticket cannot have its slots behind 'ahead' other units. */
+int64_t mr_limiter_estimate(struct mr_limiter *limiter, const struct mr_ticket *ticket,
+                            int64_t ahead, int64_t now_us);
+/* Can anyone else free a slot, without an event in this queue? */
+bool mr_limiter_is_shared(const struct mr_limiter *limiter);
+
+static inline int64_t mr_ticket_units(const struct mr_ticket *ticket) {
+  return ticket->weight > 0 ? ticket->weight : 1;
+}
+
+void mr_limiter_retain(struct mr_limiter *limiter);
+
+/* Something happened in the ticket's buckets: whoever waits there for an event looks again, and when it 'freed' a slot
+** so does everyone. */
+void mr_queue_rearm(struct mr_queue *queue, const struct mr_ticket *ticket, bool freed);
+void mr_queue_leave(struct mr_queue *queue, struct mr_ticket *ticket); /* queued before, idle after */
+struct mr_limiter *mr_queue_limiter(const struct mr_queue *queue);
+const struct mr_clock *mr_queue_clock(const struct mr_queue *queue);
+
+#endif

@@ -1,0 +1,75 @@
+#include "redirect.h"
+
+#include <string.h>
+
+#include "url.h"
+
+bool mr_redirect_is(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static bool reads(const char *method) {
+  return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static enum mr_kind refuse(const struct mr_request *request, const struct mr_url *to,
+                           const char *reason, struct mr_error *error) {
+  return mr_fail(error, MR_REDIRECT, "%d redirect to %s://%.*s not followed: %s", request->status,
+                 to->https ? "https" : "http", (int)to->host.size, to->host.data, reason);
+}
+
+/* A write goes on only where the server says "there, with the same method" and stays at home. */
+static const char *objection(const struct mr_request *request, const struct mr_url *from,
+                             const struct mr_url *to) {
+  bool foreign = !mr_url_same_origin(from, to);
+  if (from->https && !to->https) return "it leads from https to plain http";
+  if (!to->https && foreign && !request->endpoint->insecure_http && !mr_url_is_loopback(to))
+    return "it leads to plain http";
+  if (reads(request->method) || request->status == 303) return NULL;
+  if (foreign) return "it would send a write to another origin";
+  if (request->status == 301 || request->status == 302)
+    return "it would turn a write into a read; use the new address";
+  return NULL;
+}
+
+static void become_get(struct mr_request *request) {
+  if (request->status != 303 || reads(request->method)) return;
+  request->method = "GET";
+  request->has_body = false;
+  request->has_upload = false;
+  request->repeat = MR_REPEAT_SAFE;
+}
+
+static enum mr_kind turn(struct mr_request *request, const struct mr_buffer *target,
+                         struct mr_error *error) {
+  struct mr_url from, to;
+  enum mr_kind kind = mr_url_parse(target->data, target->size, &to, error);
+  if (!kind) kind = mr_url_parse(request->url.data, request->url.size, &from, error);
+  if (kind) return MR_REDIRECT;
+  const char *reason = objection(request, &from, &to);
+  if (reason) return refuse(request, &to, reason, error);
+  if (!mr_url_same_origin(&request->endpoint->base_url, &to)) request->foreign = true;
+  become_get(request);
+  mr_buffer_clear(&request->url);
+  kind = mr_buffer_append(&request->url, target->data, target->size);
+  if (kind) return mr_fail(error, kind, "the redirect's URL does not fit in memory");
+  return MR_NONE;
+}
+
+enum mr_kind mr_redirect_turn(struct mr_request *request, struct mr_error *error) {
+  if (++request->redirects > request->endpoint->max_redirects)
+    return mr_fail(error, MR_REDIRECT,
+                   "more than %u redirects; is the server sending them in a circle?",
+                   (unsigned)request->endpoint->max_redirects);
+  struct mr_slice location = mr_headers_get(&request->headers, "Location");
+  if (!location.data || location.size == 0)
+    return mr_fail(error, MR_REDIRECT, "a %d redirect without a Location header", request->status);
+  struct mr_buffer target;
+  mr_buffer_init(&target, MR_URL_MAX);
+  enum mr_kind kind = mr_url_resolve(request->url.data, request->url.size, location.data,
+                                     location.size, &target, error);
+  kind = kind ? MR_REDIRECT : turn(request, &target, error);
+  if (kind == MR_REDIRECT && error) error->kind = MR_REDIRECT;
+  mr_buffer_free(&target);
+  return kind;
+}

@@ -1,0 +1,214 @@
+#include "request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "engine.h"
+#include "memory.h"
+
+#define MAX_REQUEST_HEADERS 65536
+
+static const char *const state_names[] = {
+    "new",     "throttled", "sending", "receiving", "receiving",
+    "waiting", "done",      "failed",  "cancelled",
+};
+
+const char *mr_state_name(enum mr_state state) { return state_names[state]; }
+
+struct mr_request *mr_request_new(struct mr_endpoint *endpoint) {
+  struct mr_request *request = mr_alloc_zero(1, sizeof *request);
+  if (!request) return NULL;
+  request->endpoint = mr_endpoint_hold(endpoint);
+  request->method = endpoint->method;
+  request->repeat = endpoint->repeat;
+  request->attempts_max = endpoint->retry.attempts;
+  request->timeout_us = MR_NEVER;
+  request->max_wait_us = endpoint->max_wait_us;
+  request->max_body = endpoint->max_body;
+  request->expected = -1;
+  request->retry_after_us = -1;
+  mr_buffer_init(&request->url, MR_URL_MAX);
+  mr_buffer_init(&request->extra, MAX_REQUEST_HEADERS);
+  mr_buffer_init(&request->head, MAX_REQUEST_HEADERS);
+  mr_buffer_init(&request->body, SIZE_MAX / 4);
+  mr_buffer_init(&request->answer, (size_t)endpoint->max_body);
+  mr_headers_init(&request->headers);
+  request->head.secret = request->extra.secret = true;
+  return request;
+}
+
+void mr_request_free(struct mr_request *request) {
+  if (!request) return;
+  if (request->engine) mr_engine_cancel(request->engine, request);
+  mr_list_remove(request);
+  for (uint32_t i = 0; i < request->bucket_override_count; i++)
+    mr_bucket_release(request->bucket_overrides[i]);
+  if (request->has_upload || request->upload.path) mr_source_free(&request->upload);
+  if (request->to_file) mr_sink_free(&request->sink);
+  mr_buffer_free(&request->url);
+  mr_buffer_free(&request->extra);
+  mr_buffer_free(&request->head);
+  mr_buffer_free(&request->body);
+  mr_buffer_free(&request->answer);
+  mr_headers_free(&request->headers);
+  mr_endpoint_release(request->endpoint);
+  mr_free(request);
+}
+
+void mr_list_remove(struct mr_request *request) {
+  struct mr_request_list *list = request->list;
+  if (!list) return;
+  if (request->previous)
+    request->previous->next = request->next;
+  else
+    list->first = request->next;
+  if (request->next)
+    request->next->previous = request->previous;
+  else
+    list->last = request->previous;
+  request->previous = request->next = NULL;
+  request->list = NULL;
+}
+
+void mr_list_add(struct mr_request_list *list, struct mr_request *request) {
+  mr_list_remove(request);
+  request->list = list;
+  request->previous = list->last;
+  if (list->last)
+    list->last->next = request;
+  else
+    list->first = request;
+  list->last = request;
+}
+
+bool mr_request_is_finished(const struct mr_request *request) {
+  return request->state >= MR_STATE_DONE;
+}
+
+/* Credentials of the query belong to the endpoint's own URLs, never to one that a server gave. */
+static enum mr_kind add_query_credentials(struct mr_request *request) {
+  const struct mr_endpoint *endpoint = request->endpoint;
+  enum mr_kind kind = MR_NONE;
+  for (uint32_t i = 0; i < endpoint->credential_count && !kind; i++) {
+    const struct mr_credential *credential = &endpoint->credentials[i];
+    if (!credential->query) continue;
+    struct mr_buffer value;
+    mr_buffer_init(&value, MR_SECRET_MAX);
+    bool more = request->url.size > 0 && memchr(request->url.data, '?', request->url.size);
+    kind = mr_secret_append(credential->secret, credential->prefix, &value);
+    if (!kind) kind = mr_buffer_byte(&request->url, more ? '&' : '?');
+    if (!kind) kind = mr_url_query(&request->url, credential->query, strlen(credential->query));
+    if (!kind) kind = mr_buffer_byte(&request->url, '=');
+    if (!kind) kind = mr_url_query(&request->url, value.data, value.size);
+    mr_buffer_free(&value);
+    request->url.secret = true;
+  }
+  return kind;
+}
+
+/* The caller has put the whole URL together in request->url. */
+enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error) {
+  struct mr_url url;
+  enum mr_kind kind = MR_NONE;
+  if (absolute) {
+    kind = mr_url_parse(request->url.data, request->url.size, &url, error);
+    if (kind) return kind;
+    request->foreign = !mr_url_same_origin(&request->endpoint->base_url, &url);
+    if (request->foreign && !url.https && !request->endpoint->insecure_http &&
+        !mr_url_is_loopback(&url))
+      return mr_fail(error, MR_AUTH, "plain http to another host than the server's own is refused");
+  } else {
+    kind = add_query_credentials(request);
+  }
+  if (kind) return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
+  return MR_NONE;
+}
+
+enum mr_kind mr_request_header(struct mr_request *request, const char *line, size_t size,
+                               struct mr_error *error) {
+  if (!mr_header_line_ok(line, size))
+    return mr_fail(error, MR_DECODE, "a header must be 'Name: value' without line breaks or NUL");
+  enum mr_kind kind = mr_buffer_append(&request->extra, line, size);
+  if (!kind) kind = mr_buffer_byte(&request->extra, '\0');
+  if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
+  return MR_NONE;
+}
+
+enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
+                               struct mr_error *error) {
+  if (request->bucket_override_count == MR_TICKET_BUCKETS)
+    return mr_fail(error, MR_LIMIT, "a request passes at most %d buckets", MR_TICKET_BUCKETS);
+  request->bucket_overrides[request->bucket_override_count++] = bucket;
+  return MR_NONE;
+}
+
+/* On another origin only these go along: anything else may be a credential of the user's making. */
+static bool is_plain(const char *line) {
+  static const char *const plain[] = {"Accept:", "User-Agent:", "Accept-Language:"};
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (strncasecmp(line, plain[i], strlen(plain[i])) == 0) return true;
+  return false;
+}
+
+/* The name that 'line' sets is set again in 'later': the later one wins. */
+static bool is_replaced(const char *line, const struct mr_buffer *later) {
+  size_t name_size = (size_t)(strchr(line, ':') - line) + 1;
+  for (size_t at = 0; at < later->size; at += strlen(later->data + at) + 1)
+    if (strncasecmp(later->data + at, line, name_size) == 0) return true;
+  return false;
+}
+
+static enum mr_kind add_lines(struct mr_request *request, const struct mr_buffer *lines,
+                              const struct mr_buffer *later) {
+  enum mr_kind kind = MR_NONE;
+  for (size_t at = 0; at < lines->size && !kind;) {
+    const char *line = lines->data + at;
+    size_t size = strlen(line) + 1;
+    at += size;
+    if (request->foreign && !is_plain(line)) continue;
+    if (later && later->size > 0 && is_replaced(line, later)) continue;
+    kind = mr_buffer_append(&request->head, line, size);
+  }
+  return kind;
+}
+
+static enum mr_kind add_credential(struct mr_request *request, const struct mr_credential *credential) {
+  struct mr_buffer *head = &request->head;
+  enum mr_kind kind = mr_buffer_text(head, credential->header);
+  if (!kind) kind = mr_buffer_text(head, ": ");
+  if (!kind) kind = mr_secret_append(credential->secret, credential->prefix, head);
+  if (!kind) kind = mr_buffer_byte(head, '\0');
+  return kind;
+}
+
+enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *error) {
+  struct mr_endpoint *endpoint = request->endpoint;
+  request->exchange.has_credential = false;
+  mr_buffer_clear(&request->head);
+  enum mr_kind kind = add_lines(request, &endpoint->headers, &request->extra);
+  if (!kind) kind = add_lines(request, &request->extra, NULL);
+  for (uint32_t i = 0; i < endpoint->credential_count && !kind && !request->foreign; i++) {
+    const struct mr_credential *credential = &endpoint->credentials[i];
+    request->exchange.has_credential = true;
+    if (mr_secret_is_closed(credential->secret))
+      return mr_fail(error, MR_AUTH,
+                     "not sent: the credential (%s) was refused %d times in a row; replace it",
+                     mr_secret_origin(credential->secret), MR_SECRET_REFUSALS);
+    if (credential->header) kind = add_credential(request, credential);
+  }
+  if (!kind) kind = mr_buffer_byte(&request->head, '\0');
+  if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
+  return MR_NONE;
+}
+
+void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason, int64_t wait_us) {
+  if (request->note_count == MR_NOTES_MAX) return;
+  request->notes[request->note_count++] = (struct mr_attempt_note){
+      .status = request->status,
+      .kind = request->error.kind,
+      .at_us = request->attempt_us,
+      .took_us = now_us - request->attempt_us,
+      .wait_us = wait_us,
+      .reason = reason,
+  };
+}

@@ -1,0 +1,133 @@
+/*
+** A request: one call of an endpoint with all its attempts, hops and waits.
+** Its owner makes it, fills in what is particular to the call, starts it on
+** an engine and reads it when it is finished; the engine moves it through its states.
+*/
+#ifndef MR_REQUEST_H
+#define MR_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buffer.h"
+#include "endpoint.h"
+#include "header.h"
+#include "limiter.h"
+#include "sink.h"
+#include "timers.h"
+#include "transport.h"
+
+enum mr_state {
+  MR_STATE_NEW,
+  MR_STATE_THROTTLED, /* in the limiter's queue */
+  MR_STATE_SENDING,
+  MR_STATE_RECEIVING,
+  MR_STATE_ASKING,  /* the answer is there; its owner is asked what it means: mr_engine_resolve */
+  MR_STATE_WAITING, /* to retry */
+  MR_STATE_DONE,    /* a whole response came, whatever its status */
+  MR_STATE_FAILED,
+  MR_STATE_CANCELLED
+};
+
+const char *mr_state_name(enum mr_state state);
+
+/* What became of one attempt or hop. */
+struct mr_attempt_note {
+  int status;
+  enum mr_kind kind;
+  int64_t at_us;       /* when it was started; on the engine's clock */
+  int64_t took_us;
+  int64_t wait_us;     /* before the next one; 0 for the last */
+  const char *reason;  /* why there was a next one; NULL for the last */
+};
+
+#define MR_NOTES_MAX 32 /* attempts and hops kept; the policy's own bounds are far below */
+#define MR_STREAM_WINDOW (256u * 1024) /* bytes that wait for the reader of a stream before the wire pauses */
+
+struct mr_engine;
+struct mr_request;
+
+struct mr_request_list {
+  struct mr_request *first, *last;
+};
+
+struct mr_request {
+  struct mr_exchange exchange; /* first: the transport's view */
+  struct mr_engine *engine;    /* NULL before start and after the end */
+  struct mr_endpoint *endpoint;
+  enum mr_state state;
+  void *owner;
+  uint64_t tag; /* the owner's name for it; mr_engine_next_finished gives it back; 0: not wanted */
+
+  /* The call. */
+  struct mr_buffer url;    /* of the current hop */
+  struct mr_buffer extra;  /* "Name: value\0" lines of this call */
+  struct mr_buffer body;
+  bool has_body, has_upload;
+  struct mr_source upload;
+  enum mr_repeat repeat;
+  bool has_key;
+  uint32_t attempts_max;
+  int64_t timeout_us;  /* covers everything; MR_NEVER: not given */
+  int64_t max_wait_us;
+  uint64_t max_body;
+  bool stream;
+  bool to_file;
+  struct mr_sink sink;
+
+  /* The hop. */
+  const char *method;
+  struct mr_buffer head; /* the header block as sent: holds the secrets */
+  uint32_t redirects;
+  bool foreign;    /* has left the credential's origin, once and for all */
+  bool reread;     /* the credential was read again after a 401 */
+  bool stale_retried;
+  uint64_t upload_at; /* where the upload began: retries go back to it */
+
+  /* The answer. */
+  int status;
+  struct mr_headers headers;
+  struct mr_buffer answer; /* the body, or what of a stream has not been read */
+  uint64_t received;
+  int64_t expected; /* Content-Length of an unencoded body; -1 */
+  bool paused, stream_ended, to_sink;
+  struct mr_exchange_result result;
+  struct mr_error error;      /* kind MR_NONE when a whole response came */
+  int64_t retry_after_us;     /* -1 */
+  struct mr_timings timings;  /* of the last exchange */
+
+  /* The engine's. */
+  struct mr_ticket ticket;
+  struct mr_timer timer;
+  int64_t started_us, first_sent_us, finished_us, deadline_us, attempt_us;
+  uint32_t attempt; /* number of the current one, hops not counted */
+  struct mr_attempt_note notes[MR_NOTES_MAX];
+  uint32_t note_count;
+  uint32_t bucket_override_count;
+  struct mr_bucket *bucket_overrides[MR_TICKET_BUCKETS]; /* held: buckets of this call */
+  struct mr_request_list *list; /* of the engine's; NULL: in none */
+  struct mr_request *previous, *next;
+};
+
+struct mr_request *mr_request_new(struct mr_endpoint *endpoint); /* holds it; NULL without memory */
+void mr_request_free(struct mr_request *request);                /* cancels what is in flight */
+
+/* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
+** foreign origin of an absolute URL gets no credential. */
+enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error);
+enum mr_kind mr_request_header(struct mr_request *request, const char *line, size_t size,
+                               struct mr_error *error);
+enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
+                               struct mr_error *error);
+
+/* The header block of the next hop: base lines, call lines, credentials that belong to it. */
+enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *error);
+
+void mr_list_add(struct mr_request_list *list, struct mr_request *request); /* leaves the one it was in */
+void mr_list_remove(struct mr_request *request);                            /* fine when in none */
+
+bool mr_request_is_finished(const struct mr_request *request);
+void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason, int64_t wait_us);
+
+#endif

@@ -1,0 +1,137 @@
+#include "server_word.h"
+
+#include <string.h>
+
+#include "clock.h"
+
+#define DELAY_MAX_US    (INT64_C(366) * 24 * 3600 * MR_SECOND)
+#define EPOCH_SECONDS   INT64_C(1000000000)     /* from here on a number is a time: 2001 in seconds, */
+#define EPOCH_MILLIS    INT64_C(100000000000)   /* 1973 in milliseconds */
+#define EPOCH_TOO_LARGE INT64_C(100000000000000)
+
+static int64_t server_wall_us(const struct mr_headers *headers, int64_t wall_us) {
+  mr_header_date(mr_headers_get(headers, "Date"), &wall_us);
+  return wall_us;
+}
+
+static int64_t delay_until(int64_t at_us, int64_t wall_us) {
+  if (at_us <= wall_us) return 0;
+  return at_us - wall_us <= DELAY_MAX_US ? at_us - wall_us : -1;
+}
+
+/* Servers differ in whether Reset is a delay or a time, whatever the field's name promises; the size tells. */
+static int64_t read_reset(struct mr_slice value, int64_t wall_us) {
+  int64_t number, delay_us;
+  if (!value.data) return -1;
+  if (!mr_header_count(value, &number))
+    return mr_header_retry_after(value, wall_us, &delay_us) ? delay_us : -1;
+  if (number < DELAY_MAX_US / MR_SECOND) return number * MR_SECOND;
+  if (number < EPOCH_SECONDS || number >= EPOCH_TOO_LARGE) return -1;
+  return delay_until(number * (number < EPOCH_MILLIS ? MR_SECOND : MR_MILLISECOND), wall_us);
+}
+
+/* The first number of a value such as "100, 100;w=60". */
+static int64_t read_count(struct mr_slice value) {
+  size_t size = 0;
+  int64_t count;
+  while (size < value.size && value.data[size] != ',' && value.data[size] != ';')
+    size++;
+  while (size > 0 && value.data[size - 1] == ' ')
+    size--;
+  return value.data && mr_header_count((struct mr_slice){value.data, size}, &count) ? count : -1;
+}
+
+static struct mr_slice get(const struct mr_headers *headers, const char *family,
+                           const char *suffix) {
+  char name[32];
+  size_t family_size = strlen(family), suffix_size = strlen(suffix);
+  memcpy(name, family, family_size);
+  memcpy(name + family_size, suffix, suffix_size + 1);
+  return mr_headers_get(headers, name);
+}
+
+static void add(struct mr_server_words *words, const struct mr_server_word *word) {
+  if (word->remaining < 0 && word->reset_us < 0) return;
+  if (words->count < MR_SERVER_WORDS) words->items[words->count++] = *word;
+}
+
+static void read_family(struct mr_server_words *words, const struct mr_headers *headers,
+                        const char *family, int64_t wall_us) {
+  struct mr_server_word word = {.limit = read_count(get(headers, family, "Limit")),
+                                .remaining = read_count(get(headers, family, "Remaining")),
+                                .reset_us = read_reset(get(headers, family, "Reset"), wall_us),
+                                .window_us = -1};
+  add(words, &word);
+}
+
+/*
+** {======================================================
+** RateLimit and RateLimit-Policy
+** =======================================================
+*/
+
+struct policies {
+  struct mr_rate_item items[MR_SERVER_WORDS];
+  uint32_t count;
+  struct mr_server_words *words;
+};
+
+static void visit_policy(void *context, const struct mr_rate_item *item) {
+  struct policies *policies = context;
+  if (policies->count < MR_SERVER_WORDS) policies->items[policies->count++] = *item;
+}
+
+static bool same_name(struct mr_slice a, struct mr_slice b) {
+  return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static int64_t sane_delay(int64_t delay_us) { return delay_us <= DELAY_MAX_US ? delay_us : -1; }
+
+static void visit_limit(void *context, const struct mr_rate_item *item) {
+  struct policies *policies = context;
+  struct mr_server_word word = {.limit = item->quota,
+                                .remaining = item->remaining,
+                                .reset_us = sane_delay(item->reset_us),
+                                .window_us = item->window_us};
+  for (uint32_t i = 0; i < policies->count; i++) {
+    const struct mr_rate_item *policy = &policies->items[i];
+    if (!same_name(policy->name, item->name)) continue;
+    if (word.limit < 0) word.limit = policy->quota;
+    if (word.window_us < 0) word.window_us = policy->window_us;
+  }
+  add(policies->words, &word);
+}
+
+static void read_ietf(struct mr_server_words *words, const struct mr_headers *headers) {
+  struct policies policies = {.words = words};
+  struct mr_slice value;
+  uint32_t at = 0;
+  while (mr_headers_next(headers, "RateLimit-Policy", &at, &value))
+    mr_header_rate_items(value, visit_policy, &policies);
+  at = 0;
+  while (mr_headers_next(headers, "RateLimit", &at, &value))
+    mr_header_rate_items(value, visit_limit, &policies);
+}
+
+/* }====================================================== */
+
+int64_t mr_server_retry_after(const struct mr_headers *headers, int64_t wall_us) {
+  int64_t number, delay_us;
+  wall_us = server_wall_us(headers, wall_us);
+  if (mr_header_count(mr_headers_get(headers, "retry-after-ms"), &number) &&
+      number <= DELAY_MAX_US / MR_MILLISECOND)
+    return number * MR_MILLISECOND;
+  struct mr_slice value = mr_headers_get(headers, "Retry-After");
+  return value.data && mr_header_retry_after(value, wall_us, &delay_us) ? delay_us : -1;
+}
+
+void mr_server_words_read(struct mr_server_words *words, const struct mr_headers *headers,
+                          int64_t wall_us) {
+  words->count = 0;
+  words->retry_after_us = mr_server_retry_after(headers, wall_us);
+  wall_us = server_wall_us(headers, wall_us);
+  read_family(words, headers, "X-RateLimit-", wall_us);
+  read_family(words, headers, "X-Rate-Limit-", wall_us);
+  read_family(words, headers, "RateLimit-", wall_us);
+  read_ietf(words, headers);
+}

@@ -1,0 +1,108 @@
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "memory.h"
+
+#define SUFFIX_SIZE 40
+#define NAME_TRIES 100 /* other downloads of this process to the same target */
+
+enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_error *error) {
+  *sink = (struct mr_sink){.descriptor = -1};
+  sink->path = mr_duplicate(path, strlen(path));
+  if (!sink->path) return mr_fail(error, MR_LIMIT, "out of memory");
+  return MR_NONE;
+}
+
+static enum mr_kind io_error(const struct mr_sink *sink, const char *verb, struct mr_error *error) {
+  return mr_fail(error, MR_IO, "cannot %s '%.120s': %s", verb, sink->path, strerror(errno));
+}
+
+static enum mr_kind create_temporary(struct mr_sink *sink, struct mr_error *error) {
+  size_t size = strlen(sink->path) + SUFFIX_SIZE;
+  sink->temporary = mr_alloc(size);
+  if (!sink->temporary) return mr_fail(error, MR_LIMIT, "out of memory");
+  for (int i = 0; i < NAME_TRIES; i++) {
+    snprintf(sink->temporary, size, "%s.%ld-%d.part", sink->path, (long)getpid(), i);
+    sink->descriptor = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (sink->descriptor >= 0) return MR_NONE;
+    if (errno != EEXIST) break;
+  }
+  enum mr_kind kind = io_error(sink, "write beside", error);
+  mr_free(sink->temporary);
+  sink->temporary = NULL;
+  return kind;
+}
+
+enum mr_kind mr_sink_open(struct mr_sink *sink, struct mr_error *error) {
+  sink->size = 0;
+  if (sink->descriptor < 0) return create_temporary(sink, error);
+  if (ftruncate(sink->descriptor, 0) != 0 || lseek(sink->descriptor, 0, SEEK_SET) != 0)
+    return io_error(sink, "empty", error);
+  return MR_NONE;
+}
+
+enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size,
+                           struct mr_error *error) {
+  while (size > 0) {
+    ssize_t written = write(sink->descriptor, bytes, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return io_error(sink, "write", error);
+    bytes += written;
+    size -= (size_t)written;
+    sink->size += (uint64_t)written;
+  }
+  return MR_NONE;
+}
+
+enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error) {
+  int failed = close(sink->descriptor);
+  sink->descriptor = -1;
+  if (failed != 0 || rename(sink->temporary, sink->path) != 0)
+    return io_error(sink, "finish", error);
+  mr_free(sink->temporary);
+  sink->temporary = NULL;
+  return MR_NONE;
+}
+
+void mr_sink_free(struct mr_sink *sink) {
+  if (sink->descriptor >= 0) close(sink->descriptor);
+  if (sink->temporary) unlink(sink->temporary);
+  mr_free(sink->temporary);
+  mr_free(sink->path);
+  *sink = (struct mr_sink){.descriptor = -1};
+}
+
+enum mr_kind mr_source_open(struct mr_source *source, const char *path, struct mr_error *error) {
+  struct stat facts;
+  *source = (struct mr_source){.descriptor = open(path, O_RDONLY | O_CLOEXEC)};
+  if (source->descriptor < 0 || fstat(source->descriptor, &facts) != 0)
+    return mr_fail(error, MR_IO, "cannot read '%.120s': %s", path, strerror(errno));
+  if (!S_ISREG(facts.st_mode))
+    return mr_fail(error, MR_IO, "cannot upload '%.120s': not a regular file", path);
+  source->path = mr_duplicate(path, strlen(path));
+  if (!source->path) return mr_fail(error, MR_LIMIT, "out of memory");
+  source->size = (uint64_t)facts.st_size;
+  return MR_NONE;
+}
+
+int64_t mr_source_read(struct mr_source *source, char *bytes, size_t size) {
+  uint64_t left = source->size - source->offset;
+  if (left == 0) return 0;
+  if (size > left) size = (size_t)left;
+  ssize_t count = pread(source->descriptor, bytes, size, (off_t)source->offset);
+  if (count <= 0) return -1;
+  source->offset += (uint64_t)count;
+  return count;
+}
+
+void mr_source_free(struct mr_source *source) {
+  if (source->descriptor >= 0) close(source->descriptor);
+  mr_free(source->path);
+  *source = (struct mr_source){.descriptor = -1};
+}

@@ -1,0 +1,39 @@
+/*
+** Bodies on disk. A download goes to a temporary file beside its target, which
+** takes the target's name only when it is whole. An upload is read in place, so that
+** a retry can begin anew.
+*/
+#ifndef MR_SINK_H
+#define MR_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+struct mr_sink {
+  char *path;      /* the target */
+  char *temporary; /* NULL until opened */
+  int descriptor;  /* -1 until opened */
+  uint64_t size;
+};
+
+/* Copies 'path'. MR_LIMIT: no memory. Nothing is created yet. */
+enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_error *error);
+enum mr_kind mr_sink_open(struct mr_sink *sink, struct mr_error *error); /* empties one that is open */
+enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size, struct mr_error *error);
+enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error); /* renames */
+void mr_sink_free(struct mr_sink *sink); /* what is not finished is deleted */
+
+struct mr_source {
+  char *path;
+  int descriptor;
+  uint64_t size, offset;
+};
+
+enum mr_kind mr_source_open(struct mr_source *source, const char *path, struct mr_error *error);
+int64_t mr_source_read(struct mr_source *source, char *bytes, size_t size); /* -1: failed or shrunk */
+void mr_source_free(struct mr_source *source);
+
+#endif

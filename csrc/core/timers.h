@@ -1,0 +1,30 @@
+/*
+** Things to do at a time: a binary heap of intrusive timers, O(log n) both ways.
+*/
+#ifndef MR_TIMERS_H
+#define MR_TIMERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+struct mr_timer {
+  int64_t at_us;
+  size_t place; /* in the heap, from 1; 0: not set */
+  void *owner;
+};
+
+struct mr_timers {
+  struct mr_timer **heap;
+  size_t count, capacity;
+};
+
+void mr_timers_init(struct mr_timers *timers);
+void mr_timers_free(struct mr_timers *timers);
+enum mr_kind mr_timer_set(struct mr_timers *timers, struct mr_timer *timer, int64_t at_us); /* MR_LIMIT: no memory */
+void mr_timer_clear(struct mr_timers *timers, struct mr_timer *timer); /* fine when not set */
+int64_t mr_timers_next_us(const struct mr_timers *timers);             /* MR_NEVER when there is none */
+struct mr_timer *mr_timers_due(struct mr_timers *timers, int64_t now_us); /* taken out; NULL: none is due */
+
+#endif

@@ -1,0 +1,55 @@
+#include <math.h>
+#include <string.h>
+
+#include "lua/glue.h"
+
+int64_t mr_lua_seconds(lua_State *L, int index, const char *field) {
+  int is_number;
+  lua_Number seconds = lua_tonumberx(L, index, &is_number);
+  if (!is_number || isnan(seconds) || seconds < 0)
+    luaL_error(L, "%s must be a time in seconds, not %s", field, luaL_tolstring(L, index, NULL));
+  return mr_time_from_seconds(seconds);
+}
+
+bool mr_lua_field_seconds(lua_State *L, int table, const char *field, int64_t *out_us) {
+  bool present = lua_getfield(L, table, field) != LUA_TNIL;
+  if (present) *out_us = mr_lua_seconds(L, -1, field);
+  lua_pop(L, 1);
+  return present;
+}
+
+bool mr_lua_field_integer(lua_State *L, int table, const char *field, lua_Integer least,
+                          lua_Integer *out) {
+  bool present = lua_getfield(L, table, field) != LUA_TNIL;
+  int is_integer = 1;
+  if (present) *out = lua_tointegerx(L, -1, &is_integer);
+  if (present && (!is_integer || *out < least))
+    luaL_error(L, "%s must be an integer of at least %I, not %s", field, (LUAI_UACINT)least,
+               luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 1);
+  return present;
+}
+
+bool mr_lua_field_boolean(lua_State *L, int table, const char *field) {
+  lua_getfield(L, table, field);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+int mr_lua_failure(lua_State *L, const struct mr_error *error) {
+  luaL_pushfail(L);
+  lua_pushstring(L, mr_kind_name(error->kind));
+  lua_pushstring(L, error->message);
+  return 3;
+}
+
+void mr_lua_metatable(lua_State *L, const char *name, const luaL_Reg *metamethods,
+                      const luaL_Reg *methods) {
+  luaL_newmetatable(L, name);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,204 @@
+/* The engine of a lua_State: one, made when first asked for, reached through the registry. */
+#include "core/engine.h"
+
+#include "core/registry.h"
+#include "lua/glue.h"
+
+static const char engine_key = 'e'; /* addresses are the keys */
+static const char handler_key = 'h';
+
+static struct mr_lua_engine *check_engine(lua_State *L) {
+  return luaL_checkudata(L, 1, MR_LUA_ENGINE);
+}
+
+struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box) {
+  if (!box->engine) luaL_error(L, "attempt to use a closed engine");
+  return box->engine;
+}
+
+static void open_engine(lua_State *L, struct mr_lua_engine *box) {
+  struct mr_error error = {0};
+  struct mr_engine_config config = {
+      .clock = &mr_clock_system,
+      .seed = mr_random_seed_from_system(),
+      .limiter = mr_registry_limiter(&error),
+      .budget = mr_registry_budget(&error),
+  };
+  if (config.limiter && config.budget) box->engine = mr_engine_open(&config, &error);
+  if (!box->engine) luaL_error(L, "%s", error.message);
+}
+
+struct mr_lua_engine *mr_lua_engine_peek(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &engine_key);
+  struct mr_lua_engine *box = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return box;
+}
+
+struct mr_lua_engine *mr_lua_engine(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &engine_key) == LUA_TUSERDATA) return lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  struct mr_lua_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->engine = NULL;
+  luaL_setmetatable(L, MR_LUA_ENGINE);
+  open_engine(L, box);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &engine_key);
+  return box;
+}
+
+void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box) {
+  struct mr_engine *engine = mr_lua_engine_open(L, box);
+  if (mr_engine_has_transport(engine)) return;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "moonrest.curl");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "transport");
+  const struct mr_transport_type *type = lua_touserdata(L, -1);
+  lua_pop(L, 2);
+  struct mr_error error = {0};
+  if (!type) luaL_error(L, "moonrest.curl brought no transport; is it of the same build?");
+  if (mr_engine_transport(engine, type, &error)) luaL_error(L, "%s", error.message);
+}
+
+static const char *const event_names[] = {"queue", "retry", "redirect"};
+
+static void push_event(lua_State *L, const struct mr_event *event) {
+  lua_createtable(L, 0, 5);
+  lua_pushinteger(L, (lua_Integer)event->tag);
+  lua_setfield(L, -2, "tag");
+  lua_pushinteger(L, event->attempt);
+  lua_setfield(L, -2, "attempt");
+  lua_pushstring(L, event->reason);
+  lua_setfield(L, -2, "reason");
+  if (event->wait_us >= 0) {
+    lua_pushnumber(L, (lua_Number)event->wait_us / MR_SECOND);
+    lua_setfield(L, -2, "wait");
+  }
+  if (event->status > 0) {
+    lua_pushinteger(L, event->status);
+    lua_setfield(L, -2, "status");
+  }
+}
+
+static void tell_events(lua_State *L, struct mr_lua_engine *box) {
+  struct mr_event event;
+  while (box->engine && mr_engine_next_event(box->engine, &event)) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &handler_key) == LUA_TFUNCTION) {
+      lua_pushstring(L, event_names[event.kind]);
+      push_event(L, &event);
+      lua_call(L, 2, 0);
+    } else {
+      lua_pop(L, 1);
+    }
+  }
+}
+
+int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us) {
+  struct mr_error error = {0};
+  struct mr_engine *engine = mr_lua_engine_open(L, box);
+  int progress = mr_engine_step(engine, timeout_us, &error);
+  if (progress < 0) luaL_error(L, "%s", error.message);
+  struct mr_request *request;
+  while ((request = mr_engine_next_question(engine))) {
+    struct mr_meaning meaning = {.retry_after_us = -1};
+    mr_lua_meaning(L, request, &meaning);
+    mr_engine_resolve(engine, request, &meaning);
+    progress++;
+  }
+  tell_events(L, box);
+  return progress;
+}
+
+static int engine_step(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
+  lua_pushinteger(L, mr_lua_engine_pump(L, box, timeout_us));
+  return 1;
+}
+
+static int engine_pending(lua_State *L) {
+  lua_pushinteger(L, mr_engine_pending(mr_lua_engine_open(L, check_engine(L))));
+  return 1;
+}
+
+static int engine_descriptor(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  mr_lua_engine_connect(L, box);
+  lua_pushinteger(L, mr_engine_descriptor(box->engine));
+  return 1;
+}
+
+/* Seconds from now until the engine has something to do by itself; nil when it has nothing. */
+static int engine_next_timer(lua_State *L) {
+  struct mr_engine *engine = mr_lua_engine_open(L, check_engine(L));
+  int64_t at_us = mr_engine_next_timer_us(engine);
+  int64_t left_us = at_us - mr_clock_now(mr_engine_clock(engine));
+  if (at_us == MR_NEVER)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, left_us > 0 ? (lua_Number)left_us / MR_SECOND : 0);
+  return 1;
+}
+
+static int engine_next_finished(lua_State *L) {
+  uint64_t tag = mr_engine_next_finished(mr_lua_engine_open(L, check_engine(L)));
+  if (tag == 0)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, (lua_Integer)tag);
+  return 1;
+}
+
+static int engine_on_event(lua_State *L) {
+  check_engine(L);
+  if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
+  return 0;
+}
+
+static int engine_random(lua_State *L) {
+  struct mr_engine *engine = mr_lua_engine_open(L, check_engine(L));
+  lua_pushnumber(L, (lua_Number)(mr_random_next(mr_engine_random(engine)) >> 11) * 0x1p-53);
+  return 1;
+}
+
+static int engine_close(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  struct mr_engine *engine = box->engine;
+  box->engine = NULL;
+  mr_engine_close(engine);
+  return 0;
+}
+
+static int engine_tostring(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  if (box->engine)
+    lua_pushfstring(L, MR_LUA_ENGINE " (%d in flight)", (int)mr_engine_pending(box->engine));
+  else
+    lua_pushliteral(L, MR_LUA_ENGINE " (closed)");
+  return 1;
+}
+
+static int default_engine(lua_State *L) {
+  mr_lua_engine(L);
+  return 1;
+}
+
+int mr_lua_open_engine(lua_State *L) {
+  static const luaL_Reg metamethods[] = {
+      {"__gc", engine_close}, {"__tostring", engine_tostring}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"step", engine_step},
+                                     {"pending", engine_pending},
+                                     {"descriptor", engine_descriptor},
+                                     {"next_timer", engine_next_timer},
+                                     {"next_finished", engine_next_finished},
+                                     {"on_event", engine_on_event},
+                                     {"bucket", mr_lua_bucket_new},
+                                     {"random", engine_random},
+                                     {NULL, NULL}};
+  mr_lua_metatable(L, MR_LUA_ENGINE, metamethods, methods);
+  lua_pushcfunction(L, default_engine);
+  return 1;
+}

@@ -1,0 +1,315 @@
+/* A request userdata: waiting for it, and reading what became of it. */
+#include <ctype.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "lua/glue.h"
+#include "lua/json.h"
+
+static struct mr_lua_request *check_box(lua_State *L) {
+  return luaL_checkudata(L, 1, MR_LUA_REQUEST);
+}
+
+static struct mr_request *to_request(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  if (!box->request) luaL_error(L, "attempt to use a closed request");
+  return box->request;
+}
+
+struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
+                                          int endpoint_index) {
+  struct mr_lua_request *box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = (struct mr_lua_request){.engine = endpoint->engine, .hints = &endpoint->hints};
+  luaL_setmetatable(L, MR_LUA_REQUEST);
+  lua_pushvalue(L, endpoint_index);
+  lua_setiuservalue(L, -2, 1);
+  box->request = mr_request_new(endpoint->endpoint);
+  if (!box->request) luaL_error(L, "out of memory");
+  box->request->owner = box;
+  return box;
+}
+
+static int request_close(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  if (!box->request || box->busy) return 0;
+  struct mr_request *request = box->request;
+  box->request = NULL;
+  mr_request_free(request);
+  if (box->has_sse) mr_sse_free(&box->sse);
+  box->has_sse = false;
+  return 0;
+}
+
+static int request_wait(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  struct mr_request *request = to_request(L);
+  if (!mr_request_is_finished(request)) {
+    int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
+    struct mr_engine *engine = mr_lua_engine_open(L, box->engine);
+    int64_t end_us = mr_time_after(mr_clock_now(mr_engine_clock(engine)), timeout_us);
+    do {
+      mr_lua_engine_pump(L, box->engine, timeout_us);
+      request = to_request(L);
+      timeout_us = end_us - mr_clock_now(mr_engine_clock(engine));
+    } while (!mr_request_is_finished(request) && timeout_us > 0);
+  }
+  lua_pushboolean(L, mr_request_is_finished(request));
+  return 1;
+}
+
+static int request_finished(lua_State *L) {
+  lua_pushboolean(L, mr_request_is_finished(to_request(L)));
+  return 1;
+}
+
+static int request_state(lua_State *L) {
+  lua_pushstring(L, mr_state_name(to_request(L)->state));
+  return 1;
+}
+
+static int request_status(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  if (request->status == 0) return 0;
+  lua_pushinteger(L, request->status);
+  return 1;
+}
+
+static void push_seconds(lua_State *L, int64_t time_us) {
+  lua_pushnumber(L, (lua_Number)time_us / MR_SECOND);
+}
+
+static int push_failure(lua_State *L, const struct mr_request *request) {
+  lua_pushstring(L, mr_kind_name(request->error.kind));
+  lua_pushstring(L, request->error.message);
+  if (request->retry_after_us < 0) return 2;
+  push_seconds(L, request->retry_after_us);
+  return 3;
+}
+
+/* nil when a whole response came, else kind, message and when to come back. */
+static int request_failure(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  if (request->state == MR_STATE_FAILED || request->state == MR_STATE_CANCELLED)
+    return push_failure(L, request);
+  lua_pushnil(L);
+  return 1;
+}
+
+static int request_retry_after(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  if (request->retry_after_us < 0) return 0;
+  push_seconds(L, request->retry_after_us);
+  return 1;
+}
+
+static int request_decode(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  struct mr_request *request = to_request(L);
+  struct mr_json_options options = mr_json_defaults;
+  options.keep_null = lua_toboolean(L, 2);
+  if (request->answer.size == 0) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    return 2;
+  }
+  lua_settop(L, 1);
+  box->busy = true; /* a finalizer that runs meanwhile must not close it */
+  int good = mr_json_decode(L, request->answer.data, request->answer.size, &options);
+  box->busy = false;
+  if (good) return 1;
+  lua_pushnil(L);
+  lua_insert(L, -2);
+  return 2;
+}
+
+static int request_body(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  lua_pushlstring(L, mr_buffer_string(&request->answer), request->answer.size);
+  return 1;
+}
+
+static void push_slice(lua_State *L, struct mr_slice slice) {
+  lua_pushlstring(L, slice.data ? slice.data : "", slice.size);
+}
+
+static int request_header(lua_State *L) {
+  struct mr_slice value = mr_headers_get(&to_request(L)->headers, luaL_checkstring(L, 2));
+  if (!value.data) return 0;
+  push_slice(L, value);
+  return 1;
+}
+
+static void push_lower(lua_State *L, struct mr_slice name) {
+  luaL_Buffer buffer;
+  char *text = luaL_buffinitsize(L, &buffer, name.size);
+  for (size_t i = 0; i < name.size; i++)
+    text[i] = (char)tolower((unsigned char)name.data[i]);
+  luaL_pushresultsize(&buffer, name.size);
+}
+
+/* The value is on top: alone under its name, or behind those that came before. */
+static void add_field(lua_State *L, int table, struct mr_slice name) {
+  push_lower(L, name);
+  lua_pushvalue(L, -1);
+  int type = lua_rawget(L, table);
+  if (type == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_insert(L, -2);
+    lua_rawset(L, table);
+    return;
+  }
+  if (type != LUA_TTABLE) {
+    lua_createtable(L, 2, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, table);
+  }
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 3);
+}
+
+static int request_headers(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  lua_settop(L, 1);
+  lua_createtable(L, 0, (int)request->headers.count);
+  for (uint32_t i = 0; i < request->headers.count; i++) {
+    push_slice(L, mr_headers_value(&request->headers, i));
+    add_field(L, 2, mr_headers_name(&request->headers, i));
+  }
+  return 1;
+}
+
+/* The final URL. Its query goes away when a secret was in it. */
+static int request_url(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  const char *url = mr_buffer_string(&request->url);
+  if (request->url.secret)
+    lua_pushfstring(L, "%s", lua_pushlstring(L, url, strcspn(url, "?")));
+  else
+    lua_pushlstring(L, url, request->url.size);
+  return 1;
+}
+
+static void set_time(lua_State *L, const char *field, int64_t time_us) {
+  if (time_us < 0) return;
+  push_seconds(L, time_us);
+  lua_setfield(L, -2, field);
+}
+
+static int request_timings(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  const struct mr_timings *timings = &request->timings;
+  lua_createtable(L, 0, 8);
+  set_time(L, "resolved", timings->resolved_us);
+  set_time(L, "connected", timings->connected_us);
+  set_time(L, "secured", timings->secured_us);
+  set_time(L, "sent", timings->sent_us);
+  set_time(L, "first_byte", timings->first_byte_us);
+  set_time(L, "done", timings->done_us);
+  if (request->first_sent_us > 0)
+    set_time(L, "queued", request->first_sent_us - request->started_us);
+  if (mr_request_is_finished(request))
+    set_time(L, "total", request->finished_us - request->started_us);
+  return 1;
+}
+
+static void push_note(lua_State *L, const struct mr_attempt_note *note) {
+  lua_createtable(L, 0, 5);
+  if (note->status > 0) {
+    lua_pushinteger(L, note->status);
+    lua_setfield(L, -2, "status");
+  }
+  if (note->kind) {
+    lua_pushstring(L, mr_kind_name(note->kind));
+    lua_setfield(L, -2, "kind");
+  }
+  if (note->reason) {
+    lua_pushstring(L, note->reason);
+    lua_setfield(L, -2, "reason");
+  }
+  set_time(L, "took", note->took_us);
+  set_time(L, "wait", note->wait_us);
+}
+
+static int request_attempts(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  lua_createtable(L, (int)request->note_count, 0);
+  for (uint32_t i = 0; i < request->note_count; i++) {
+    push_note(L, &request->notes[i]);
+    lua_pushinteger(L, i + 1);
+    lua_setfield(L, -2, "number");
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static int request_progress(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  int64_t to_send = request->exchange.body_size;
+  lua_pushinteger(L, (lua_Integer)request->received);
+  if (request->expected < 0)
+    lua_pushnil(L);
+  else
+    lua_pushinteger(L, request->expected);
+  lua_pushinteger(L, request->has_upload ? (lua_Integer)(request->upload.offset - request->upload_at) : 0);
+  lua_pushinteger(L, to_send > 0 ? to_send : 0);
+  return 4;
+}
+
+static int request_cancel(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  if (box->request && box->engine->engine) mr_engine_cancel(box->engine->engine, box->request);
+  return 0;
+}
+
+/* request:tag(n): engine:next_finished() gives n when the request is finished. False when it is already. */
+static int request_tag(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  lua_Integer tag = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, tag > 0, 2, "must be at least 1");
+  bool pending = !mr_request_is_finished(request);
+  if (pending) request->tag = (uint64_t)tag;
+  lua_pushboolean(L, pending);
+  return 1;
+}
+
+static int request_redirected(lua_State *L) {
+  lua_pushboolean(L, to_request(L)->redirects > 0);
+  return 1;
+}
+
+static int request_foreign(lua_State *L) {
+  lua_pushboolean(L, to_request(L)->foreign);
+  return 1;
+}
+
+static int request_tostring(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  lua_pushfstring(L, MR_LUA_REQUEST " (%s)",
+                  box->request ? mr_state_name(box->request->state) : "closed");
+  return 1;
+}
+
+void mr_lua_open_request(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__gc", request_close},
+                                         {"__close", request_close},
+                                         {"__tostring", request_tostring},
+                                         {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"wait", request_wait},           {"finished", request_finished},
+      {"state", request_state},         {"status", request_status},
+      {"failure", request_failure},     {"retry_after", request_retry_after},
+      {"decode", request_decode},       {"body", request_body},
+      {"header", request_header},       {"headers", request_headers},
+      {"url", request_url},             {"timings", request_timings},
+      {"attempts", request_attempts},   {"limits", mr_lua_request_limits},
+      {"read", mr_lua_request_read},    {"event", mr_lua_request_event},
+      {"progress", request_progress},   {"cancel", request_cancel},
+      {"close", request_close},         {"redirected", request_redirected},
+      {"foreign", request_foreign},     {"tag", request_tag},
+      {NULL, NULL}};
+  mr_lua_metatable(L, MR_LUA_REQUEST, metamethods, methods);
+}

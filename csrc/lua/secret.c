@@ -1,0 +1,104 @@
+/*
+** Credentials as Lua sees them: something to hand on, and never to look into.
+** There is no length, no equality and no field, so that no script can ask its
+** way to the value.
+*/
+#include "lua/secret.h"
+
+#include <string.h>
+
+#include "core/secret_source.h"
+
+struct mr_secret *mr_lua_test_secret(lua_State *L, int index) {
+  struct mr_secret **box = luaL_testudata(L, index, MR_LUA_SECRET);
+  return box ? *box : NULL;
+}
+
+struct mr_secret *mr_lua_check_secret(lua_State *L, int index) {
+  struct mr_secret **box = luaL_checkudata(L, index, MR_LUA_SECRET);
+  luaL_argcheck(L, *box, index, "attempt to use a closed secret");
+  return *box;
+}
+
+static int secret_close(lua_State *L) {
+  struct mr_secret **box = luaL_checkudata(L, 1, MR_LUA_SECRET);
+  mr_secret_release(*box);
+  *box = NULL;
+  return 0;
+}
+
+static int secret_tostring(lua_State *L) {
+  struct mr_secret **box = luaL_checkudata(L, 1, MR_LUA_SECRET);
+  if (!*box)
+    lua_pushliteral(L, MR_LUA_SECRET " (closed)");
+  else if (mr_secret_source_of(*box) == MR_SECRET_LITERAL)
+    lua_pushliteral(L, MR_LUA_SECRET " (literal)");
+  else
+    lua_pushfstring(L, "%s (%s %s)", MR_LUA_SECRET,
+                    mr_secret_source_name(mr_secret_source_of(*box)), mr_secret_origin(*box));
+  return 1;
+}
+
+/* The options of the second argument: { multiline = boolean } or nothing. */
+static bool check_multiline(lua_State *L) {
+  if (lua_isnoneornil(L, 2)) return false;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  bool multiline = false;
+  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+    bool known = lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "multiline") == 0;
+    luaL_argcheck(L, known, 2, "unknown option; the only one is 'multiline'");
+    luaL_argcheck(L, lua_isboolean(L, -1), 2, "multiline must be a boolean");
+    multiline = lua_toboolean(L, -1);
+  }
+  return multiline;
+}
+
+/* Pushes the userdata before there is anything to put into it: if Lua has no memory, nothing
+** is lost. */
+static int open_secret(lua_State *L, enum mr_secret_source source) {
+  luaL_checktype(L, 1, LUA_TSTRING); /* no numbers: their text may not be what the user wrote */
+  bool multiline = check_multiline(L);
+  size_t size;
+  const char *origin = lua_tolstring(L, 1, &size);
+  struct mr_secret **box = lua_newuserdatauv(L, sizeof(*box), 0);
+  *box = NULL;
+  luaL_setmetatable(L, MR_LUA_SECRET);
+  struct mr_error error;
+  if (mr_secret_open(source, origin, size, multiline, box, &error) == MR_NONE) return 1;
+  luaL_pushfail(L);
+  lua_pushstring(L, error.message);
+  return 2;
+}
+
+static int from_text(lua_State *L) {
+  return open_secret(L, MR_SECRET_LITERAL);
+}
+static int from_env(lua_State *L) {
+  return open_secret(L, MR_SECRET_ENV);
+}
+static int from_file(lua_State *L) {
+  return open_secret(L, MR_SECRET_FILE);
+}
+static int from_command(lua_State *L) {
+  return open_secret(L, MR_SECRET_COMMAND);
+}
+
+static const luaL_Reg metamethods[] = {
+    {"__close", secret_close},
+    {"__gc", secret_close},
+    {"__tostring", secret_tostring},
+    {NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+    {"secret", from_text},     {"env", from_env}, {"file", from_file},
+    {"command", from_command}, {NULL, NULL},
+};
+
+int mr_lua_open_secret(lua_State *L) {
+  luaL_newmetatable(L, MR_LUA_SECRET);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,228 @@
+/* endpoint:start(target, options): from a call's values to a request on its way. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "lua/glue.h"
+#include "lua/json.h"
+#include "lua/secret.h"
+
+enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, REQUEST = 4 };
+
+static void bad(lua_State *L, const char *field, enum mr_kind kind) {
+  luaL_error(L, "%s does not fit (%s)", field, mr_kind_name(kind));
+}
+
+/* Pieces are strings, as they are, and secrets, encoded for a query. */
+static enum mr_kind append_piece(lua_State *L, int index, bool encode, struct mr_buffer *out) {
+  struct mr_secret *secret = mr_lua_test_secret(L, index);
+  size_t size;
+  if (!secret) {
+    const char *text = luaL_checklstring(L, index, &size);
+    return mr_buffer_append(out, text, size);
+  }
+  out->secret = true;
+  if (!encode) return mr_secret_append(secret, "", out);
+  struct mr_buffer plain;
+  mr_buffer_init(&plain, MR_SECRET_MAX);
+  enum mr_kind kind = mr_secret_append(secret, "", &plain);
+  if (!kind) kind = mr_url_query(out, mr_buffer_string(&plain), plain.size);
+  mr_buffer_free(&plain);
+  return kind;
+}
+
+static enum mr_kind append_pieces(lua_State *L, int index, bool encode, struct mr_buffer *out) {
+  enum mr_kind kind = MR_NONE;
+  if (!lua_istable(L, index)) return append_piece(L, index, encode, out);
+  lua_Integer count = luaL_len(L, index);
+  for (lua_Integer i = 1; i <= count && !kind; i++) {
+    lua_geti(L, index, i);
+    kind = append_piece(L, lua_gettop(L), encode, out);
+    lua_pop(L, 1);
+  }
+  return kind;
+}
+
+static enum mr_kind read_target(lua_State *L, struct mr_request *request, bool absolute,
+                                struct mr_error *error) {
+  enum mr_kind kind = MR_NONE;
+  if (!absolute)
+    kind = mr_buffer_append(&request->url, request->endpoint->base, request->endpoint->base_size);
+  if (!kind) kind = append_pieces(L, TARGET, true, &request->url);
+  if (kind) return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
+  return mr_request_target(request, absolute, error);
+}
+
+static void add_header(lua_State *L, struct mr_request *request, int index) {
+  struct mr_buffer *extra = &request->extra;
+  size_t before = extra->size;
+  enum mr_kind kind = append_pieces(L, index, false, extra);
+  if (kind) bad(L, "a header", kind);
+  if (!mr_header_line_ok(extra->data + before, extra->size - before) ||
+      mr_buffer_byte(extra, '\0'))
+    luaL_error(L, "a header must be 'Name: value' without line breaks or NUL");
+}
+
+static void read_headers(lua_State *L, struct mr_request *request) {
+  if (lua_getfield(L, OPTIONS, "headers") == LUA_TTABLE) {
+    lua_Integer count = luaL_len(L, -1);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_geti(L, -1, i);
+      add_header(L, request, lua_gettop(L));
+      lua_pop(L, 1);
+    }
+  }
+  lua_pop(L, 1);
+}
+
+static void add_named_header(struct mr_request *request, lua_State *L, const char *name,
+                             const char *value) {
+  struct mr_buffer *extra = &request->extra;
+  size_t before = extra->size;
+  enum mr_kind kind = mr_buffer_text(extra, name);
+  if (!kind) kind = mr_buffer_text(extra, ": ");
+  if (!kind) kind = mr_buffer_text(extra, value);
+  if (kind) bad(L, name, kind);
+  if (!mr_header_line_ok(extra->data + before, extra->size - before))
+    luaL_error(L, "the value of %s must not contain line breaks", name);
+  if (mr_buffer_byte(extra, '\0')) bad(L, name, MR_TOO_LARGE);
+}
+
+static void read_key(lua_State *L, struct mr_request *request) {
+  if (lua_getfield(L, OPTIONS, "idempotency_key") != LUA_TNIL) {
+    lua_getfield(L, OPTIONS, "idempotency_header");
+    add_named_header(request, L, luaL_optstring(L, -1, "Idempotency-Key"),
+                     luaL_checkstring(L, -2));
+    request->has_key = true;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static enum mr_kind read_upload(lua_State *L, struct mr_request *request, struct mr_error *error) {
+  enum mr_kind kind = MR_NONE;
+  if (lua_getfield(L, OPTIONS, "upload") != LUA_TNIL) {
+    lua_Integer offset = 0;
+    request->has_upload = true;
+    kind = mr_source_open(&request->upload, luaL_checkstring(L, -1), error);
+    if (!kind && mr_lua_field_integer(L, OPTIONS, "upload_offset", 0, &offset)) {
+      if ((uint64_t)offset > request->upload.size)
+        luaL_error(L, "upload_offset lies behind the end of the file");
+      request->upload.offset = (uint64_t)offset;
+    }
+  }
+  lua_pop(L, 1);
+  return kind;
+}
+
+/* A value that JSON cannot say is the caller's mistake: the kind is "misuse", which no engine has. */
+static bool read_json(lua_State *L, struct mr_request *request) {
+  bool good = true;
+  if (lua_getfield(L, OPTIONS, "json") != LUA_TNIL) {
+    struct mr_json_encode_options options = mr_json_encode_defaults;
+    options.root = "body";
+    good = mr_json_encode(L, lua_gettop(L), &request->body, &options);
+    request->has_body = true;
+  }
+  if (good) lua_pop(L, 1);
+  return good;
+}
+
+static void read_body(lua_State *L, struct mr_request *request) {
+  if (lua_getfield(L, OPTIONS, "body") != LUA_TNIL) {
+    enum mr_kind kind = append_pieces(L, lua_gettop(L), false, &request->body);
+    if (kind) bad(L, "the body", kind);
+    request->has_body = true;
+  }
+  lua_pop(L, 1);
+  if (lua_getfield(L, OPTIONS, "content_type") != LUA_TNIL)
+    add_named_header(request, L, "Content-Type", luaL_checkstring(L, -1));
+  lua_pop(L, 1);
+}
+
+static void read_buckets(lua_State *L, struct mr_request *request) {
+  if (lua_getfield(L, OPTIONS, "buckets") == LUA_TTABLE) {
+    lua_Integer count = luaL_len(L, -1);
+    for (lua_Integer i = 1; i <= count; i++) {
+      struct mr_error error = {0};
+      lua_geti(L, -1, i);
+      struct mr_lua_bucket *box = luaL_checkudata(L, -1, MR_LUA_BUCKET);
+      if (mr_request_bucket(request, box->bucket, &error)) luaL_error(L, "%s", error.message);
+      lua_pop(L, 1);
+    }
+  }
+  lua_pop(L, 1);
+}
+
+static void read_ticket(lua_State *L, struct mr_ticket *ticket) {
+  static const char *const priorities[] = {"high", "normal", "low", NULL};
+  lua_Integer number = 0;
+  lua_getfield(L, OPTIONS, "priority");
+  ticket->priority = (uint8_t)luaL_checkoption(L, -1, "normal", priorities);
+  lua_pop(L, 1);
+  if (mr_lua_field_integer(L, OPTIONS, "weight", 1, &number)) ticket->weight = (uint32_t)number;
+  if (mr_lua_field_integer(L, OPTIONS, "task", 0, &number)) ticket->task = (uint64_t)number;
+  ticket->jump = mr_lua_field_boolean(L, OPTIONS, "jump");
+}
+
+static void read_bounds(lua_State *L, struct mr_request *request) {
+  lua_Integer number = 0;
+  mr_lua_field_seconds(L, OPTIONS, "timeout", &request->timeout_us);
+  mr_lua_field_seconds(L, OPTIONS, "max_wait", &request->max_wait_us);
+  if (mr_lua_field_integer(L, OPTIONS, "attempts", 1, &number))
+    request->attempts_max = (uint32_t)(number < MR_NOTES_MAX ? number : MR_NOTES_MAX);
+  if (mr_lua_field_integer(L, OPTIONS, "max_body", 0, &number))
+    request->max_body = (uint64_t)number;
+  if (mr_lua_field_integer(L, OPTIONS, "tag", 1, &number)) request->tag = (uint64_t)number;
+  request->stream = mr_lua_field_boolean(L, OPTIONS, "stream");
+}
+
+static enum mr_kind read_sink(lua_State *L, struct mr_request *request, struct mr_error *error) {
+  enum mr_kind kind = MR_NONE;
+  if (lua_getfield(L, OPTIONS, "to") != LUA_TNIL) {
+    request->to_file = true;
+    kind = mr_sink_init(&request->sink, luaL_checkstring(L, -1), error);
+  }
+  lua_pop(L, 1);
+  return kind;
+}
+
+/* Raises for misuse of the interface; what the world may cause comes back as an error. */
+static enum mr_kind read_options(lua_State *L, struct mr_request *request, struct mr_error *error) {
+  read_bounds(L, request);
+  read_ticket(L, &request->ticket);
+  read_headers(L, request);
+  read_key(L, request);
+  read_body(L, request);
+  read_buckets(L, request);
+  enum mr_kind kind = read_upload(L, request, error);
+  if (!kind) kind = read_sink(L, request, error);
+  if (request->stream) request->answer.limit = SIZE_MAX / 4;
+  else request->answer.limit = (size_t)request->max_body;
+  return kind;
+}
+
+int mr_lua_request_start(lua_State *L) {
+  struct mr_lua_endpoint *endpoint = luaL_checkudata(L, ENDPOINT, MR_LUA_ENDPOINT);
+  struct mr_error error = {0};
+  lua_settop(L, 3);
+  mr_lua_engine_connect(L, endpoint->engine);
+  struct mr_lua_request *box = mr_lua_request_new(L, endpoint, ENDPOINT);
+  struct mr_request *request = box->request;
+  bool has_options = lua_istable(L, OPTIONS);
+  if (has_options && !read_json(L, request)) {
+    luaL_pushfail(L);
+    lua_pushliteral(L, "misuse");
+    lua_rotate(L, -3, 2);
+    return 3;
+  }
+  enum mr_kind kind = has_options ? read_options(L, request, &error) : MR_NONE;
+  bool absolute = has_options && mr_lua_field_boolean(L, OPTIONS, "absolute");
+  if (!kind) kind = read_target(L, request, absolute, &error);
+  if (kind) {
+    error.kind = kind;
+    return mr_lua_failure(L, &error);
+  }
+  mr_engine_start(endpoint->engine->engine, request);
+  lua_settop(L, REQUEST);
+  return 1;
+}

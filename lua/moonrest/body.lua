@@ -1,0 +1,125 @@
+-- Request bodies: JSON (encoded in C, so that secrets may stand in it), form, multipart, raw
+-- bytes, or a file that is streamed from disk.
+
+local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+local target = require "moonrest.target"
+
+local body = {}
+
+local writers = {}
+
+-- The wire form of one body value: JSON text inside a JSON string where the API wants that.
+local function wire_value(field, value)
+  if field.encode == "json" and type(value) == "table" then return target.json(field, value) end
+  return value
+end
+
+local function gather(recipe, values)
+  local fields, any = {}, false
+  for _, field in ipairs(recipe.body) do
+    local value = values[field]
+    if value ~= nil then fields[field.wire], any = wire_value(field, value), true end
+  end
+  return fields, any
+end
+
+local function set_json(call, value, codec)
+  if codec then
+    call.body, call.content_type = codec.encode(value), "application/json"
+  else
+    call.json = value
+  end
+end
+
+-- A body without a field is sent as {} where the method expects one.
+function writers.json(call, recipe, values, codec)
+  local fields, any = gather(recipe, values)
+  for name, value in pairs(values.open or {}) do fields[name], any = value, true end
+  if any or recipe.expects_body then set_json(call, fields, codec) end
+end
+
+function writers.form(call, recipe, values)
+  local fields, any = gather(recipe, values)
+  if not any and not recipe.expects_body then return end
+  call.body, call.content_type = target.form(fields), "application/x-www-form-urlencoded"
+end
+
+local function read_file(path, label)
+  local file, problem = io.open(path, "rb")
+  if not file then caller.raise("%s: cannot read the file to send: %s", label, problem) end
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+-- Quotes, line ends and backslashes would end the field's name (RFC 7578 section 2, WHATWG form data).
+local function quote(name)
+  return (tostring(name):gsub('[\r\n"]', { ["\r"] = "%0D", ["\n"] = "%0A", ['"'] = "%22" }))
+end
+
+-- A part is a plain value, or { path = , filename = , content_type = , data = } for a file.
+local function write_part(parts, boundary, name, value, label)
+  local disposition = ('Content-Disposition: form-data; name="%s"'):format(quote(name))
+  local kind = ""
+  if type(value) == "table" then
+    local filename = value.filename or (value.path and value.path:match "[^/\\]+$") or "file"
+    disposition = ('%s; filename="%s"'):format(disposition, quote(filename))
+    kind = ("\r\nContent-Type: %s"):format((value.content_type or "application/octet-stream"):gsub("[\r\n]", ""))
+    value = value.data or read_file(value.path or "", label)
+  end
+  parts[#parts + 1] = ("--%s\r\n%s%s\r\n\r\n"):format(boundary, disposition, kind)
+  parts[#parts + 1] = target.text_of(value)
+  parts[#parts + 1] = "\r\n"
+end
+
+local function random_boundary()
+  local engine = core.engine()
+  local function half() return math.floor(engine:random() * 2 ^ 32) end
+  return ("moonrest-%08x%08x"):format(half(), half())
+end
+
+function writers.multipart(call, recipe, values)
+  local parts, boundary = {}, random_boundary()
+  for _, field in ipairs(recipe.body) do
+    if values[field] ~= nil then write_part(parts, boundary, field.wire, values[field], recipe.label) end
+  end
+  parts[#parts + 1] = ("--%s--\r\n"):format(boundary)
+  call.body, call.content_type = table.concat(parts), "multipart/form-data; boundary=" .. boundary
+end
+
+function writers.raw() end
+
+local function has_fields(recipe, values)
+  for _, field in ipairs(recipe.body) do
+    if values[field] ~= nil then return true end
+  end
+  return values.open ~= nil
+end
+
+-- options.body and options.upload: the caller brings the whole body.
+local function write_whole(call, recipe, given, codec)
+  if given.upload then
+    call.upload = given.upload
+  elseif type(given.body) == "string" then
+    call.body = given.body
+  else
+    return set_json(call, given.body, codec)
+  end
+  local usual = recipe.body_type == "json" and "application/json" or "application/octet-stream"
+  call.content_type = given.content_type or recipe.declaration.content_type or usual
+end
+
+-- Adds the body of a call. 'given' are the options, may be nil.
+function body.write(call, recipe, values, given, codec)
+  if given and (given.body ~= nil or given.upload) then
+    if has_fields(recipe, values) then
+      caller.raise("%s: the options bring a whole body, so no body field can be given as a parameter", recipe.label)
+    end
+    write_whole(call, recipe, given, codec)
+  else
+    writers[recipe.body_type](call, recipe, values, codec)
+  end
+end
+
+return body

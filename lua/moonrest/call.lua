@@ -1,0 +1,278 @@
+-- The life of a call above the core: from checked values to a request, and from its answer to what the caller gets.
+-- Operations, pages, waiters, streams and client:request all go through here.
+
+local arguments = require "moonrest.arguments"
+local body_writer = require "moonrest.body"
+local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+local deprecation = require "moonrest.deprecation"
+local errors = require "moonrest.errors"
+local limits = require "moonrest.limits"
+local lookup = require "moonrest.lookup"
+local options = require "moonrest.options"
+local response = require "moonrest.response"
+local target = require "moonrest.target"
+local types = require "moonrest.types"
+local wait = require "moonrest.wait"
+
+local call = {}
+
+-- {========================================================================
+-- Sending
+-- =========================================================================
+
+-- CR, LF and NUL would start another header (or end this one).
+local function header_line(recipe, name, value)
+  if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+    caller.raise("%s: '%s' is no header name", recipe.label, tostring(name))
+  end
+  if types.is_secret(value) then return { name .. ": ", value } end
+  local text = target.text_of(value)
+  if text:find "[\r\n%z]" then caller.raise("%s: header '%s' must not contain CR, LF or NUL", recipe.label, name) end
+  return ("%s: %s"):format(name, text)
+end
+
+local function write_headers(recipe, values, given, sent)
+  local lines = {}
+  for _, field in ipairs(recipe.header) do
+    local value = values[field]
+    if value ~= nil then lines[#lines + 1] = header_line(recipe, field.wire, target.value(field, value)) end
+  end
+  for name, value in pairs(given and given.headers or {}) do lines[#lines + 1] = header_line(recipe, name, value) end
+  if #lines > 0 then sent.headers = lines end
+end
+
+local function fresh_key()
+  local engine = core.engine()
+  local parts = {}
+  for index = 1, 4 do parts[index] = ("%08x"):format(math.floor(engine:random() * 2 ^ 32)) end
+  return table.concat(parts)
+end
+
+local function write_key(recipe, given, sent)
+  local key = given and given.idempotency_key
+  if key == nil and recipe.default_key then key = true end
+  if not key then return end
+  sent.idempotency_key = key == true and fresh_key() or key
+  sent.idempotency_header = recipe.idempotency_header
+end
+
+local function write_buckets(recipe, values, sent)
+  sent.buckets = limits.for_call(recipe.site, recipe, function(parameter)
+    local field = recipe.fields[parameter]
+    local value = field and values[field]
+    return value == nil and "" or (types.is_secret(value) and "secret" or value)
+  end)
+end
+
+local function send(recipe, where, sent)
+  local site = recipe.site
+  if site.is_closed then caller.raise("%s: the client is closed", recipe.label) end
+  if site.missing and recipe.declaration.auth ~= false then
+    return nil, errors.of_start(recipe, "auth", site.missing)
+  end
+  local request, kind, message = recipe.endpoint:start(where, sent)
+  if request then return request end
+  if kind == "misuse" then caller.raise("%s: %s", recipe.label, message) end
+  return nil, errors.of_start(recipe, kind, message)
+end
+
+-- Starts the request of a call. 'values' and 'given' come from arguments.read; 'extra' are options of the core that
+-- the library itself adds, 'where' a target that is there already. Returns the request, or nil and the err.
+function call.start(recipe, values, given, extra, where)
+  arguments.check(recipe, values, given)
+  local sent = options.apply(given, nil) or {}
+  write_headers(recipe, values, given, sent)
+  write_key(recipe, given, sent)
+  body_writer.write(sent, recipe, values, given, recipe.site.codec)
+  if recipe.per then write_buckets(recipe, values, sent) end
+  for name, value in pairs(extra or {}) do sent[name] = value end
+  return send(recipe, where or arguments.target(recipe, values), next(sent) ~= nil and sent or nil)
+end
+
+-- Starts the request of a call with one path parameter and nothing else. 'sent' are the view's own options.
+function call.start_single(recipe, value, sent)
+  return send(recipe, arguments.single(recipe, value), sent)
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Success
+-- =========================================================================
+
+local function fits(body, condition)
+  if type(body) ~= "table" then return false end
+  local value = lookup.at(body, condition.field)
+  if condition.one_of then
+    for _, word in ipairs(condition.one_of) do
+      if value == word then return true end
+    end
+    return false
+  end
+  return value == condition.equals
+end
+
+local function default_partial(body)
+  local list = type(body) == "table" and (body[1] and body or lookup.first(body, { "results", "data", "items" }))
+  return type(list) == "table" and list or {}
+end
+
+local function is_failed_item(item, condition)
+  if type(item) ~= "table" then return false end
+  if condition then return not fits(item, condition) end
+  return math.type(item.status) == "integer" and item.status >= 400
+end
+
+-- The failed items of an answer that reports on several, or nil.
+local function failed_items(recipe, status, body)
+  local partial = recipe.declaration.partial
+  if not partial and status ~= 207 then return nil end
+  local items = partial and partial.items and lookup.first(body, partial.items) or default_partial(body)
+  local failed = {}
+  for _, item in ipairs(type(items) == "table" and items or {}) do
+    if is_failed_item(item, partial and partial.ok) then failed[#failed + 1] = item end
+  end
+  return #failed > 0 and failed or nil, type(items) == "table" and #items or 0
+end
+
+local function partial_error(recipe, reply, body, failed, total, secrets)
+  local partial = recipe.declaration.partial
+  local first = lookup.first(failed[1], partial and partial.message or { "message", "error", "reason" })
+  local err = errors.of_content(recipe, reply, "partial", ("%d of %d items failed%s"):format(#failed, total,
+    type(first) == "string" and ": " .. first or ""), body, secrets)
+  err.details = failed
+  return err
+end
+
+-- A 2xx that is an error all the same: where the definition says so. Returns the paths to read it by, or nil.
+local function hidden_failure(recipe, body)
+  local failure = recipe.declaration.failure
+  if failure and fits(body, failure) then return { message = failure.message, code = failure.code } end
+  local success = recipe.envelope and recipe.envelope.success
+  if success and type(body) == "table" and lookup.at(body, success.field) ~= nil and not fits(body, success) then
+    return recipe.errors or {}
+  end
+  return nil
+end
+
+-- The data of a body: what the envelope holds, else the whole body; never nil or false.
+local function unwrap(recipe, body)
+  local envelope = recipe.envelope
+  if envelope and envelope.data and type(body) == "table" then
+    local data = lookup.first(body, envelope.data)
+    if data ~= nil then body = data end
+  end
+  if body == false then return core.null end
+  return body
+end
+
+local function accept(recipe, reply, body, secrets, given)
+  local declared = hidden_failure(recipe, body)
+  if declared then return nil, errors.of_answer(recipe, reply, body, nil, given, secrets, declared) end
+  local failed, total = failed_items(recipe, reply.status, body)
+  if failed then return nil, partial_error(recipe, reply, body, failed, total, secrets) end
+  return unwrap(recipe, body), reply, body
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Reading the answer
+-- =========================================================================
+
+local function is_json(request)
+  local kind = request:header "content-type"
+  return kind == nil or kind:lower():find "^[^;]*json" ~= nil
+end
+
+local function wants_text(recipe, request)
+  local returns = recipe.declaration.returns
+  return returns == "text" or returns == "file" or returns == "events" or (returns == "auto" and not is_json(request))
+end
+
+-- The decoded body; nil when there is none; nil and why when it is not JSON.
+local function decode(recipe, request, given)
+  local keep = given ~= nil and given.null == "keep"
+  local codec = recipe.site.codec
+  if codec then return codec.decode(request:body(), keep) end
+  return request:decode(keep)
+end
+
+local function secret_values(recipe, values)
+  if not recipe.secrets or not values then return nil end
+  local list = {}
+  for field, value in pairs(values) do
+    if field ~= "open" and recipe.secrets[field.name] then list[#list + 1] = value end
+  end
+  return list
+end
+
+-- An earlier attempt was carried out, or may have been: what it deleted is gone now.
+local function was_executed(reply)
+  local attempts = reply.attempts
+  for index = 1, #attempts - 1 do
+    if attempts[index].status ~= 429 then return true end
+  end
+  return false
+end
+
+local function is_gone(recipe, reply)
+  return recipe.repeatable == "gone" and (reply.status == 404 or reply.status == 410) and was_executed(reply)
+end
+
+local function refuse(recipe, request, reply, given, values)
+  local body, problem = decode(recipe, request, given)
+  if body == nil and not problem then problem = "no body" end
+  reply.body = body
+  if is_gone(recipe, reply) then return true, reply, body end
+  return nil, errors.of_answer(recipe, reply, body, problem, given, secret_values(recipe, values))
+end
+
+local function not_json(recipe, request, reply, problem)
+  local kind = request:header "content-type" or "none"
+  local error_shapes = require "moonrest.error_shapes"
+  local title = error_shapes.html_title(request:body())
+  local message = title and ("the answer is an HTML page (%s), not JSON"):format(error_shapes.cut(title))
+    or ("the answer is not JSON: %s"):format(problem)
+  return nil, errors.of_content(recipe, reply, "decode", ("%s (Content-Type %s)"):format(message, kind))
+end
+
+local function read_success(recipe, request, status, given, values)
+  if given and given.to then
+    return { path = given.to, bytes = (request:progress()) }, response.new(recipe, request, status)
+  end
+  if wants_text(recipe, request) then return request:body(), response.new(recipe, request, status) end
+  local body, problem = decode(recipe, request, given)
+  local reply = response.new(recipe, request, status, body)
+  if body == nil then
+    if problem then return not_json(recipe, request, reply, problem) end
+    return true, reply
+  end
+  return accept(recipe, reply, body, secret_values(recipe, values), given)
+end
+
+-- Waits for a started request and reads its answer. Returns data, response and the whole decoded body;
+-- or nil and the err.
+function call.finish(recipe, request, given, values)
+  local wanted = given and given.progress
+  wait.finish(request, wanted and require "moonrest.progress".watch(recipe.label, wanted))
+  local kind, message, retry_after = request:failure()
+  local status = request:status()
+  if kind then
+    return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message, retry_after, given)
+  end
+  deprecation.look(recipe, request)
+  if status >= 200 and status < 300 then return read_success(recipe, request, status, given, values) end
+  return refuse(recipe, request, response.new(recipe, request, status), given, values)
+end
+
+-- What a call returns: failures as values, or raised where the options say so.
+function call.deliver(given, data, reply)
+  if data == nil and given and given.on_error == "raise" then error(reply, 0) end
+  return data, reply
+end
+
+-- }========================================================================
+
+return call

@@ -1,0 +1,127 @@
+-- Limits: from the words of a definition ("40/s", "1000/h", by plan) to buckets of the core,
+-- and the table that client:limits() shows. The counting itself is done in C.
+
+local definition = require "moonrest.definition"
+
+local limits = {}
+
+local separator <const> = "/" -- between the parts of a bucket's key
+
+local function windows_of(words)
+  local windows = {}
+  for _, word in ipairs(words) do
+    local count, seconds = definition.parse_limit(word)
+    windows[#windows + 1] = { count, seconds }
+  end
+  return windows
+end
+
+local function is_unlimited(site)
+  local servers = site.definition.limits.unlimited_servers or {}
+  if type(servers) == "string" then servers = { servers } end
+  for _, name in ipairs(servers) do
+    if name == site.server_name then return true end
+  end
+  return false
+end
+
+-- The words of a bucket under the client's plan: { "100/min", "1000/h" }.
+local function words_of(site, bucket)
+  return site.plan and bucket[site.plan] or bucket
+end
+
+local function key_of(site, name, suffix)
+  local key = table.concat({ site.definition.name, site.account, name }, separator)
+  return suffix and key .. separator .. suffix or key
+end
+
+local function make(site, name, suffix)
+  local windows = windows_of(words_of(site, site.definition.limits.buckets[name]))
+  if #windows == 0 then return nil end
+  return site.engine:bucket(key_of(site, name, suffix), { windows = windows, strict = site.strict })
+end
+
+local function shared(site, name)
+  if site.buckets[name] == nil then site.buckets[name] = make(site, name) or false end
+  return site.buckets[name] or nil
+end
+
+local function names_of(site, declaration)
+  local names = declaration.bucket or site.definition.limits.default
+  if type(names) == "string" then names = { names } end
+  return names or {}
+end
+
+-- The buckets of an operation, and the names of those that depend on argument values; nil where there are none.
+function limits.of(site, declaration)
+  if not site.definition.limits or is_unlimited(site) then return nil, nil end
+  local buckets, per = {}, nil
+  for _, name in ipairs(names_of(site, declaration)) do
+    local bucket = site.definition.limits.buckets and site.definition.limits.buckets[name]
+    if bucket and bucket.per then
+      per = per or {}
+      per[#per + 1] = name
+    elseif bucket then
+      buckets[#buckets + 1] = shared(site, name)
+    end
+  end
+  return #buckets > 0 and buckets or nil, per
+end
+
+-- The buckets of one call whose arguments choose some of them: 'value_of(parameter)' gives an argument's text.
+function limits.for_call(site, recipe, value_of)
+  local buckets = { table.unpack(recipe.buckets or {}) }
+  for _, name in ipairs(recipe.per) do
+    local per, parts = site.definition.limits.buckets[name].per, {}
+    for index, parameter in ipairs(type(per) == "string" and { per } or per) do
+      parts[index] = tostring(value_of(parameter))
+    end
+    buckets[#buckets + 1] = make(site, name, table.concat(parts, separator))
+  end
+  return buckets
+end
+
+-- {========================================================================
+-- What client:limits() returns
+-- =========================================================================
+
+local report_type = { __name = "moonrest.limits" }
+
+function report_type.__tostring(report)
+  return require "moonrest.show".table(report, { "bucket", "limit", "remaining", "reset", "queued", "running" })
+end
+
+local function period_word(seconds)
+  for _, word in ipairs { "s", "min", "h", "d" } do
+    if definition.limit_periods[word] == seconds then return word end
+  end
+  return ("%gs"):format(seconds)
+end
+
+local function add_rows(rows, name, view)
+  for _, window in ipairs(view.windows) do
+    rows[#rows + 1] = {
+      bucket = name, limit = ("%d/%s"):format(window.limit, period_word(window.period)), remaining = window.remaining,
+      reset = window.reset, paused = view.paused, queued = view.queued, running = view.running,
+      granted = view.granted, refused = view.refused,
+    }
+  end
+end
+
+-- One row for each window of each bucket of the client's limits, as they stand now; tostring makes a table of it.
+function limits.report(site)
+  local declared, names, rows = site.definition.limits, {}, {}
+  for name, bucket in pairs(declared and declared.buckets or {}) do
+    if not bucket.per and not is_unlimited(site) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local bucket = shared(site, name)
+    if bucket then add_rows(rows, name, bucket:look()) end
+  end
+  return setmetatable(rows, report_type)
+end
+
+-- }========================================================================
+
+return limits

@@ -1,0 +1,102 @@
+-- Call options: how to call, never what. The last table of a call, and the table of client:with.
+
+local caller = require "moonrest.caller"
+local nearest = require "moonrest.nearest"
+local types = require "moonrest.types"
+
+local options = {}
+
+-- 'use' tells which calls an option is for: every one, or lists only.
+options.known = {
+  timeout = { type = "number", use = "call", doc = "seconds for everything: queue, attempts, redirects, body" },
+  max_wait = { type = "number", use = "call", doc = "seconds in the queue of the limits at most" },
+  priority = { type = "string", use = "call", doc = "'high', 'normal' or 'low'",
+    words = { high = true, normal = true, low = true } },
+  retry = { type = "boolean number", use = "call", doc = "attempts in all; false: one" },
+  to = { type = "string", use = "call", doc = "path of a file that the body goes to, in constant memory" },
+  progress = { type = "boolean function", use = "call",
+    doc = "true: a line on stderr; or function(received, expected)" },
+  idempotency_key = { type = "string boolean", use = "call", doc = "the key, or true for a fresh one" },
+  null = { type = "string", use = "call", doc = "'keep': null in objects comes as moonrest.null",
+    words = { keep = true, drop = true } },
+  confirm = { type = "boolean", use = "call", doc = "true: a dangerous operation is meant" },
+  body = { type = "any", use = "call", doc = "the whole body: a table, or bytes" },
+  upload = { type = "string", use = "call", doc = "path of a file that is streamed as the body" },
+  content_type = { type = "string", use = "call", doc = "of 'body' or 'upload'" },
+  headers = { type = "table", use = "call", doc = "further header fields by name" },
+  on_error = { type = "string", use = "call", doc = "'raise': failures raise; 'return': nil, err",
+    words = { raise = true, ["return"] = true } },
+  max_items = { type = "integer", use = "list", doc = "end after so many items" },
+  max_pages = { type = "integer", use = "list", doc = "end after so many pages" },
+  prefetch = { type = "boolean", use = "list", doc = "ask for the next page while this one is used" },
+  resume = { type = "string", use = "list", doc = "the token of a place to go on from" },
+}
+
+local function has_type(value, wanted)
+  if wanted == "any" or wanted == type(value) then return true end
+  if wanted == "integer" then return math.type(value) == "integer" end
+  if wanted == "number" then return type(value) == "number" and value == value end
+  for word in wanted:gmatch "%a+" do
+    if word == type(value) then return true end
+  end
+  return wanted == "string" and types.is_secret(value)
+end
+
+local positive = { timeout = true, max_wait = true, max_items = true, max_pages = true }
+
+-- nil, or what is wrong with one option.
+local function problem_of(name, value)
+  local option = options.known[name]
+  if not option then return ("unknown option '%s'%s"):format(tostring(name), nearest.hint(name, options.known)) end
+  if not has_type(value, option.type) then
+    return ("option '%s' must be a %s%s"):format(name, option.type:gsub(" ", " or a "), types.got(value))
+  end
+  if option.words and not option.words[value] then
+    return ("option '%s' must be one of %s%s"):format(name, nearest.list(option.words), types.got(value))
+  end
+  if positive[name] and value < 0 then return ("option '%s' must not be negative%s"):format(name, types.got(value)) end
+  if name == "retry" and type(value) == "number" and (math.type(value) ~= "integer" or value < 1) then
+    return "option 'retry' must be false or the number of attempts, at least 1" .. types.got(value)
+  end
+  return nil
+end
+
+-- Raises at the caller's level when an option is unknown, wrong, or not for this use ("call" or "list").
+-- 'fields' are the parameters of the operation, if any: one among the options is told where it goes.
+function options.check(given, label, use, fields)
+  for name, value in pairs(given) do
+    if fields and fields[name] and not options.known[name] then
+      caller.raise("%s: '%s' is a parameter, not an option: it goes into the table before the options", label, name)
+    end
+    local problem = problem_of(name, value)
+    if problem then caller.raise("%s: %s", label, problem) end
+    if options.known[name].use == "list" and use == "call" then
+      caller.raise("%s: option '%s' is for :each, :pages and :all", label, name)
+    end
+  end
+end
+
+-- Both, the given ones first. Neither table is changed; may return one of them.
+function options.merge(defaults, given)
+  if not defaults then return given end
+  if not given or next(given) == nil then return defaults end
+  local merged = {}
+  for name, value in pairs(defaults) do merged[name] = value end
+  for name, value in pairs(given) do merged[name] = value end
+  return merged
+end
+
+-- The part that the core understands, added to 'call' (may be nil). Returns nil when there is nothing to tell.
+function options.apply(given, call)
+  if not given then return call end
+  call = call or {}
+  call.timeout, call.max_wait, call.priority, call.to = given.timeout, given.max_wait, given.priority, given.to
+  if given.retry == false then
+    call.attempts = 1
+  elseif math.type(given.retry) == "integer" then
+    call.attempts = given.retry
+  end
+  return next(call) ~= nil and call or nil
+end
+
+return options

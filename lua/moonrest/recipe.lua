@@ -1,0 +1,269 @@
+-- A recipe is an operation of one opened definition, prepared on its first call: parsed path,
+-- known parameters, envelope, limits, and the endpoint of the core that it goes through.
+-- Whatever every call would otherwise work out again is worked out here.
+--
+-- Fields of a recipe:
+--   label          "edgegap.apps:get", for messages
+--   method, site, declaration
+--   literals, path the path's fixed pieces and the fields between them
+--   query, header, body   fields in a fixed order
+--   fields         field by Lua name, by wire name, and by "place:name"
+--   also           second and further fields that a name fills: lists by name
+--   positional     the path fields that leading strings fill, in order
+--   required       fields that must be given
+--   single         the only field is one path parameter: calls take the short way
+--   secrets        set of names that are never shown, or nil
+-- A field is { name, wire, place, descriptor, query_name, secret, encode, slashes } and is shared between
+-- the recipes that declare it alike.
+
+local core = require "moonrest.core"
+local limits = require "moonrest.limits"
+local types = require "moonrest.types"
+
+local recipe = {}
+
+local stream_idle <const> = 90 -- seconds: three of the usual heartbeats of an event stream
+
+local default_repeat = { GET = "safe", HEAD = "safe", OPTIONS = "safe", PUT = "idempotent", DELETE = "gone" }
+local expects_body = { POST = true, PUT = true, PATCH = true }
+
+-- The name that Lua users write: "fleet-name" is fleet_name, "api_key_id[]" is api_key_id.
+function recipe.lua_name(wire)
+  return (wire:gsub("%[%]$", ""):gsub("[^%w_]", "_"))
+end
+
+-- {========================================================================
+-- Fields
+-- =========================================================================
+
+local known_fields = {}
+
+local function make_field(key, specification, place, secret)
+  local descriptor = types.describe(specification)
+  local field = {
+    name = recipe.lua_name(key), wire = descriptor.wire or key, place = place, descriptor = descriptor,
+    secret = secret or descriptor.secret or nil, encode = descriptor.encode,
+  }
+  if place == "query" then field.query_name = core.url.query(field.wire) end
+  return field
+end
+
+local function shared_field(key, specification, place, secret)
+  if type(specification) ~= "string" then return make_field(key, specification, place, secret) end
+  local id = ("%s %s %s %s"):format(place, key, specification, secret)
+  known_fields[id] = known_fields[id] or make_field(key, specification, place, secret)
+  return known_fields[id]
+end
+
+local slashed_fields = {}
+
+local function path_field(key, specification, secret)
+  if specification ~= "slashes" then return shared_field(key, specification or "string!", "path", secret) end
+  if not slashed_fields[key] then
+    slashed_fields[key] = make_field(key, "string!", "path", secret)
+    slashed_fields[key].slashes = true
+  end
+  return slashed_fields[key]
+end
+
+-- Later fields of a name that is taken go to 'also': one value fills them all.
+local function add_name(self, name, field)
+  local taken = self.fields[name]
+  if not taken then
+    self.fields[name] = field
+  elseif taken ~= field then
+    self.also = self.also or {}
+    local list = self.also[name] or {}
+    list[#list + 1] = field
+    self.also[name] = list
+  end
+end
+
+local function add_field(self, list, field)
+  list[#list + 1] = field
+  add_name(self, field.name, field)
+  if field.wire ~= field.name then add_name(self, field.wire, field) end
+  if field.descriptor.kind.required or field.place == "path" then self.required[#self.required + 1] = field end
+  if field.secret then
+    self.secrets = self.secrets or {}
+    self.secrets[field.name], self.secrets[field.wire] = true, true
+  end
+end
+
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map or {}) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+local function read_path(self, route, secret)
+  local position = 1
+  for start, key, finish in route:gmatch "(){([%w_%-]+)}()" do
+    self.literals[#self.literals + 1] = route:sub(position, start - 1)
+    local path = self.declaration.path
+    add_field(self, self.path, path_field(key, path and path[key], secret[key]))
+    position = finish
+  end
+  self.literals[#self.literals + 1] = route:sub(position)
+end
+
+local function add_place(self, place, secret)
+  local declared = self.declaration[place]
+  for _, key in ipairs(sorted_keys(declared)) do
+    add_field(self, self[place], shared_field(key, declared[key], place, secret[key]))
+  end
+end
+
+-- The parameters that pages are asked with are always known, whether the API documents them or not.
+local function add_page_fields(self, secret)
+  local pages = self.pages
+  if not pages then return end
+  local place = pages.in_body and "body" or "query"
+  for _, role in ipairs { "page", "offset", "cursor", "size" } do
+    local key = pages[role]
+    if key and not self.fields[key] then add_field(self, self[place], shared_field(key, "any", place, secret[key])) end
+  end
+end
+
+local function find_positional(self)
+  for _, field in ipairs(self.path) do
+    if self.site.tenant[field.wire] == nil then self.positional[#self.positional + 1] = field end
+  end
+end
+
+local function is_single(self)
+  return #self.path == 1 and #self.positional == 1 and #self.required == 1 and not self.path[1].slashes
+    and not self.path[1].secret and self.path[1].descriptor == types.describe "string!" and not self.also
+    and not self.per and not self.confirm and next(self.site.tenant) == nil and not self.expects_body
+    and not self.default_key
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- What surrounds the fields
+-- =========================================================================
+
+local function merge(base, over)
+  if not over then return base end
+  local merged = {}
+  for key, value in pairs(base or {}) do merged[key] = value end
+  for key, value in pairs(over) do merged[key] = value end
+  return merged
+end
+
+local function list_of(words)
+  if type(words) == "string" then return { words } end
+  return words
+end
+
+-- The page style of an operation: its own over the definition's; nil when it is no list.
+function recipe.pages_of(at, declaration)
+  local paged = declaration.paged
+  if not paged or paged == "none" then return nil end
+  local pages = paged == true and at.pages or merge(at.pages, paged)
+  if type(paged) == "table" and paged.style and at.pages and paged.style ~= at.pages.style then pages = paged end
+  if not declaration.items and not declaration.key then return pages end
+  return merge(pages, { items = declaration.items, key = declaration.key })
+end
+
+local function add_result_secrets(self)
+  local at, declaration = self.site.definition, self.declaration
+  local words = { table.unpack(list_of(declaration.secret) or {}) }
+  local name = declaration.returns and declaration.returns:gsub("%[%]$", "")
+  local result = name and at.results and at.results[name]
+  for _, word in ipairs(result and list_of(result.secret) or {}) do words[#words + 1] = word end
+  for _, word in ipairs(words) do
+    self.secrets = self.secrets or {}
+    self.secrets[word] = true
+  end
+end
+
+local function accept_of(self)
+  local returns = self.declaration.returns
+  if self.declaration.accept then return self.declaration.accept end
+  if returns == "events" then return "text/event-stream" end
+  if returns == "file" or returns == "text" then return "*/*" end
+  return self.site.definition.accept or "application/json"
+end
+
+local function repeatable_of(self)
+  if self.declaration.repeatable then return self.declaration.repeatable end
+  if self.declaration.read then return "safe" end
+  return default_repeat[self.method] or "never"
+end
+
+local function make_endpoint(self)
+  local site, declaration = self.site, self.declaration
+  local retry = site.retry
+  return core.endpoint {
+    engine = site.engine, route = site.route, method = self.method, base = site:base(declaration.server),
+    headers = site:header_lines(accept_of(self)),
+    credentials = declaration.auth ~= false and site.credentials or {},
+    buckets = self.buckets, repeatable = self.repeatable,
+    attempts = retry.attempts, backoff = retry.backoff, max_backoff = retry.max_backoff,
+    retry_statuses = retry.statuses,
+    idle_timeout = declaration.returns == "events" and stream_idle or nil,
+    timeout = declaration.timeout, max_wait = site.max_wait, insecure_http = site.insecure_http,
+    final = self.errors and list_of(self.errors.final), code_paths = self.errors and list_of(self.errors.code),
+    retry_after_paths = self.errors and list_of(self.errors.retry_after),
+  }
+end
+
+local function read_shape(self)
+  local at, declaration = self.site.definition, self.declaration
+  self.errors = merge(at.errors, declaration.errors)
+  self.envelope = declaration.envelope or at.envelope
+  self.pages = recipe.pages_of(at, declaration)
+  self.body_type = declaration.body_type or "json"
+  self.expects_body = declaration.body ~= nil and expects_body[self.method] or nil
+  self.repeatable = repeatable_of(self)
+  self.writes = not (self.method == "GET" or self.method == "HEAD" or declaration.read)
+  self.confirm = declaration.confirm
+  self.open = declaration.open
+  self.context = { shapes = at.shapes }
+  self.idempotency_header = at.retry and at.retry.idempotency_header
+  self.default_key = self.idempotency_header ~= nil and self.repeatable == "never"
+end
+
+-- }========================================================================
+
+local function set_of(words)
+  local set = {}
+  for _, word in ipairs(list_of(words) or {}) do set[word] = true end
+  return set
+end
+
+local function read(site, declaration, label)
+  local method, route = declaration[1]:match "^(%u+) (/%S*)$"
+  local self = {
+    label = label, method = method, site = site, declaration = declaration,
+    literals = {}, path = {}, query = {}, header = {}, body = {}, fields = {}, positional = {}, required = {},
+    answers = 0, -- counted for the deprecation headers
+  }
+  local secret = set_of(declaration.secret)
+  read_shape(self)
+  read_path(self, route, secret)
+  for _, place in ipairs { "query", "header", "body" } do add_place(self, place, secret) end
+  add_page_fields(self, secret)
+  find_positional(self)
+  return self
+end
+
+-- Prepares 'declaration' of an opened definition. 'label' names it in messages.
+function recipe.prepare(site, declaration, label)
+  local self = read(site, declaration, label)
+  add_result_secrets(self)
+  self.buckets, self.per = limits.of(site, declaration)
+  self.single = is_single(self)
+  self.endpoint = make_endpoint(self)
+  return self
+end
+
+-- As much of a recipe as documentation needs; no client, nothing is opened.
+function recipe.describe(at, declaration, label)
+  return read({ definition = at, tenant = {} }, declaration, label)
+end
+
+return recipe

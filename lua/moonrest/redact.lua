@@ -1,0 +1,45 @@
+-- Keeps secrets out of what people read. Credentials never come this far: they stay
+-- in C. This is for parameters and result fields that a definition marks as secret and
+-- that a server may echo in its errors.
+
+local redact = {}
+
+redact.mask = "***"
+
+local deepest <const> = 32 -- levels; a body nested deeper is cut there
+local shortest <const> = 4 -- bytes; replacing "1" in every message would help nobody
+
+-- Replaces the values of the fields in the set 'names', at any depth, in place.
+function redact.fields(value, names, depth)
+  if type(value) ~= "table" then return value end
+  depth = depth or 1
+  for key, field in pairs(value) do
+    if names[key] then
+      value[key] = redact.mask
+    elseif depth >= deepest then
+      value[key] = type(field) == "table" and redact.mask or field
+    else
+      redact.fields(field, names, depth + 1)
+    end
+  end
+  return value
+end
+
+-- Replaces every occurrence of the given secret texts.
+function redact.text(text, secrets)
+  for _, secret in ipairs(secrets) do
+    if type(secret) == "string" and #secret >= shortest then
+      text = text:gsub(secret:gsub("%p", "%%%0"), redact.mask)
+    end
+  end
+  return text
+end
+
+-- A shallow copy in which the fields of 'names' are masked; for printing.
+function redact.copy(value, names)
+  local copy = {}
+  for key, field in pairs(value) do copy[key] = names[key] and redact.mask or field end
+  return copy
+end
+
+return redact

@@ -1,0 +1,96 @@
+-- What came beside the data: the second value of a call. Fields are read from the finished request
+-- when they are asked for, and kept:
+--   status        integer
+--   headers       by name, case-insensitive; a repeated field is a list of its values
+--   meta          the envelope's other half, where the API has one
+--   limits        what the server said about limits: limit, remaining, reset, retry_after; or nil
+--   timings       seconds: queued, connected, first_byte, total, ...
+--   attempts      list of { number, status, kind, reason, wait }
+--   from_cache    boolean
+--   raw           the body's bytes
+--   url           after redirects, without secrets
+--   request_id    where the definition says so
+
+local lookup = require "moonrest.lookup"
+
+local response = {}
+
+local readers = {}
+local metatable = { __name = "moonrest.response" }
+
+local headers_type = {
+  __name = "moonrest.headers",
+  __index = function(headers, name)
+    return type(name) == "string" and rawget(headers, name:lower()) or nil
+  end,
+}
+
+function readers.headers(self) return setmetatable(self.request:headers(), headers_type) end
+function readers.limits(self) return self.request:limits() end
+function readers.timings(self) return self.request:timings() end
+function readers.attempts(self) return self.request:attempts() end
+function readers.raw(self) return self.request:body() end
+function readers.request_id(self) return response.request_id(self) end
+function readers.from_cache() return false end
+
+-- A secret in the path is not shown, so the template stands for it.
+function readers.url(self)
+  local recipe = self.recipe
+  for _, field in ipairs(recipe.path) do
+    if field.secret then return recipe.site:base(recipe.declaration.server) .. recipe.declaration[1]:match " (.*)$" end
+  end
+  return self.request:url()
+end
+
+function metatable.__index(self, name)
+  local reader = readers[name]
+  if not reader then return nil end
+  local value = reader(self)
+  rawset(self, name, value)
+  return value
+end
+
+function metatable.__pairs(self)
+  local view = { status = self.status, meta = self.meta }
+  for name in pairs(readers) do
+    if name ~= "raw" then view[name] = self[name] end
+  end
+  return next, view, nil
+end
+
+function metatable.__tostring(self)
+  return ("moonrest.response: %s of %s"):format(self.status, self.recipe.label)
+end
+
+local function trace_value(self, trace)
+  if type(trace) == "string" then return self.request:header(trace) end
+  if trace.header then return self.request:header(trace.header) end
+  return lookup.first(self.body, trace.body)
+end
+
+-- The server's name for this request, only from where the definition says.
+function response.request_id(self)
+  local trace = self.recipe.site.definition.trace
+  if not trace then return nil end
+  if type(trace) == "string" or trace.header or trace.body then return trace_value(self, trace) end
+  for _, one in ipairs(trace) do
+    local value = trace_value(self, one)
+    if value then return value end
+  end
+  return nil
+end
+
+-- 'body' is what the body was decoded to; only what the envelope and the trace field need of it is kept.
+function response.new(recipe, request, status, body)
+  local self = setmetatable({ request = request, recipe = recipe, status = status }, metatable)
+  local meta = recipe.envelope and recipe.envelope.meta
+  if meta and type(body) == "table" then self.meta = lookup.first(body, meta) end
+  if recipe.site.traces_body then self.body = body end
+  return self
+end
+
+function response.is(value)
+  return getmetatable(value) == metatable
+end
+
+return response

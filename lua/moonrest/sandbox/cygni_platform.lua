@@ -1,0 +1,344 @@
+-- Cygni: users, audit, logs and usage, which only the server's code shows; their
+-- odd errors are that code's.
+
+local calendar = require "moonrest.sandbox.calendar"
+local support = require "moonrest.sandbox.support"
+local cygni = require "moonrest.sandbox.cygni_support"
+
+local DAY = 86400
+local DEFAULT_LOG_ROWS = 200
+local ME = "user_0001"
+local levels = { "info", "info", "debug", "warn", "error" }
+local services = { "api", "builder", "billing", "auth" }
+
+local platform = {}
+
+-- Users -------------------------------------------------------------------
+
+local function user_view(user)
+  local shown = support.assign({}, user, { "id", "email", "name", "role", "metadata" })
+  shown.createdAt = calendar.iso(user.created)
+  return shown
+end
+
+local function seed_users(world)
+  world.store.users = support.shelf()
+  for number, name in ipairs { "Ada Moon", "Berk Tide", "Cleo Star" } do
+    local id = string.format("user_%04d", number)
+    world.store.users:add(id, {
+      id = id, name = name, email = name:lower():gsub(" ", ".") .. "@example.com", created = world.now() - number * DAY,
+      role = number == 1 and "admin" or "member",
+    })
+  end
+end
+
+local user_sorts = {
+  createdAt = function(user) return user.created end, name = function(user) return user.name end,
+  email = function(user) return user.email end,
+}
+
+local function list_users(world, request, reply)
+  local search = request.query.search
+  local rows = world.store.users:list(function(user)
+    return not search or (user.name .. " " .. user.email):lower():find(search:lower(), 1, true) ~= nil
+  end)
+  return cygni.list(request, reply, rows, {
+    name = "users", limits = { server = 10 }, sorts = user_sorts, view = user_view,
+  })
+end
+
+local function update_me(world, request, reply)
+  local user, body = world.store.users:get(ME), cygni.body(request, reply)
+  if body.name ~= nil and not support.is_text(body.name) then cygni.refuse_field(reply, "name", "Expected string") end
+  return 200, user_view(support.assign(user, body, { "name", "metadata" }))
+end
+
+local function remove_user(world, request, reply)
+  local id = request.params.userId
+  if id == ME then reply:refuse { status = 400, text = "Cannot delete yourself" } end
+  if not world.store.users:remove(id) then cygni.refuse_missing(reply, "User") end
+  cygni.audit(world, "user.delete", "user", id)
+  return 200, { message = "User deleted successfully" }
+end
+
+local function user_routes(world, mount)
+  local function serve(method, path, handler)
+    cygni.route(world, mount, method, path, {}, function(request, reply) return handler(world, request, reply) end)
+  end
+  local function me() return 200, user_view(world.store.users:get(ME)) end
+  serve("GET", "/users/me", me)
+  serve("GET", "/user/profile", me)
+  serve("PUT", "/users/me", update_me)
+  serve("GET", "/users", list_users)
+  serve("DELETE", "/users/{userId}", remove_user)
+end
+
+-- Audit -------------------------------------------------------------------
+
+local audit_filters = { "actorId", "action", "resourceType", "resourceId", "riskLevel" }
+
+local function audit_rows(world, query, reply)
+  local from, to = cygni.time(query, "startDate", reply), cygni.time(query, "endDate", reply)
+  local rows = support.array {}
+  for _, entry in ipairs(world.store.audit) do
+    local time = calendar.parse(entry.createdAt)
+    local fits = (not from or time >= from) and (not to or time <= to)
+    for _, field in ipairs(audit_filters) do
+      fits = fits and (query[field] == nil or query[field] == entry[field])
+    end
+    if fits then rows[#rows + 1] = entry end
+  end
+  return rows
+end
+
+-- The query's texts are never turned into numbers, so that asking for a limit or
+-- an offset at all is an error; and "total" counts this page only.
+local function list_audit(world, request, reply)
+  local issues = {}
+  for _, name in ipairs { "limit", "offset" } do
+    if request.query[name] then issues[#issues + 1] = cygni.issue(name, "Expected number, received string") end
+  end
+  if #issues > 0 then reply:refuse { status = 400, issues = issues } end
+  local rows = support.slice(audit_rows(world, request.query, reply), 0, 100)
+  return 200, { logs = support.array(rows), pagination = { limit = 100, offset = 0, total = #rows } }
+end
+
+local function get_audit(world, request, reply)
+  for _, entry in ipairs(world.store.audit) do
+    if entry.id == request.params.id then return 200, entry end
+  end
+  cygni.refuse_missing(reply, "Audit log")
+end
+
+local function audit_stats(world)
+  local by_action = {}
+  for _, entry in ipairs(world.store.audit) do by_action[entry.action] = (by_action[entry.action] or 0) + 1 end
+  return 200, { total = #world.store.audit, byAction = by_action }
+end
+
+-- A file of rows: columns are names of fields.
+local function file(name, format, rows, columns)
+  local disposition = { ["Content-Disposition"] = string.format('attachment; filename="%s.%s"', name, format) }
+  if format ~= "csv" then
+    disposition["Content-Type"] = "application/json"
+    return 200, support.encode(support.array(rows)), disposition
+  end
+  local lines = { support.csv_row(columns) }
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = support.csv_row(support.map(columns, function(column) return row[column] or "" end))
+  end
+  disposition["Content-Type"] = "text/csv"
+  return 200, table.concat(lines), disposition
+end
+
+local function export_audit(world, request, reply)
+  return file("audit-logs", request.query.format or "json", audit_rows(world, request.query, reply),
+    { "id", "createdAt", "actorId", "action", "resourceType", "resourceId", "riskLevel" })
+end
+
+local function audit_routes(world, mount)
+  local function serve(path, handler)
+    cygni.route(world, mount, "GET", "/audit" .. path, {}, function(request, reply)
+      return handler(world, request, reply)
+    end)
+  end
+  serve("/logs", list_audit)
+  serve("/logs/{id}", get_audit)
+  serve("/stats", audit_stats)
+  serve("/export", export_audit)
+end
+
+-- Logs --------------------------------------------------------------------
+
+-- One line every seven minutes or so, the newest a minute old when the world began.
+local function log_row(world, number)
+  local projects = world.store.project_ids
+  local level = support.pick(levels, world.seed, "level", number)
+  return {
+    time = world.store.began - 60 - (number - 1) * 431, level = level,
+    service = support.pick(services, world.seed, "service", number), userId = ME,
+    projectId = projects[support.mix(world.seed, "log project", number) % #projects + 1],
+    requestId = string.format("req_%08x", support.mix(world.seed, "request", number) & 0xFFFFFFFF),
+    message = level == "error" and "Request failed" or "Request completed",
+  }
+end
+
+local log_filters = { "level", "userId", "projectId", "requestId", "service" }
+local known_levels = support.set { "debug", "info", "warn", "error" }
+
+local function log_view(row)
+  local shown = support.assign({}, row, log_filters)
+  shown.timestamp, shown.message = calendar.iso_ms(row.time), row.message
+  return shown
+end
+
+-- What the query asks for; a mistake in it is reported as the server's own.
+local function log_query(query, reply, what)
+  local from = query.startTime and calendar.parse(query.startTime)
+  local to = query.endTime and calendar.parse(query.endTime)
+  local limit = support.integer(query.limit or "100", 1, 1000)
+  if query.startTime and not from or query.endTime and not to or not limit
+    or query.level and not known_levels[query.level] then
+    reply:refuse { status = 500, text = "Failed to " .. what }
+  end
+  return { from = from, to = to, limit = limit, message = query.message and query.message:lower() }
+end
+
+local function log_rows(world, query, wanted, fixed)
+  local rows = {}
+  for number = 1, world:size("log_rows", DEFAULT_LOG_ROWS) do
+    local row = log_row(world, number)
+    local fits = (not wanted.from or row.time >= wanted.from) and (not wanted.to or row.time <= wanted.to)
+      and (not wanted.message or row.message:lower():find(wanted.message, 1, true))
+    for _, field in ipairs(log_filters) do
+      local value = (fixed or {})[field] or query[field]
+      fits = fits and (value == nil or value == row[field])
+    end
+    if fits then rows[#rows + 1] = log_view(row) end
+    if #rows >= wanted.limit then break end
+  end
+  return rows
+end
+
+-- 'fixed' are fields that the address decides.
+local function query_logs(world, request, reply, fixed)
+  local wanted = log_query(request.query, reply, "query logs")
+  local rows = log_rows(world, request.query, wanted, fixed)
+  return 200, { logs = support.array(rows), count = #rows }
+end
+
+local function export_logs(world, request, reply)
+  local query = request.query
+  local wanted = log_query(query, reply, "export logs")
+  if not wanted.from or not wanted.to then reply:refuse { status = 500, text = "Failed to export logs" } end
+  wanted.limit = math.huge
+  return file("logs", query.format or "json", log_rows(world, query, wanted),
+    { "timestamp", "level", "service", "projectId", "userId", "requestId", "message" })
+end
+
+local function log_stats(world)
+  local by_level = {}
+  local rows = log_rows(world, {}, { limit = math.huge })
+  for _, row in ipairs(rows) do by_level[row.level] = (by_level[row.level] or 0) + 1 end
+  return 200, { total = #rows, byLevel = by_level }
+end
+
+-- A line a second, without an end.
+local function stream_logs(world)
+  return 200, function(write, wait)
+    local number = 0
+    while true do
+      number = number + 1
+      local row = log_row(world, number)
+      row.time = world.now()
+      write("data: " .. support.encode(log_view(row)) .. "\n\n")
+      wait(1)
+    end
+  end, { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-cache" }
+end
+
+function platform.log_routes(world, mount, prefix)
+  local function serve(path, handler)
+    cygni.route(world, mount, "GET", prefix .. path, {}, function(request, reply)
+      return handler(world, request, reply)
+    end)
+  end
+  local function fixed(field, value)
+    return function(_, request, reply)
+      return query_logs(world, request, reply, { [field] = value or request.params.id })
+    end
+  end
+  serve("", query_logs)
+  serve("/export", export_logs)
+  serve("/stats", log_stats)
+  serve("/stream", stream_logs)
+  serve("/errors", fixed("level", "error"))
+  serve("/security", fixed("service", "auth"))
+  serve("/billing", fixed("service", "billing"))
+  serve("/user/{id}", fixed "userId")
+  serve("/project/{id}", fixed "projectId")
+end
+
+-- Usage -------------------------------------------------------------------
+
+local function usage_window(world, query, reply, what)
+  local to = query.endDate and calendar.parse(query.endDate) or world.now()
+  local from = query.startDate and calendar.parse(query.startDate) or to - 30 * DAY
+  if query.endDate and not calendar.parse(query.endDate) or query.startDate and not calendar.parse(query.startDate) then
+    reply:refuse { status = 500, text = "Failed to " .. what }
+  end
+  return from, to
+end
+
+local function usage_days(world, request, reply, what)
+  local from, to = usage_window(world, request.query, reply, what)
+  local days = support.array {}
+  for day = from // DAY, math.min(to // DAY, from // DAY + 366) do
+    local number = math.tointeger(day)
+    days[#days + 1] = {
+      date = calendar.day(number * DAY), requests = support.mix(world.seed, "usage", number) % 5000,
+      bandwidthBytes = support.mix(world.seed, "bandwidth", number) % 900000000,
+      buildMinutes = support.mix(world.seed, "build", number) % 60,
+    }
+  end
+  return days
+end
+
+local function usage_sum(days)
+  local sum = { requests = 0, bandwidthBytes = 0, buildMinutes = 0 }
+  for _, day in ipairs(days) do
+    for name in pairs(sum) do sum[name] = sum[name] + day[name] end
+  end
+  return sum
+end
+
+local usage = {}
+
+usage["/analytics"] = function(world, request, reply)
+  local days = usage_days(world, request, reply, "fetch usage analytics")
+  return 200, { data = days, total = usage_sum(days) }
+end
+
+usage["/summary"] = function(world, request, reply)
+  return 200, usage_sum(usage_days(world, request, reply, "fetch usage summary"))
+end
+
+usage["/limits"] = function(world)
+  return 200, {
+    plan = world.plan or "free",
+    limits = { projects = 50, bandwidthBytes = 100000000000, buildMinutes = 3000 },
+  }
+end
+
+usage["/notifications"] = function()
+  return 200, { notifications = support.array {} }
+end
+
+usage["/export"] = function(world, request, reply)
+  return file("usage", request.query.format or "json", usage_days(world, request, reply, "export usage"),
+    { "date", "requests", "bandwidthBytes", "buildMinutes" })
+end
+
+local function usage_routes(world, mount)
+  for path, handler in pairs(usage) do
+    cygni.route(world, mount, "GET", "/usage" .. path, {}, function(request, reply)
+      return handler(world, request, reply)
+    end)
+  end
+end
+
+-- Once for a world.
+function platform.seed(world)
+  world.store.audit, world.store.began = {}, world.now()
+  seed_users(world)
+end
+
+function platform.routes(world, mount)
+  user_routes(world, mount)
+  audit_routes(world, mount)
+  platform.log_routes(world, mount, "/logs")
+  platform.log_routes(world, mount, "/logs/logs")
+  usage_routes(world, mount)
+end
+
+return platform

@@ -1,0 +1,145 @@
+-- What all parts of the Edgee sandbox share: who may call, the three shapes of
+-- errors that this API has, and its cursor lists.
+--
+-- The three shapes: refused tokens have a text under "error"; the current
+-- routes an object with a message; the older ones an object with a type, a
+-- message and the parameters at fault. The older ones also name the type under
+-- one status each.
+
+local support = require "moonrest.sandbox.support"
+
+local edgee = {}
+
+edgee.DEFAULT_SIZE = 20
+edgee.MAX_SIZE = 100
+
+local typed_status = {
+  invalid_request_error = 400, not_found_error = 404, creation_error = 422, update_error = 422,
+  deletion_error = 422, forbidden_error = 403, authentication_error = 401, conflict_error = 409,
+}
+
+-- Leaves the handler with an error of the current routes.
+function edgee.refuse(status, message)
+  support.refuse(status, { error = { message = message } })
+end
+
+-- Leaves the handler with an error of the older routes; 'params': { name = message }.
+function edgee.refuse_typed(kind, message, params)
+  local list = {}
+  for name, text in pairs(params or {}) do list[#list + 1] = { param = name, message = text } end
+  table.sort(list, function(a, b) return a.param < b.param end)
+  support.refuse(typed_status[kind], {
+    error = { type = kind, message = message, params = #list > 0 and list or nil },
+  })
+end
+
+-- Sets who may call, and the shapes of refusals that no handler makes.
+function edgee.guard(world)
+  world:authenticate(function(request)
+    local identity = world:credential(request, "authorization", "Bearer ")
+    if not identity then
+      return 401, { error = "Unauthorized", message = "Invalid or expired API token" }
+    end
+    if identity.kind == "forbidden" or identity.kind == "read_only" and request.method ~= "GET" then
+      return 403, { error = "Forbidden", message = "Your token does not have permission to access this resource" }
+    end
+    request.identity = identity
+  end)
+  world:unknown(function(_, methods)
+    local status = methods[1] and 405 or 404
+    return status, { error = { type = "not_found_error", message = "Unrecognized request" } }
+  end)
+  world:bad_json(function()
+    return 400, { error = { type = "invalid_request_error", message = "The body is not JSON" } }
+  end)
+end
+
+-- The request's body when it is an object; 'typed' tells which shape complains.
+function edgee.body(request, typed)
+  if support.is_object(request.body) then return request.body end
+  if typed then edgee.refuse_typed("invalid_request_error", "The body must be a JSON object") end
+  edgee.refuse(400, "The body must be a JSON object")
+end
+
+-- Complains in one answer about all the fields that are missing (older routes).
+function edgee.require_fields(body, names)
+  local missing
+  for _, name in ipairs(names) do
+    if body[name] == nil or body[name] == support.null or body[name] == "" then
+      missing = missing or {}
+      missing[name] = "This field is required"
+    end
+  end
+  if missing then edgee.refuse_typed("invalid_request_error", "Some parameters are missing", missing) end
+end
+
+function edgee.require_choice(body, name, choices)
+  local value = body[name]
+  if value == nil then return end
+  for _, choice in ipairs(choices) do
+    if choice == value then return end
+  end
+  edgee.refuse_typed("invalid_request_error", "Some parameters are not valid",
+    { [name] = "Must be one of " .. table.concat(choices, ", ") })
+end
+
+local function bad_parameter(name, message)
+  edgee.refuse_typed("invalid_request_error", "Some parameters are not valid", { [name] = message })
+end
+
+local function list_size(world, query)
+  if query.limit == nil then return world.page_size or edgee.DEFAULT_SIZE end
+  local size = support.integer(query.limit, 1)
+  if not size then bad_parameter("limit", "Must be a positive integer") end
+  return math.min(size, edgee.MAX_SIZE)
+end
+
+local function list_start(query)
+  local key = query.start_key
+  if not key or key == "" then return nil end
+  local place = key:match "^k(%x+)$"
+  if not place then bad_parameter("start_key", "Not a key of this list") end
+  return tonumber(place, 16)
+end
+
+-- A page of a shelf: { object, url, has_more, last_key, data }. The newest
+-- comes first unless order_direction says ASC; last_key also stands on the last
+-- page, so that only has_more tells the end.
+function edgee.cursor_list(world, request, shelf, fits, view)
+  local query = request.query
+  local direction = query.order_direction or "DESC"
+  if direction ~= "ASC" and direction ~= "DESC" then bad_parameter("order_direction", "Must be ASC or DESC") end
+  local size, start = list_size(world, query), list_start(query)
+  local ascending = direction == "ASC"
+  local rows = shelf:list(function(row)
+    local place = shelf:place(row.id)
+    if start and (ascending and place <= start or not ascending and place >= start) then return false end
+    return not fits or fits(row)
+  end, not ascending)
+  local data = support.slice(rows, 0, size)
+  local last = data[#data]
+  return {
+    object = "list", url = request.path, has_more = #rows > size,
+    last_key = last and string.format("k%08x", shelf:place(last.id)) or nil,
+    data = support.array(view and support.map(data, view) or data),
+  }
+end
+
+-- A list of the older routes that knows no cursor: all of it at once.
+function edgee.whole_list(request, rows)
+  return { object = "list", url = request.path, has_more = false, data = support.array(rows) }
+end
+
+-- The value of one filter: no filter fits every row.
+function edgee.filter(request, fields)
+  local wanted = {}
+  for _, field in ipairs(fields) do wanted[field] = request.query[field] end
+  return function(row)
+    for field, value in pairs(wanted) do
+      if row[field] ~= value then return false end
+    end
+    return true
+  end
+end
+
+return edgee

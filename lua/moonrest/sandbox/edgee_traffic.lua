@@ -1,0 +1,208 @@
+-- The traffic that the Edgee sandbox pretends to have seen: the rows of the
+-- logs export, and the sums that the usage query makes of them.
+--
+-- Row i of n depends only on the seed, on i and on the window, so that the same
+-- question gives the same answer, a million rows cost no memory, and the sums
+-- agree with the export to the nano-dollar.
+
+local calendar = require "moonrest.sandbox.calendar"
+local support = require "moonrest.sandbox.support"
+
+local traffic = {}
+
+-- Prices in nano-dollars a token, out of which all costs come as integers.
+traffic.MODELS = {
+  { id = "claude-sonnet-4-5", author = "anthropic", name = "Claude Sonnet 4.5", input = 3000, output = 15000,
+    providers = { "anthropic", "bedrock" } },
+  { id = "gpt-5-mini", author = "openai", name = "GPT-5 mini", input = 250, output = 2000,
+    providers = { "openai", "azure" } },
+  { id = "gemini-2.5-flash", author = "google", name = "Gemini 2.5 Flash", input = 300, output = 2500,
+    providers = { "google_vertex_ai" } },
+  { id = "mistral-small", author = "mistral", name = "Mistral Small", input = 100, output = 300,
+    providers = { "mistral" } },
+  { id = "glm-4.5-flash", author = "zai", name = "GLM 4.5 Flash", input = 0, output = 0, providers = { "zai" } },
+}
+
+-- The keys that made the traffic. Their names hold what trips naive CSV readers.
+traffic.KEYS = {
+  { id = "key_0001", name = "Production" },
+  { id = "key_0002", name = "Staging, EU" },
+  { id = "key_0003", name = 'Laptop of "Zoë"' },
+  { id = "key_0004", name = "nightly-jobs" },
+}
+
+traffic.USERS = { "user_0001", "user_0002", "user_0003" }
+
+local tag_sets = {
+  { "team:web", "env:production" }, { "team:game", "env:staging" }, { "team:game" }, {}, { "team:web" },
+}
+
+-- Row 'index' of 'count' in the window { from =, to = } (seconds since 1970), oldest first.
+function traffic.row(seed, index, count, window)
+  local pick = function(list, what) return support.pick(list, seed, what, index) end
+  local model, key = pick(traffic.MODELS, "model"), pick(traffic.KEYS, "key")
+  local input = 20 + support.mix(seed, "input", index) % 4000
+  local output = 1 + support.mix(seed, "output", index) % 1500
+  return {
+    time = window.from + (window.to - window.from) * (index - 0.5) / count,
+    key = key, model = model, provider = support.pick(model.providers, seed, "provider", index),
+    user = pick(traffic.USERS, "user"), tags = pick(tag_sets, "tags"),
+    input = input, output = output, cost = input * model.input + output * model.output,
+  }
+end
+
+-- Dollars as a decimal number with nine places, without a float on the way.
+function traffic.dollars(nano)
+  return string.format("%d.%09d", nano // 1000000000, nano % 1000000000)
+end
+
+-- Export ------------------------------------------------------------------
+
+local columns = { "Timestamp", "API Key", "Model", "Provider", "Input Tokens", "Output Tokens", "Cost", "Tags" }
+local CSV_HEADER = support.csv_row(columns)
+
+local function csv_line(row)
+  return support.csv_row { calendar.iso(row.time), row.key.name, row.model.id, row.provider, row.input, row.output,
+    traffic.dollars(row.cost), table.concat(row.tags, ",") }
+end
+
+local function json_text(text)
+  return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
+end
+
+local function json_line(row)
+  return string.format('{"Timestamp":"%s","API Key":%s,"Model":"%s","Provider":"%s","Input Tokens":%d,'
+    .. '"Output Tokens":%d,"Cost":%s,"Tags":[%s]}', calendar.iso(row.time), json_text(row.key.name), row.model.id,
+    row.provider, row.input, row.output, traffic.dollars(row.cost),
+    table.concat(support.map(row.tags, json_text), ","))
+end
+
+local function fits(row, filter)
+  if next(filter.keys) and not filter.keys[row.key.id] then return false end
+  if next(filter.users) and not filter.users[row.user] then return false end
+  if not next(filter.tags) then return true end
+  for _, tag in ipairs(row.tags) do
+    if filter.tags[tag] then return true end
+  end
+  return false
+end
+
+local ROWS_A_PART = 64
+
+-- A function that gives the file part by part and nil at its end.
+-- source: { seed, count, window, filter = { keys, users, tags } }.
+function traffic.export(source, format)
+  local index, written, ended = 0, 0, false
+  local line = format == "csv" and csv_line or json_line
+  local function part()
+    local lines = {}
+    for _ = 1, math.min(ROWS_A_PART, source.count - index) do
+      index = index + 1
+      local row = traffic.row(source.seed, index, source.count, source.window)
+      if fits(row, source.filter) then
+        lines[#lines + 1] = (format == "json" and written > 0 and ",\n" or "") .. line(row)
+        written = written + 1
+      end
+    end
+    return table.concat(lines)
+  end
+  local opening = format == "csv" and CSV_HEADER or "["
+  return function()
+    if opening then
+      local text = opening
+      opening = nil
+      return text
+    end
+    while index < source.count do
+      local text = part()
+      if text ~= "" then return text end
+    end
+    if ended or format == "csv" then return nil end
+    ended = true
+    return "]\n"
+  end
+end
+
+-- Sums --------------------------------------------------------------------
+
+local function empty_sum()
+  return { total_requests = 0, total_cost = 0, total_tokens = 0, input_tokens = 0, output_tokens = 0 }
+end
+
+local function add(sum, row)
+  sum.total_requests = sum.total_requests + 1
+  sum.total_cost = sum.total_cost + row.cost
+  sum.total_tokens = sum.total_tokens + row.input + row.output
+  sum.input_tokens = sum.input_tokens + row.input
+  sum.output_tokens = sum.output_tokens + row.output
+end
+
+-- One entry for a model and a provider: a model that two providers serve is
+-- there twice, as on the real server.
+local function model_sum(sums, row)
+  local key = row.model.id .. " " .. row.provider
+  if not sums[key] then
+    local sum = empty_sum()
+    sum.model, sum.provider = row.model.id, row.provider
+    sums[key], sums[#sums + 1] = sum, sum
+  end
+  return sums[key]
+end
+
+-- Hours look like "2026-01-31 12:00:00", days like "2026-01-31T00:00:00Z": both forms arrive.
+local function time_label(time, interval)
+  if interval == "hour" then return os.date("!%Y-%m-%d %H:00:00", math.floor(time)) end
+  return calendar.day(time) .. "T00:00:00Z"
+end
+
+local function time_sum(sums, row, interval)
+  local label = time_label(row.time, interval)
+  if not sums[label] then
+    local sum = { timestamp = label, total_cost = 0, total_tokens = 0 }
+    sums[label], sums[#sums + 1] = sum, sum
+  end
+  return sums[label]
+end
+
+-- Costs are integers in nano-dollars.
+function traffic.usage(source, interval)
+  local summary, by_model, by_time = empty_sum(), {}, {}
+  for index = 1, source.count do
+    local row = traffic.row(source.seed, index, source.count, source.window)
+    if fits(row, source.filter) then
+      add(summary, row)
+      add(model_sum(by_model, row), row)
+      local slot = time_sum(by_time, row, interval)
+      slot.total_cost = slot.total_cost + row.cost
+      slot.total_tokens = slot.total_tokens + row.input + row.output
+    end
+  end
+  return {
+    summary = summary,
+    stats_by_model = support.array(table.move(by_model, 1, #by_model, 1, {})),
+    stats_by_time = { data = support.array(table.move(by_time, 1, #by_time, 1, {})) },
+  }
+end
+
+-- Models ------------------------------------------------------------------
+
+-- Rates of zero are left out, as the real list does.
+local function rate(nano)
+  return nano > 0 and nano or nil
+end
+
+function traffic.model_list()
+  return support.map(traffic.MODELS, function(model)
+    local providers = {}
+    for _, name in ipairs(model.providers) do
+      providers[name] = { input_cost = rate(model.input), output_cost = rate(model.output), active = true }
+    end
+    return {
+      model_id = model.id, author_id = model.author, display_name = model.name, active = true,
+      aliases = support.array { model.author .. "/" .. model.id }, providers = providers,
+      plan_fallback = model.input == 0,
+    }
+  end)
+end
+
+return traffic

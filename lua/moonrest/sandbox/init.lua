@@ -1,0 +1,201 @@
+--- moonrest.sandbox: a local server that plays the five systems, for trying things out and for tests.
+--
+--   local sandbox = require "moonrest.sandbox"
+--   local server = assert(sandbox.start { seed = 1, clock = "virtual" })
+--   local client = server:open "edgegap"            -- a moonrest client with base URL and token
+--   server:advance(30)                              -- sandbox seconds
+--   server:stop()
+--
+-- The server runs in a thread and lua_State of its own, so a script can start it and then block on its own
+-- calls. It listens on 127.0.0.1 only.
+
+local json = require "moonrest.sandbox.json"
+local server_module = require "moonrest.sandbox_server"
+local systems = require "moonrest.sandbox.systems"
+
+local sandbox = {}
+
+local server = {}
+server.__index = server
+server.__name = "moonrest.sandbox"
+
+-- {======================================================
+-- Options
+-- ======================================================
+
+local function is_count(value) return math.type(value) == "integer" and value >= 0 end
+
+local function is_seconds(value) return type(value) == "number" and value >= 0 and value < math.huge end
+
+local function by_system(accept)
+  return function(value)
+    if type(value) ~= "table" then return accept(value) end
+    for name, one in pairs(value) do
+      if not systems[name] or not accept(one) then return false end
+    end
+    return true
+  end
+end
+
+local function is_list_of_systems(value)
+  if type(value) ~= "table" then return false end
+  for _, name in ipairs(value) do
+    if not systems[name] then return false end
+  end
+  return #value > 0
+end
+
+local function is_text(value) return type(value) == "string" end
+
+local function is_table(value) return type(value) == "table" end
+
+-- name -> test, what the error says
+local OPTIONS = {
+  port = { function(v) return is_count(v) and v < 65536 end, "an integer of 0 to 65535" },
+  seed = { function(v) return math.type(v) == "integer" end, "an integer" },
+  latency = { is_seconds, "a number of seconds" },
+  plan = { by_system(is_text), "a text, or a table of system = text" },
+  page_size = { by_system(function(v) return is_count(v) and v > 0 end),
+                "a positive integer, or a table of system = integer" },
+  limits = { function(v) return type(v) == "boolean" end, "a boolean" },
+  clock = { function(v) return v == "real" or v == "virtual" end, '"real" or "virtual"' },
+  systems = { is_list_of_systems, "a list of names out of edgegap, edgee, cygni, template, capgo" },
+  sizes = { by_system(is_table), "a table of system = { what = number }" },
+  max_body = { function(v) return is_count(v) and v <= 0x7FFFFFFF end, "a number of bytes below 2 GiB" },
+}
+
+-- A system's own options: their names are the system's.
+local SWITCHES = { is_table, "a table" }
+
+local function check_options(options)
+  for name, value in pairs(options) do
+    local rule = OPTIONS[name] or systems[name] and SWITCHES
+    if not rule then error("sandbox.start: unknown option '" .. tostring(name) .. "'", 3) end
+    if not rule[1](value) then error("sandbox.start: option '" .. name .. "' must be " .. rule[2], 3) end
+  end
+end
+
+local function all_systems()
+  local names = {}
+  for name in pairs(systems) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- }======================================================
+
+--- Starts a server. Options, all of them optional:
+--   port       0 (any free one)        seed     1: the same seed and requests give the same ids and data
+--   latency    0: real seconds that every answer is kept back
+--   clock      "real", or "virtual": time stands still but for advance()
+--   plan       rate limits of this plan, for all systems or { cygni = "pro" }; default: each one's lowest
+--   limits     true; false: no rate limits
+--   page_size  the size of pages that ask for none, for all systems or { edgegap = 5 }
+--   sizes      how much there is at the start, e.g. { edgee = { log_rows = 100000 } }
+--   systems    list of those to play; default: all five
+--   max_body   bytes of a request's body
+--   edgegap, edgee, cygni, template, capgo   tables of switches that the system's module documents
+-- Returns the server, or nil and a message.
+function sandbox.start(options)
+  options = options or {}
+  if type(options) ~= "table" then error("sandbox.start: a table of options is expected", 2) end
+  check_options(options)
+  local sent = { systems = options.systems or all_systems() }
+  for name, value in pairs(options) do sent[name] = value end
+  local native, message = server_module.start {
+    module = "moonrest.sandbox.application", options = json.encode(sent),
+    port = options.port, max_body = options.max_body,
+  }
+  if not native then return nil, message end
+  local url = ("http://127.0.0.1:%d"):format(native:port())
+  local self = setmetatable({ native = native, url = url, port = native:port() }, server)
+  self.tokens = self:command("tokens")
+  return self
+end
+
+--- Sends a command to the server's state; an internal door for the methods below.
+function server:command(name, arguments)
+  return (assert(json.decode(self.native:call(name, arguments and json.encode(arguments)))))
+end
+
+local function check_system(name, what)
+  if not systems[name] then
+    error(what .. ": no system '" .. tostring(name) .. "' (edgegap, edgee, cygni, template or capgo)", 3)
+  end
+  return systems[name]
+end
+
+--- The base URL of a system, in place of the vendor's. `environment` is one of those that the system has:
+--- template: production, staging, sandbox; cygni: production (as documented), server (as it behaves).
+function server:base(name, environment)
+  environment = environment or "production"
+  local mount = check_system(name, "base").mounts[environment]
+  if not mount then error("base: " .. name .. " has no environment '" .. tostring(environment) .. "'", 2) end
+  return self.url .. "/" .. mount .. (systems[name].base[environment] or "")
+end
+
+--- A token: of kind "valid" (the default), "invalid" (401), "forbidden" (403), "read_only" and what else the
+--- system knows.
+function server:token(name, kind)
+  check_system(name, "token")
+  local token = self.tokens[name] and self.tokens[name][kind or "valid"]
+  if not token then error("token: " .. name .. " has no token of kind '" .. tostring(kind) .. "'", 2) end
+  return token
+end
+
+--- A moonrest client of a system; `options` as for moonrest.open.
+function server:open(name, options)
+  check_system(name, "open")
+  local given = { base_url = self:base(name), token = self:token(name) }
+  for key, value in pairs(options or {}) do given[key] = value end
+  return require "moonrest".open(name, given)
+end
+
+--- Moves the sandbox's clock; states, webhooks and limit windows follow. Returns the new time.
+function server:advance(seconds)
+  if not is_seconds(seconds) then error("advance: a number of seconds is expected", 2) end
+  return self:command("advance", { seconds = seconds }).now
+end
+
+--- The sandbox's time, in seconds since the epoch.
+function server:now() return self:command("now").now end
+
+--- Requests served, oldest first (the last 10,000): { system, method, path (below the system), uri, query,
+--- status, time, headers (list of lower-case names), body_size }; a credential header's own field shows its
+--- scheme only, e.g. authorization = "token ***". A request whose connection was dropped has status 0.
+function server:log() return self:command("log") end
+
+--- Everything as after the start: data, clock, limits, plans, faults and log.
+function server:reset() self:command("reset") end
+
+local FAULT_FIELDS = { system = "string", method = "string", path = "string", status = "number", count = "number",
+                       headers = "table", body = "any", delay = "number", cut = "number", drop = "boolean" }
+
+--- Makes the next requests that match fail: { system, method, path (exact, or with a final "*"), count = 1,
+--- status with headers and body (a table is sent as JSON), delay = real seconds, cut = bytes of the body after
+--- which the connection breaks, drop = true to break it before any answer }. Without status the real answer
+--- is delayed or cut.
+function server:fail(fault)
+  if type(fault) ~= "table" then error("fail: a table is expected", 2) end
+  for name, value in pairs(fault) do
+    local wanted = FAULT_FIELDS[name]
+    if not wanted then error("fail: unknown field '" .. tostring(name) .. "'", 2) end
+    if wanted ~= "any" and type(value) ~= wanted then error("fail: " .. name .. " must be a " .. wanted, 2) end
+  end
+  self:command("fail", fault)
+end
+
+--- Another plan for a system's rate limits.
+function server:plan(name, plan)
+  check_system(name, "plan")
+  self:command("plan", { system = name, plan = plan })
+end
+
+--- Breaks what is under way, and joins the server's threads. Idempotent.
+function server:stop() self.native:stop() end
+
+server.__gc, server.__close = server.stop, server.stop
+
+function server:__tostring() return "sandbox at " .. self.url end
+
+return sandbox

@@ -1,0 +1,286 @@
+-- A site is an opened definition: server, credential, limits, engine, and whatever else was said to
+-- moonrest.open. Clients and their views share one; recipes are prepared once in it.
+
+local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+local credential = require "moonrest.credential"
+local definition = require "moonrest.definition"
+local nearest = require "moonrest.nearest"
+local recipe = require "moonrest.recipe"
+local types = require "moonrest.types"
+
+local site = {}
+site.__index = site
+
+-- Options of moonrest.open that every definition has. Others come from the definition: the credential,
+-- tenant parameters, variables of the server's URL.
+site.options = {
+  server = "string", environment = "string", base_url = "string", account = "string", plan = "string",
+  read_only = "boolean", timeout = "number", max_wait = "number", proxy = "string", ca_file = "string",
+  client_cert = "string", client_key = "string", unix_socket = "string", insecure_http = "boolean", headers = "table",
+  user_agent = "string", on_error = "string", json = "string", strict = "boolean", legacy = "boolean", retry = "any",
+}
+
+local route_options = { "proxy", "ca_file", "client_cert", "client_key", "unix_socket" }
+
+-- {========================================================================
+-- Checking the options
+-- =========================================================================
+
+local function known_options(at)
+  local known = {}
+  for name, kind in pairs(site.options) do known[name] = kind end
+  for name in pairs(credential.option_names(at)) do known[name] = "any" end
+  for name in pairs(at.tenant or {}) do known[name] = "tenant" end
+  for name in pairs(at.variables or {}) do known[name] = "string" end
+  return known
+end
+
+local function check_options(at, given)
+  local known = known_options(at)
+  for name, value in pairs(given) do
+    local kind = known[name]
+    if not kind then
+      caller.raise("moonrest.open: %s has no option '%s'%s", at.name, tostring(name), nearest.hint(name, known))
+    end
+    local fits = kind == "any" or type(value) == kind
+      or (kind == "tenant" and (type(value) == "string" or math.type(value) == "integer"))
+    if not fits then
+      local wanted = kind == "tenant" and "string" or kind
+      caller.raise("moonrest.open: option '%s' must be a %s%s", name, wanted, types.got(value))
+    end
+  end
+end
+
+local function check_word(value, words, what)
+  if value == nil then return end
+  for _, word in ipairs(words) do
+    if word == value then return end
+  end
+  caller.raise("moonrest.open: unknown %s '%s'%s; there are: %s", what, value, nearest.hint(value, words),
+    table.concat(words, ", "))
+end
+
+local function sorted_names(map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Servers
+-- =========================================================================
+
+local function expand(at, url, given)
+  return (url:gsub("{([%w_]+)}", function(name)
+    local variable = at.variables[name]
+    local value = given[name] or variable.default
+    if variable.enum and given[name] then check_word(value, variable.enum, name) end
+    return value
+  end))
+end
+
+local function server_name(at, given)
+  local name = given.server or given.environment or at.default_server or next(at.servers)
+  check_word(name, sorted_names(at.servers), "server")
+  return name
+end
+
+local function is_own_origin(at, given, origin)
+  for _, url in pairs(at.servers) do
+    if core.url.origin(expand(at, url, given)) == origin then return true end
+  end
+  return false
+end
+
+local function foreign_base(at, given)
+  if given.base_url then return given.base_url, "base_url" end
+  local variable = at.server_env
+  local value = variable and os.getenv(variable)
+  if value and value ~= "" then return value, variable end
+  return nil
+end
+
+local function check_base(url, source, given)
+  local origin, problem = core.url.origin(url)
+  if not origin then caller.raise("moonrest.open: %s: %s", source, problem) end
+  if url:find("[?#]") then caller.raise("moonrest.open: %s: '%s' has a query or a fragment", source, url) end
+  local is_plain = url:lower():find "^http:" and not core.url.is_loopback(url)
+  if is_plain and not given.insecure_http and not given.unix_socket then
+    caller.raise("moonrest.open: %s: %s is not https; pass insecure_http = true if that is meant", source, url)
+  end
+  return origin
+end
+
+-- Sets where the site's requests go, and whether that is a server of the definition's own.
+local function choose_server(self, given)
+  local at = self.definition
+  self.server_name = server_name(at, given)
+  local url, source = foreign_base(at, given)
+  if not url then
+    url, source = expand(at, at.servers[self.server_name], given), "server " .. self.server_name
+    self.is_own = true
+  end
+  local origin = check_base(url, source, given)
+  self.is_own = self.is_own or is_own_origin(at, given, origin)
+  self.base_url = url:gsub("/+$", "")
+  self.variables = given
+end
+
+-- The base URL of the site, or of another of the definition's servers. A foreign base URL stands for all of them.
+function site:base(name)
+  if not name or name == self.server_name or self.is_foreign then return self.base_url end
+  return (expand(self.definition, self.definition.servers[name], self.variables):gsub("/+$", ""))
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Headers, tenants, the rest
+-- =========================================================================
+
+local function add_headers(lines, order, headers)
+  for name, value in pairs(headers or {}) do
+    local key = name:lower()
+    if not lines[key] then order[#order + 1] = key end
+    lines[key] = ("%s: %s"):format(name, value)
+  end
+end
+
+local function own_headers(at, given)
+  local plain = {}
+  for name, value in pairs(given.headers or {}) do
+    if type(name) ~= "string" then caller.raise "moonrest.open: 'headers' must be values by name" end
+    if type(value) == "number" then value = tostring(value) end
+    if type(value) == "string" then
+      plain[name] = value
+    elseif not types.is_secret(value) then
+      caller.raise("moonrest.open: headers['%s'] must be a string or a secret, got a %s", name, type(value))
+    end
+  end
+  local lines, order = {}, {}
+  local agent = given.user_agent or ("moonrest/%s (%s)"):format(core.version, _VERSION)
+  add_headers(lines, order, { ["User-Agent"] = agent })
+  add_headers(lines, order, at.headers)
+  add_headers(lines, order, plain)
+  return lines, order
+end
+
+-- Complete header lines for an endpoint: Accept, then the site's own, which may replace it.
+function site:header_lines(accept)
+  local list = {}
+  if not self.header_by_name.accept then list[1] = "Accept: " .. accept end
+  for _, key in ipairs(self.header_order) do list[#list + 1] = self.header_by_name[key] end
+  return list
+end
+
+-- Headers whose value is a secret are credentials: they stay with the server's origin.
+local function secret_headers(self, given)
+  for name, value in pairs(given.headers or {}) do
+    if types.is_secret(value) then
+      self.credentials[#self.credentials + 1] = { header = name, prefix = "", secret = value }
+    end
+  end
+end
+
+local function tenant_values(at, given)
+  local values = {}
+  for option, tenant in pairs(at.tenant or {}) do
+    local value = given[option]
+    for _, variable in ipairs(type(tenant.env) == "string" and { tenant.env } or tenant.env or {}) do
+      if value == nil then value = os.getenv(variable) end
+    end
+    if value ~= nil and value ~= "" then values[tenant.parameter] = value end
+  end
+  return values
+end
+
+local function read_plan(at, given)
+  local limits = at.limits or {}
+  if given.plan and not limits.plans then caller.raise("moonrest.open: %s has no plans", at.name) end
+  if limits.plans then check_word(given.plan, limits.plans, "plan") end
+  return given.plan or limits.default_plan or (limits.plans and limits.plans[1])
+end
+
+local retry_fields = { attempts = "number", backoff = "number", max_backoff = "number", statuses = "table" }
+
+local function read_retry(at, given)
+  local retry = given.retry
+  if retry == nil then return at.retry or {} end
+  if retry == false then return { attempts = 1 } end
+  if math.type(retry) == "integer" and retry >= 1 then return { attempts = retry } end
+  if type(retry) ~= "table" then
+    caller.raise("moonrest.open: option 'retry' must be false, a number of attempts, or a table%s", types.got(retry))
+  end
+  for name, value in pairs(retry) do
+    if type(value) ~= retry_fields[name] then
+      caller.raise("moonrest.open: retry.%s %s", tostring(name),
+        retry_fields[name] and "must be a " .. retry_fields[name] or "is unknown" .. nearest.hint(name, retry_fields))
+    end
+  end
+  return retry
+end
+
+local function make_route(given)
+  local route = {}
+  for _, name in ipairs(route_options) do route[name] = given[name] end
+  local ok, made = pcall(core.route, route)
+  if not ok then caller.raise("moonrest.open: %s", made) end
+  return made
+end
+
+-- Who shares the limits: the named account, else whoever has the same credential.
+local function account_of(self, given)
+  if given.account then return given.account end
+  local first = self.credentials[1]
+  return first and require "moonrest.digest".fingerprint(first.secret, "moonrest.account") or core.url.origin(self.base_url)
+end
+
+-- Whether the request's id may stand in the body, which is then kept with the response.
+local function traces_body(trace)
+  if type(trace) ~= "table" then return false end
+  if trace.body then return true end
+  for _, one in ipairs(trace) do
+    if traces_body(one) then return true end
+  end
+  return false
+end
+
+-- }========================================================================
+
+-- Opens a checked definition with the options of moonrest.open; raises when they are wrong.
+function site.open(at, given)
+  check_options(at, given)
+  check_word(given.on_error, { "raise", "return" }, "value of on_error:")
+  local self = setmetatable({ definition = at, buckets = {}, recipes = {} }, site)
+  choose_server(self, given)
+  self.is_foreign = foreign_base(at, given) ~= nil
+  self.credentials, self.missing = credential.find(at, given, self.is_own)
+  secret_headers(self, given)
+  self.header_by_name, self.header_order = own_headers(at, given)
+  self.tenant, self.plan, self.retry = tenant_values(at, given), read_plan(at, given), read_retry(at, given)
+  self.engine, self.route = core.engine(), make_route(given)
+  self.account = account_of(self, given)
+  self.codec = given.json and require "moonrest.codec".of(given.json) or nil
+  self.read_only, self.strict, self.max_wait = given.read_only, given.strict, given.max_wait
+  self.insecure_http = given.insecure_http
+  self.traces_body = traces_body(at.trace)
+  return self
+end
+
+-- The recipe of an operation, prepared when first asked for.
+function site:recipe(declaration, label)
+  local known = self.recipes[declaration]
+  if not known then
+    known = recipe.prepare(self, declaration, label)
+    self.recipes[declaration] = known
+  end
+  return known
+end
+
+site.definition_of = definition.read
+
+return site

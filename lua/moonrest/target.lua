@@ -1,0 +1,136 @@
+-- Paths and queries: from checked values to the encoded text that follows the base URL.
+-- Secrets are left to the core as they are: a target with secrets is a list of pieces.
+
+local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+
+local target = {}
+
+local segment, segments, encode_query = core.url.segment, core.url.segments, core.url.query
+
+-- A number as it is written in a URL: a whole float without its ".0".
+local function text_of(value)
+  if math.type(value) == "float" then
+    local integer = math.tointeger(value)
+    return integer and ("%d"):format(integer) or ("%.17g"):format(value)
+  end
+  if type(value) == "userdata" or type(value) == "table" or type(value) == "function" then
+    caller.raise("a %s cannot be sent as text", type(value))
+  end
+  return tostring(value)
+end
+target.text_of = text_of
+
+-- JSON text inside something else than a JSON body.
+function target.json(field, value)
+  local text, problem = core.json.encode(value)
+  if not text then caller.raise("parameter '%s': %s", field.name, problem) end
+  return text
+end
+
+-- What a definition marks as secret is kept as one, so that no message shows it.
+local function hide(field, text)
+  if not field.secret then return text end
+  local secret, problem = core.secret(text)
+  if not secret then caller.raise("parameter '%s': %s", field.name, problem) end
+  return secret
+end
+
+-- The value as the field wants it on the wire: text, or a secret.
+function target.value(field, value)
+  if type(value) == "userdata" then return value end
+  if type(value) == "table" and (field.encode == "json" or field.place ~= "query") then
+    return hide(field, target.json(field, value))
+  end
+  return hide(field, text_of(value))
+end
+
+-- Encoded text or a secret; nil and why when the value cannot stand in a path.
+local function encode_segment(field, value)
+  local text = value
+  if type(text) ~= "string" then
+    if type(text) == "userdata" then return text end
+    text = text_of(text)
+  end
+  local encoded, problem = (field.slashes and segments or segment)(text)
+  if not encoded then return nil, problem end
+  return field.secret and hide(field, text) or encoded
+end
+
+-- Appends pieces; texts that follow each other become one.
+local function append(pieces, piece)
+  local last = pieces[#pieces]
+  if type(piece) == "string" and type(last) == "string" then
+    pieces[#pieces] = last .. piece
+  else
+    pieces[#pieces + 1] = piece
+  end
+end
+
+local function append_pair(pieces, name, value)
+  local separator = pieces.has_query and "&" or "?"
+  pieces.has_query = true
+  append(pieces, separator .. name .. "=")
+  append(pieces, type(value) == "string" and encode_query(value) or value)
+end
+
+local function append_query(pieces, field, value)
+  if type(value) == "table" and field.encode ~= "json" then
+    for _, item in ipairs(value) do append_pair(pieces, field.query_name, target.value(field, item)) end
+  else
+    append_pair(pieces, field.query_name, target.value(field, value))
+  end
+end
+
+-- The path and query of a call. 'values' holds the checked values by field. Returns text or a list of pieces;
+-- nil, the field's name and why, when a value cannot stand in a path.
+function target.build(recipe, values)
+  local pieces = { recipe.literals[1] }
+  for index, field in ipairs(recipe.path) do
+    local encoded, problem = encode_segment(field, values[field])
+    if not encoded then return nil, field.name, problem end
+    append(pieces, encoded)
+    append(pieces, recipe.literals[index + 1])
+  end
+  for _, field in ipairs(recipe.query) do
+    if values[field] ~= nil then append_query(pieces, field, values[field]) end
+  end
+  if #pieces == 1 then return pieces[1] end
+  pieces.has_query = nil
+  return pieces
+end
+
+-- Visits name and single value of a table of plain values and lists, in the order of the names.
+local function each_pair(parameters, visit)
+  local names = {}
+  for name in pairs(parameters) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = parameters[name]
+    if type(value) == "table" then
+      for _, item in ipairs(value) do visit(encode_query(name), item) end
+    else
+      visit(encode_query(name), value)
+    end
+  end
+end
+
+-- "a=1&b=2", for form bodies. Secrets cannot stand in one: its text is built here.
+function target.form(parameters)
+  local parts = {}
+  each_pair(parameters, function(name, value) parts[#parts + 1] = name .. "=" .. encode_query(text_of(value)) end)
+  return table.concat(parts, "&")
+end
+
+-- A written path and its query parameters, as a target.
+function target.with_query(path, parameters)
+  local pieces = { path, has_query = path:find("?", 1, true) ~= nil }
+  each_pair(parameters or {}, function(name, value)
+    append_pair(pieces, name, type(value) == "userdata" and value or text_of(value))
+  end)
+  if #pieces == 1 then return pieces[1] end
+  pieces.has_query = nil
+  return pieces
+end
+
+return target

@@ -1,0 +1,229 @@
+-- The invariants of the library, each seen from outside: by servers that keep every byte they got.
+
+local moonrest = require "moonrest"
+local raw_server = require "spec.support.raw_server"
+
+local token <const> = "canary-7f3a91"
+
+local function definition(fields)
+  local base = {
+    name = "tested",
+    servers = { production = "https://api.tested.example" },
+    auth = { header = "Authorization", prefix = "Bearer ", env = { "MOONREST_TESTED_TOKEN" } },
+    resources = {
+      things = {
+        list = { "GET /things", "Lists things.", query = { name = "string" } },
+        get = { "GET /things/{id}", "One thing." },
+        create = { "POST /things", "Makes a thing.", body = { name = "string!" }, example = { name = "a" } },
+        delete = { "DELETE /things/{id}", "Removes a thing." },
+      },
+    },
+  }
+  for name, value in pairs(fields or {}) do base[name] = value end
+  return base
+end
+
+local function open(server, options, fields)
+  options = options or {}
+  options.base_url = options.base_url or server.url
+  options.token = options.token or token
+  options.retry = false
+  return moonrest.open(definition(fields), options)
+end
+
+local ok <const> = raw_server.response(200, '{"id":1}')
+
+local function redirect(status, to)
+  return raw_server.response(status, "", { "Location: " .. to })
+end
+
+describe("a credential", function()
+  it("goes to its own server", function()
+    local server <close> = raw_server.start { ok }
+    assert(open(server).things:get "1")
+    assert.matches("\r\nAuthorization: Bearer " .. token .. "\r\n", server:requests()[1], 1, true)
+  end)
+
+  it("follows a redirect on its own origin", function()
+    local server <close> = raw_server.start { redirect(302, "/elsewhere"), ok }
+    assert(open(server).things:get "1")
+    assert.matches("GET /elsewhere ", server:requests()[2], 1, true)
+    assert.matches(token, server:requests()[2], 1, true)
+  end)
+
+  it("is dropped on another origin, custom headers too, and never comes back", function()
+    for _, header in ipairs { "Authorization", "X-Api-Key" } do
+      local home <close> = raw_server.start { ok }
+      local foreign <close> = raw_server.start { redirect(307, home.url .. "/back"), ok }
+      local start <close> = raw_server.start { redirect(302, foreign.url .. "/away") }
+      local client = open(start, { headers = { ["X-Tenant"] = "t-1" } }, { auth = { header = header, prefix = "" } })
+      assert(client.things:get "1")
+      assert.matches(token, start:requests()[1], 1, true)
+      for _, server in ipairs { foreign, home } do
+        assert.equal(1, #server:requests())
+        assert.not_matches(token, server:requests()[1], 1, true)
+        assert.not_matches("X-Tenant", server:requests()[1], 1, true)
+      end
+    end
+  end)
+
+  it("does not come back when a foreign origin sends the request home", function()
+    local foreign <close> = raw_server.start { ok }
+    local home <close> = raw_server.start { redirect(302, foreign.url .. "/away"), ok }
+    local second <close> = raw_server.start { redirect(302, home.url .. "/home") }
+    -- home -> second -> home: the same origin again, but by the word of another one
+    local start <close> = raw_server.start { redirect(302, second.url .. "/x"), ok }
+    assert(open(start).things:get "1")
+    assert.not_matches(token, home:requests()[1], 1, true)
+    assert.not_matches(token, foreign:requests()[1], 1, true)
+  end)
+
+  it("that was found by itself does not go to a foreign base URL", function()
+    local server <close> = raw_server.start { ok }
+    local script = ([[MOONREST_TESTED_TOKEN=%s lua5.4 -e '
+      local moonrest = require "moonrest"
+      local ok, problem = pcall(moonrest.open, {
+        name = "tested", servers = { production = "https://api.tested.example" },
+        auth = { header = "Authorization", prefix = "", env = { "MOONREST_TESTED_TOKEN" } },
+        resources = { things = { get = { "GET /things/{id}", "One thing." } } } }, { base_url = "%s" })
+      print(ok, problem)' 2>&1]]):format(token, server.url)
+    local pipe <close> = assert(io.popen(script))
+    local said = pipe:read "a"
+    assert.matches("^false", said)
+    assert.matches("MOONREST_TESTED_TOKEN", said, 1, true)
+    assert.not_matches(token, said, 1, true)
+    assert.equal(0, #server:requests())
+  end)
+
+  it("is not sent again after three refusals", function()
+    local server <close> = raw_server.start { raw_server.response(401, '{"error":"no"}') }
+    local client = open(server)
+    for _ = 1, 3 do
+      local _, err = client.things:get "1"
+      assert.equal(401, err.status)
+    end
+    local _, err = client.things:get "1"
+    assert.equal("auth", err.kind)
+    assert.equal(3, #server:requests())
+  end)
+
+  it("is read again from its file on a 401, once", function()
+    local server <close> = raw_server.start { raw_server.response(401, "{}"), ok }
+    local name = os.tmpname()
+    local function write(text)
+      local file <close> = assert(io.open(name, "w"))
+      file:write(text)
+    end
+    write "old-one\n"
+    os.execute("chmod 600 " .. name)
+    local client = open(server, { token = moonrest.file(name) })
+    write "new-one\n"
+    assert(client.things:get "1")
+    os.remove(name)
+    assert.matches("old-one", server:requests()[1], 1, true)
+    assert.matches("new-one", server:requests()[2], 1, true)
+  end)
+
+  it("appears in no error and no text", function()
+    local server <close> = raw_server.start { raw_server.response(500, "<html>" .. token .. "</html>") }
+    local client = open(server, { token = moonrest.secret(token) })
+    local _, err = client.things:get "1"
+    assert.not_matches(token, tostring(client), 1, true)
+    assert.not_matches(token, tostring(client.things), 1, true)
+    assert.not_matches(token, moonrest.help(client) or "", 1, true)
+    assert.equal(500, err.status)
+  end)
+end)
+
+describe("a redirect", function()
+  it("never repeats a write on another origin", function()
+    local foreign <close> = raw_server.start { ok }
+    for _, status in ipairs { 301, 302, 307, 308 } do
+      local start <close> = raw_server.start { redirect(status, foreign.url) }
+      local _, err = open(start).things:create { name = "a" }
+      assert.equal("redirect", err.kind)
+    end
+    assert.equal(0, #foreign:requests())
+  end)
+
+  it("of 303 turns a write into a read", function()
+    local server <close> = raw_server.start { redirect(303, "/made/1"), ok }
+    assert(open(server).things:create { name = "a" })
+    assert.matches("^GET /made/1 ", server:requests()[2])
+  end)
+
+  it("that goes in a circle ends", function()
+    local server <close> = raw_server.start { redirect(302, "/things/1") }
+    local _, err = open(server).things:get "1"
+    assert.equal("redirect", err.kind)
+    assert.equal(6, #server:requests())
+  end)
+
+  it("to other schemes is refused", function()
+    for _, to in ipairs { "file:///etc/passwd", "ftp://127.0.0.1/", "http://example.com/", "gopher://127.0.0.1/" } do
+      local server <close> = raw_server.start { redirect(302, to) }
+      local _, err = open(server).things:get "1"
+      assert.equal("redirect", err.kind, to)
+    end
+  end)
+end)
+
+describe("a path parameter", function()
+  it("cannot leave its segment", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server)
+    assert(client.things:get "a/../../b?c#d%2e")
+    assert.matches("^GET /things/a%%2F%.%.%%2F%.%.%%2Fb%%3Fc%%23d%%252e HTTP", server:requests()[1])
+    for _, bad in ipairs { "..", ".", "" } do
+      assert.has_error(function() client.things:get(bad) end)
+    end
+    for _, bad in ipairs { "a\r\nX: y", "a\0b", "a\nb" } do
+      assert.has_error(function() client.things:get(bad) end)
+    end
+    assert.equal(1, #server:requests())
+  end)
+end)
+
+describe("line breaks", function()
+  it("are encoded in a query and refused in a header", function()
+    local server <close> = raw_server.start { ok }
+    assert(open(server).things:list { name = "a\r\nX-Injected: 1" })
+    assert.matches("name=a%%0D%%0AX%-Injected%%3A%%201", server:requests()[1])
+    assert.not_matches("\nX%-Injected: 1", server:requests()[1])
+    assert.has_error(function() open(server, { headers = { ["X-A"] = "b\r\nX-Injected: 1" } }) end)
+    assert.has_error(function() open(server, { headers = { ["X-A\r\nX-B"] = "b" } }) end)
+    assert.has_error(function() open(server, { token = "a\r\nb" }) end)
+  end)
+end)
+
+describe("plain http", function()
+  it("is refused except to loopback", function()
+    assert.has_error(function()
+      moonrest.open(definition(), { base_url = "http://api.tested.example", token = token })
+    end)
+  end)
+
+  it("to loopback never uses a proxy", function()
+    local server <close> = raw_server.start { ok }
+    local proxy <close> = raw_server.start { ok }
+    local script = ([[http_proxy=%s ALL_PROXY=%s lua5.4 -e '
+      local moonrest = require "moonrest"
+      local client = moonrest.open({ name = "tested", servers = { production = "%s" },
+        resources = { things = { get = { "GET /things/{id}", "One thing." } } } })
+      print(client.things:get("1").id)']]):format(proxy.url, proxy.url, server.url)
+    local pipe <close> = assert(io.popen(script))
+    assert.equal("1\n", pipe:read "a")
+    assert.equal(0, #proxy:requests())
+  end)
+end)
+
+describe("read_only", function()
+  it("refuses every write before it is sent", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server, { read_only = true })
+    assert(client.things:get "1")
+    assert.has_error(function() client.things:delete "1" end)
+    assert.has_error(function() client.things:create { name = "a" } end)
+    assert.equal(1, #server:requests())
+  end)
+end)

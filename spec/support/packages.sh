@@ -1,0 +1,35 @@
+# Debian packages by purpose, and a function that installs those that are missing. Sourced by
+# examples/quickstart.sh, spec/run.sh and .ci/run: one list for all three.
+
+packages_build="gcc libc6-dev cmake make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev libssl-dev
+libmicrohttpd-dev lua-cjson ca-certificates"
+packages_examples="gnuplot-nox"
+packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem curl openssl nginx-light git"
+packages_lint="clang clang-format clang-tidy lua-check"
+packages_sanitize="libclang-rt-14-dev"
+packages_valgrind="valgrind"
+
+# install_missing PACKAGE... : says what it does, and does nothing when all are there.
+install_missing() {
+  missing=""
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null || {
+    echo "These packages are needed and there is no apt-get to install them with:$missing" >&2
+    return 1
+  }
+  as_root=""
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "Please install as root, then run this again: apt-get install$missing" >&2
+      return 1
+    }
+    as_root=sudo
+  fi
+  echo "Installing with apt-get:$missing"
+  $as_root apt-get update -qq
+  # Services that a test starts itself must not be started by their installation.
+  $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
