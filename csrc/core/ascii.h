@@ -12,7 +12,8 @@ static inline bool mr_ascii_is_digit(char c) {
 }
 
 static inline char mr_ascii_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+  if (c < 'A' || c > 'Z') return c;
+  return (char)(c + ('a' - 'A'));
 }
 
 static inline bool mr_ascii_is_alpha(char c) {

@@ -6,6 +6,7 @@
 #define PERIOD_MIN_US    MR_MILLISECOND
 #define PERIOD_MAX_US    (INT64_C(366) * 24 * 3600 * MR_SECOND)
 #define LATENCY_SAMPLES  64
+#define UNKNOWN_LATENCY_US MR_SECOND
 #define MARGIN_LEAST_US  (5 * MR_MILLISECOND) /* what a busy machine is late by, */
 #define MARGIN_LEAST     200                  /* but at most this part of a period */
 #define MARGIN_MOST      40                   /* the part of a period that a margin may cost */
@@ -204,8 +205,9 @@ void mr_bucket_sent(struct mr_bucket_state *state, int64_t weight, uint64_t *slo
 static void latency_begin(struct mr_latency *latency, int64_t sample_us) {
   bool first = latency->samples == 0;
   latency->low_us[1] = first ? sample_us : latency->low_us[0];
+  latency->high_us[1] = first ? sample_us : latency->high_us[0];
   latency->second_us[1] = first ? INT64_MIN : latency->second_us[0];
-  latency->low_us[0] = latency->high_us = sample_us;
+  latency->low_us[0] = latency->high_us[0] = sample_us;
   latency->second_us[0] = INT64_MIN;
   latency->samples = 1;
 }
@@ -218,9 +220,9 @@ static void latency_add(struct mr_latency *latency, int64_t sample_us) {
   latency->samples++;
   if (sample_us < latency->low_us[0]) latency->low_us[0] = sample_us;
   int64_t lower_us = sample_us;
-  if (sample_us > latency->high_us) {
-    lower_us = latency->high_us;
-    latency->high_us = sample_us;
+  if (sample_us > latency->high_us[0]) {
+    lower_us = latency->high_us[0];
+    latency->high_us[0] = sample_us;
   }
   if (lower_us > latency->second_us[0]) latency->second_us[0] = lower_us;
 }
@@ -242,9 +244,15 @@ void mr_bucket_answered(struct mr_bucket_state *state, int64_t weight, uint64_t 
   set_margins(state);
 }
 
+/* Without an answer nobody knows whether the request has arrived yet: it may, for as long as others took. */
+static int64_t still_arriving(const struct mr_latency *latency) {
+  if (latency->samples == 0) return UNKNOWN_LATENCY_US;
+  return later(latency->high_us[0], latency->high_us[1]);
+}
+
 void mr_bucket_closed(struct mr_bucket_state *state, int64_t weight, uint64_t *slot,
                       int64_t now_us) {
-  set_base(state, weight, slot, now_us);
+  set_base(state, weight, slot, now_us + still_arriving(&state->latency));
   state->running--;
 }
 

@@ -17,10 +17,9 @@
 #define MR_PAUSE_MAX_US (24 * 3600 * MR_SECOND) /* no answer stops a bucket for longer than a day */
 #define MR_PROBE_US MR_SECOND /* after a pause one request goes first, and the others wait so long for its answer */
 
-/* The lowest and the second highest header latency of the current and of the last generation of samples. */
+/* The lowest and the two highest header latencies of the current and of the last generation of samples. */
 struct mr_latency {
-  int64_t low_us[2], second_us[2];
-  int64_t high_us; /* of the current one */
+  int64_t low_us[2], high_us[2], second_us[2];
   uint32_t samples;
 };
 

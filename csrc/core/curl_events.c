@@ -114,12 +114,40 @@ static void note_received(struct mr_curl_handle *handle) {
   reached(handle, MR_PHASE_RECEIVE);
 }
 
+static enum mr_flow on_unpacked(void *context, const char *bytes, size_t size) {
+  struct mr_curl_handle *handle = context;
+  return handle->x->events->on_body(handle->x, bytes, size);
+}
+
+static size_t refuse_coding(struct mr_curl_handle *handle, const char *reason) {
+  handle->progress.bad_coding = reason;
+  return CURL_WRITEFUNC_ERROR;
+}
+
+static size_t unpack(struct mr_curl_handle *handle, const char *bytes, size_t size) {
+  if (handle->progress.coding == MR_CODING_UNKNOWN)
+    return refuse_coding(handle, "its Content-Encoding was not asked for");
+  if (!handle->gunzip) handle->gunzip = mr_gunzip_open();
+  if (!handle->gunzip) return refuse_coding(handle, "out of memory");
+  switch (mr_gunzip_feed(handle->gunzip, bytes, size, on_unpacked, handle)) {
+  case MR_GUNZIP_ON:
+    return answer(handle, MR_FLOW_ON, size);
+  case MR_GUNZIP_PAUSED:
+    return answer(handle, MR_FLOW_PAUSE, size);
+  case MR_GUNZIP_STOPPED:
+    return answer(handle, MR_FLOW_STOP, size);
+  default:
+    return refuse_coding(handle, mr_gunzip_reason(handle->gunzip));
+  }
+}
+
 static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
   struct mr_curl_handle *handle = context;
   size_t size = unit * count;
   if (!handle->x) return CURL_WRITEFUNC_ERROR;
   if (size == 0) return 0;
   note_received(handle);
+  if (handle->progress.coding) return unpack(handle, bytes, size);
   return answer(handle, handle->x->events->on_body(handle->x, bytes, size), size);
 }
 
@@ -151,6 +179,31 @@ static enum mr_flow take_status(struct mr_curl_handle *handle, const char *line,
   return handle->x->events->on_status(handle->x, status);
 }
 
+static bool is_coding(const char *value, size_t size, const char *name) {
+  return mr_ascii_same(value, size, name, strlen(name));
+}
+
+/* A second coding on top of another is as unknown as any other. */
+static void note_coding(struct mr_curl_progress *progress, const char *line, size_t size) {
+  static const char name[] = "content-encoding:";
+  size_t from = sizeof name - 1;
+  if (size <= from || !mr_ascii_same(line, from, name, from)) return;
+  while (from < size && (line[from] == ' ' || line[from] == '\t'))
+    from++;
+  while (size > from && (line[size - 1] == ' ' || line[size - 1] == '\t'))
+    size--;
+  const char *value = line + from;
+  size -= from;
+  if (size == 0 || is_coding(value, size, "identity")) return;
+  bool gzip = is_coding(value, size, "gzip") || is_coding(value, size, "x-gzip");
+  progress->coding = gzip && !progress->coding ? MR_CODING_GZIP : MR_CODING_UNKNOWN;
+}
+
+static enum mr_flow take_field(struct mr_curl_handle *handle, const char *line, size_t size) {
+  if ((line[0] | 32) == 'c') note_coding(&handle->progress, line, size);
+  return handle->x->events->on_header(handle->x, line, size);
+}
+
 static enum mr_flow take_line(struct mr_curl_handle *handle, const char *line, size_t size) {
   struct mr_curl_progress *progress = &handle->progress;
   const struct mr_exchange_events *events = handle->x->events;
@@ -161,7 +214,7 @@ static enum mr_flow take_line(struct mr_curl_handle *handle, const char *line, s
     if (size == 0) progress->part = MR_PART_STATUS;
     return MR_FLOW_ON;
   case MR_PART_FIELDS:
-    if (size > 0) return events->on_header(handle->x, line, size);
+    if (size > 0) return take_field(handle, line, size);
     progress->part = MR_PART_BODY;
     return events->on_headers_end(handle->x);
   default: /* a trailer */

@@ -6,15 +6,15 @@
 
 #include "memory.h"
 
-#define WINDOW 32768     /* bytes of output at a time: as many as deflate looks back */
+#define WINDOW    32768 /* bytes of output at a time: as many as deflate looks back */
 #define GZIP_ONLY (16 + MAX_WBITS)
 
 struct mr_gunzip {
   z_stream stream;
-  bool inside;     /* of a member */
-  bool full;       /* 'window' waits to be taken */
-  size_t waiting;  /* bytes in 'window' */
-  size_t taken;    /* of the input that comes again */
+  bool inside; /* of a member */
+  bool full;   /* zlib may hold more output */
+  size_t waiting; /* bytes in 'window' */
+  size_t taken;   /* of the input that comes again */
   const char *reason;
   unsigned char window[WINDOW];
 };
@@ -68,7 +68,7 @@ static enum mr_gunzip_status inflate_some(struct mr_gunzip *gunzip) {
   gunzip->inside = true;
   int code = inflate(stream, Z_NO_FLUSH);
   gunzip->waiting = WINDOW - stream->avail_out;
-  gunzip->full = stream->avail_out == 0; /* more may wait inside zlib */
+  gunzip->full = stream->avail_out == 0;
   if (code == Z_MEM_ERROR) return fail(gunzip, "out of memory");
   if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
     return fail(gunzip, stream->msg ? stream->msg : "damaged gzip data");
@@ -96,7 +96,10 @@ enum mr_gunzip_status mr_gunzip_feed(struct mr_gunzip *gunzip, const char *bytes
   gunzip->stream.avail_in = (uInt)(size - skip);
   enum mr_gunzip_status status = run(gunzip, output, context);
   size_t used = size - gunzip->stream.avail_in;
-  gunzip->taken = status == MR_GUNZIP_PAUSED ? used : gunzip->taken - skip;
+  if (status != MR_GUNZIP_PAUSED)
+    gunzip->taken -= skip;
+  else if (used > gunzip->taken)
+    gunzip->taken = used;
   return status;
 }
 

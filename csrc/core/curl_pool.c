@@ -32,12 +32,11 @@ static const char *environment(const char *lower, const char *upper) {
   return value && *value ? value : NULL;
 }
 
-/* The proxy of a plain http URL. Only lower case counts for http_proxy: a web server puts the header
-** "Proxy:" of its client into HTTP_PROXY. */
-static const char *http_proxy(const struct mr_route *route) {
-  if (route->unix_socket) return NULL;
+/* What libcurl would take. Only lower case counts for http_proxy: a web server puts the header "Proxy:"
+** of its client into HTTP_PROXY. */
+static const char *find_proxy(const struct mr_route *route, bool https) {
   if (route->proxy) return *route->proxy ? route->proxy : NULL;
-  const char *proxy = environment("http_proxy", NULL);
+  const char *proxy = https ? environment("https_proxy", "HTTPS_PROXY") : environment("http_proxy", NULL);
   return proxy ? proxy : environment("all_proxy", "ALL_PROXY");
 }
 
@@ -52,7 +51,7 @@ static bool names_host(const char *entry, size_t size, struct mr_slice host) {
   return strncasecmp(tail, entry, size) == 0 && (size == host.size || tail[-1] == '.');
 }
 
-/* Names and "*" of a NO_PROXY list. Networks ("10.0.0.0/8") are not understood here: such a host counts
+/* Names and "*" of a NO_PROXY list. Networks ("10.0.0.0/8") are left to libcurl: here such a host counts
 ** as one behind the proxy, which errs towards keeping a credential. */
 static bool bypasses(const struct mr_route *route, struct mr_slice host) {
   const char *list = route->no_proxy ? route->no_proxy : environment("no_proxy", "NO_PROXY");
@@ -66,15 +65,10 @@ static bool bypasses(const struct mr_route *route, struct mr_slice host) {
 
 static void decide_proxy(struct mr_curl_origin *origin, const struct mr_route *route,
                          const struct mr_url *url) {
-  origin->direct = route->unix_socket || mr_url_is_loopback(url);
-  if (origin->https || origin->direct) return;
-  const char *proxy = http_proxy(route);
-  if (!proxy || bypasses(route, url->host)) {
-    origin->direct = true;
-    return;
-  }
-  origin->exposed = true;
-  origin->forwarded = strncasecmp(proxy, "socks", 5) != 0;
+  const char *proxy = find_proxy(route, url->https);
+  origin->direct = !proxy || route->unix_socket || mr_url_is_loopback(url) || bypasses(route, url->host);
+  origin->exposed = !origin->direct && !url->https;
+  origin->forwarded = origin->exposed && strncasecmp(proxy, "socks", 5) != 0;
 }
 
 void mr_curl_origin_drop(struct mr_curl_origin *origin) {
@@ -164,6 +158,8 @@ static void use_origin(struct mr_curl_handle *handle, struct mr_curl_origin *ori
   curl_easy_setopt(handle->easy, CURLOPT_CURLU, origin->url);
   curl_easy_setopt(handle->easy, CURLOPT_PROXY,
                    origin->direct ? "" : handle->pool->route->proxy);
+  curl_easy_setopt(handle->easy, CURLOPT_NOPROXY,
+                   origin->direct ? "*" : handle->pool->route->no_proxy);
   curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION,
                    origin->multiplexed ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 }
@@ -194,7 +190,6 @@ static void set_route(CURL *easy, const struct mr_transport *transport, const st
   curl_easy_setopt(easy, CURLOPT_SSLCERT, route->client_cert);
   curl_easy_setopt(easy, CURLOPT_SSLKEY, route->client_key);
   curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, route->unix_socket);
-  curl_easy_setopt(easy, CURLOPT_NOPROXY, route->no_proxy);
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, route->http2 ? 1L : 0L);
 }
 
@@ -206,7 +201,6 @@ static void set_fixed(CURL *easy, const struct mr_transport *transport) {
   curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEP_ALIVE_S);
@@ -327,6 +321,8 @@ void mr_curl_pool_give(struct mr_curl_handle *handle) {
   struct mr_curl_pool *pool = handle->pool;
   pool->in_flight--;
   handle->x = NULL;
+  mr_gunzip_close(handle->gunzip);
+  handle->gunzip = NULL;
   if (pool->closed || pool->idle_count >= pool->transport->max_idle) {
     free_handle(handle);
   } else {

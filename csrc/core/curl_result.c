@@ -182,7 +182,14 @@ static void describe_lost(const struct ending *end) {
 }
 
 static void describe_coding(const struct ending *end) {
-  mr_fail(&end->result->error, MR_DECODE, "cannot decompress the body of %s: %s", end->host, end->detail);
+  mr_fail(&end->result->error, MR_DECODE, "cannot decompress the body of %s: %s", end->host,
+          end->handle->progress.bad_coding);
+}
+
+static void describe_unfinished(const struct ending *end) {
+  mr_fail(&end->result->error, MR_TRUNCATED,
+          "the compressed body of %s ends too early, after %llu bytes", end->host,
+          (unsigned long long)end->result->bytes_received);
 }
 
 static void describe_upload(const struct ending *end) {
@@ -256,10 +263,6 @@ static void describe_code(const struct ending *end) {
   case CURLE_SEND_FAIL_REWIND:
     describe_lost(end);
     break;
-  case CURLE_BAD_CONTENT_ENCODING:
-  case CURLE_WRITE_ERROR: /* we stopped nothing: a decoder of libcurl's did */
-    describe_coding(end);
-    break;
   default:
     describe_other(end);
   }
@@ -275,8 +278,12 @@ static void describe(const struct ending *end) {
     describe_idle(end);
   else if (progress->failed_read || progress->short_read)
     describe_upload(end);
+  else if (progress->bad_coding)
+    describe_coding(end);
   else if (end->result->stale)
     describe_lost(end);
+  else if (end->code == CURLE_OK && progress->part == MR_PART_BODY)
+    describe_unfinished(end);
   else if (end->code == CURLE_OK)
     describe_cut(end);
   else if (is_large_header(end))
@@ -327,6 +334,12 @@ static bool is_stale(const struct mr_curl_handle *handle, CURLcode code) {
   return progress->sends > 1 || (!progress->connected && lost_connection(code));
 }
 
+/* libcurl is content with an answer that ends in its headers, and knows nothing of compression. */
+static bool is_whole(const struct mr_curl_handle *handle, CURLcode code) {
+  return code == CURLE_OK && handle->progress.part == MR_PART_BODY &&
+         (!handle->gunzip || mr_gunzip_is_complete(handle->gunzip));
+}
+
 void mr_curl_result(struct mr_curl_handle *handle, CURLcode code, struct mr_exchange_result *result) {
   const struct mr_curl_progress *progress = &handle->progress;
   *result = (struct mr_exchange_result){
@@ -337,7 +350,7 @@ void mr_curl_result(struct mr_curl_handle *handle, CURLcode code, struct mr_exch
   };
   fill_sizes(handle, result);
   fill_timings(handle, &result->timings);
-  if (code == CURLE_OK && progress->part == MR_PART_BODY) {
+  if (is_whole(handle, code)) {
     result->phase = MR_PHASE_DONE;
     return;
   }

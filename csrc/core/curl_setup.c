@@ -1,7 +1,6 @@
 /*
 ** What one exchange needs, against what its handle had last: usually the same headers, method and origin,
-** and another path. Nothing that libcurl adds by itself goes out but Host, Content-Length and
-** Accept-Encoding.
+** and another path. Of what libcurl adds by itself only Host and Content-Length go out.
 */
 #include <string.h>
 
@@ -80,12 +79,13 @@ static bool reserve_lines(struct mr_curl_handle *handle, size_t count) {
 static enum mr_kind build_lines(struct mr_curl_handle *handle) {
   const struct mr_buffer *headers = &handle->headers;
   size_t count = 0;
-  if (!reserve_lines(handle, count_lines(headers) + 3)) return MR_LIMIT;
+  if (!reserve_lines(handle, count_lines(headers) + 4)) return MR_LIMIT;
   struct curl_slist *lines = handle->lines;
   if (!has_line(headers, "Expect")) lines[count++].data = "Expect:";
   if (!has_line(headers, "Content-Type")) lines[count++].data = "Content-Type:";
   handle->body_lines = count;
   if (!has_line(headers, "Accept")) lines[count++].data = "Accept:";
+  if (!has_line(headers, "Accept-Encoding")) lines[count++].data = "Accept-Encoding: gzip";
   size_t size;
   for (char *line = headers->data; *line; line += size + 1) {
     size = strlen(line);

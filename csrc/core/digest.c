@@ -69,8 +69,9 @@ static void encode_group(const uint8_t *bytes, size_t size, char letters[4]) {
   if (size > 2) bits |= bytes[2];
   letters[0] = base64_letters[bits >> 18];
   letters[1] = base64_letters[bits >> 12 & 63];
-  letters[2] = size > 1 ? base64_letters[bits >> 6 & 63] : '=';
-  letters[3] = size > 2 ? base64_letters[bits & 63] : '=';
+  letters[2] = letters[3] = '=';
+  if (size > 1) letters[2] = base64_letters[bits >> 6 & 63];
+  if (size > 2) letters[3] = base64_letters[bits & 63];
 }
 
 enum mr_kind mr_base64(struct mr_buffer *out, const uint8_t *bytes, size_t size) {

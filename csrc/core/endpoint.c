@@ -4,6 +4,7 @@
 
 #include "header.h"
 #include "memory.h"
+#include "request.h"
 
 #define MAX_BODY (64u << 20)
 #define MAX_REQUEST_HEADERS 65536 /* servers stop at 8 to 64 KiB */
@@ -39,6 +40,11 @@ static void credential_free(struct mr_credential *credential) {
 
 void mr_endpoint_release(struct mr_endpoint *endpoint) {
   if (!endpoint || --endpoint->references > 0) return;
+  while (endpoint->spare) {
+    struct mr_request *request = endpoint->spare;
+    endpoint->spare = request->next;
+    mr_request_discard(request);
+  }
   for (uint32_t i = 0; i < endpoint->credential_count; i++)
     credential_free(&endpoint->credentials[i]);
   for (uint32_t i = 0; i < endpoint->bucket_count; i++)

@@ -18,6 +18,8 @@
 
 #define MR_ENDPOINT_CREDENTIALS 4
 
+struct mr_request;
+
 /* A credential goes into a header, or into the query when 'query' is set. */
 struct mr_credential {
   char *header;
@@ -46,6 +48,8 @@ struct mr_endpoint {
   int64_t timeout_us;  /* from leaving the limiter, when a call brings none */
   int64_t max_wait_us; /* in the limiter's queue, likewise */
   bool insecure_http;  /* plain http to other than loopback */
+  struct mr_request *spare; /* finished ones whose memory the next calls use; linked by 'next' */
+  uint32_t spare_count;
   bool inspects;       /* bodies of refusals tell when to come back: ask before deciding */
 };
 

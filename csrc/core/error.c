@@ -32,7 +32,7 @@ static size_t sequence_size(unsigned char lead) {
 /* The size of 'text' without a last character of which bytes were cut off. */
 static size_t whole_characters(const char *text, size_t size) {
   size_t start = size;
-  while (start > 0 && size - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+  while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
     start--;
   if (start == 0) return size;
   start--;

@@ -12,7 +12,7 @@
 #include "buffer.h"
 #include "url.h"
 
-#define MR_HEADERS_MAX_BYTES (128 * 1024) /* all fields together; Apache sends at most 64 KiB */
+#define MR_HEADERS_MAX_BYTES 131072 /* 128 KiB, all fields together; Apache sends at most 64 KiB */
 #define MR_HEADERS_MAX_COUNT 512
 
 struct mr_field {

@@ -227,7 +227,8 @@ static enum step end_string(struct scan *scan, const char *start, const char *qu
     return fail_at(scan, start - 1, "the string is longer than max_string allows");
   bool is_key = is_key_expected(scan->scanner);
   enum mr_json_token_kind plain = is_key ? MR_JSON_TOKEN_KEY : MR_JSON_TOKEN_STRING;
-  enum mr_json_token_kind escaped = is_key ? MR_JSON_TOKEN_ESCAPED_KEY : MR_JSON_TOKEN_ESCAPED_STRING;
+  enum mr_json_token_kind escaped =
+      is_key ? MR_JSON_TOKEN_ESCAPED_KEY : MR_JSON_TOKEN_ESCAPED_STRING;
   struct mr_json_token *token = emit(scan, saved ? escaped : plain);
   token->size = (uint32_t)size;
   token->value.offset = (size_t)(start - scan->data);
@@ -275,22 +276,21 @@ static enum step begin_string(struct scan *scan) {
 
 /* {====== Arrays and objects ====== */
 
-static enum step open(struct scan *scan, bool is_object) {
+static enum step open_level(struct scan *scan, bool is_object) {
   struct mr_json_scanner *scanner = scan->scanner;
   if (scanner->depth >= scanner->limits.max_depth)
     return fail_at(scan, scan->p, "arrays and objects are nested deeper than max_depth allows");
   if (!ensure_level(scanner, scanner->depth + 1)) return NO_MEMORY;
   scanner->levels[scanner->depth].count++;
-  scanner->levels[++scanner->depth] =
-      (struct mr_json_level){.slot = (uint32_t)(scan->next - scan->tape->tokens),
-                             .is_object = is_object};
+  scanner->levels[++scanner->depth] = (struct mr_json_level){
+      .slot = (uint32_t)(scan->next - scan->tape->tokens), .is_object = is_object};
   emit(scan, is_object ? MR_JSON_TOKEN_OBJECT : MR_JSON_TOKEN_ARRAY)->size = 0;
   scanner->expected = is_object ? MR_JSON_EXPECT_FIRST_KEY : MR_JSON_EXPECT_FIRST_ELEMENT;
   scan->p++;
   return GO_ON;
 }
 
-static enum step close(struct scan *scan) {
+static enum step close_level(struct scan *scan) {
   struct mr_json_scanner *scanner = scan->scanner;
   const struct mr_json_level *level = &scanner->levels[scanner->depth];
   if (scanner->depth > scanner->floor)
@@ -312,9 +312,9 @@ static enum step scan_value(struct scan *scan) {
   case '"':
     return begin_string(scan);
   case '{':
-    return open(scan, true);
+    return open_level(scan, true);
   case '[':
-    return open(scan, false);
+    return open_level(scan, false);
   case 't':
     return scan_word(scan, "true", MR_JSON_TOKEN_TRUE);
   case 'f':
@@ -341,7 +341,7 @@ static enum step scan_colon(struct scan *scan) {
 static enum step scan_next(struct scan *scan) {
   if (*scan->p == ',') return expect_next(scan);
   char closing = is_in_object(scan->scanner) ? '}' : ']';
-  return *scan->p == closing ? close(scan) : fail_unexpected(scan);
+  return *scan->p == closing ? close_level(scan) : fail_unexpected(scan);
 }
 
 static enum step scan_piece(struct scan *scan) {
@@ -349,9 +349,9 @@ static enum step scan_piece(struct scan *scan) {
   case MR_JSON_EXPECT_VALUE:
     return scan_value(scan);
   case MR_JSON_EXPECT_FIRST_ELEMENT:
-    return *scan->p == ']' ? close(scan) : scan_value(scan);
+    return *scan->p == ']' ? close_level(scan) : scan_value(scan);
   case MR_JSON_EXPECT_FIRST_KEY:
-    return *scan->p == '}' ? close(scan) : scan_key(scan);
+    return *scan->p == '}' ? close_level(scan) : scan_key(scan);
   case MR_JSON_EXPECT_KEY:
     return scan_key(scan);
   case MR_JSON_EXPECT_COLON:

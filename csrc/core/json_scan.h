@@ -74,11 +74,11 @@ struct mr_json_scanner {
   struct mr_json_level *levels; /* [0] is the document itself */
   uint32_t capacity;
   uint32_t depth;
-  uint32_t floor;       /* levels up to here were opened on an earlier tape */
-  bool in_string;       /* cut off inside a string, which began at string_start */
+  uint32_t floor; /* levels up to here were opened on an earlier tape */
+  bool in_string; /* cut off inside a string, which began at string_start */
   size_t string_start;
   size_t string_saved;
-  const char *problem;  /* what is wrong at 'position', once failed */
+  const char *problem; /* what is wrong at 'position', once failed */
 };
 
 enum mr_json_scan_state {
@@ -103,6 +103,7 @@ enum mr_json_scan_state mr_json_scan(struct mr_json_scanner *scanner, const char
 /* The first 'size' bytes of the text are taken away, which must be before 'position' and outside
 ** a string that is cut off (see mr_json_scanner_needed). */
 void mr_json_scanner_drop(struct mr_json_scanner *scanner, size_t size);
-size_t mr_json_scanner_needed(const struct mr_json_scanner *scanner); /* the first byte still needed */
+size_t
+mr_json_scanner_needed(const struct mr_json_scanner *scanner); /* the first byte still needed */
 
 #endif

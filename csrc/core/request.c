@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,9 +16,34 @@ static const char *const state_names[] = {
 
 const char *mr_state_name(enum mr_state state) { return state_names[state]; }
 
-struct mr_request *mr_request_new(struct mr_endpoint *endpoint) {
+#define SPARE_REQUESTS 64   /* kept by an endpoint: as many as usually fly at once */
+#define SPARE_BYTES    65536 /* larger buffers are not worth keeping */
+
+static struct mr_request *make(void) {
   struct mr_request *request = mr_alloc_zero(1, sizeof *request);
   if (!request) return NULL;
+  mr_buffer_init(&request->url, MR_URL_MAX);
+  mr_buffer_init(&request->extra, MAX_REQUEST_HEADERS);
+  mr_buffer_init(&request->head, MAX_REQUEST_HEADERS);
+  mr_buffer_init(&request->body, SIZE_MAX / 4);
+  mr_buffer_init(&request->answer, SIZE_MAX / 4);
+  mr_headers_init(&request->headers);
+  request->head.secret = request->extra.secret = true;
+  return request;
+}
+
+static struct mr_request *take_spare(struct mr_endpoint *endpoint) {
+  struct mr_request *request = endpoint->spare;
+  if (!request) return make();
+  endpoint->spare = request->next;
+  endpoint->spare_count--;
+  return request;
+}
+
+struct mr_request *mr_request_new(struct mr_endpoint *endpoint) {
+  struct mr_request *request = take_spare(endpoint);
+  if (!request) return NULL;
+  memset(request, 0, offsetof(struct mr_request, url));
   request->endpoint = mr_endpoint_hold(endpoint);
   request->method = endpoint->method;
   request->repeat = endpoint->repeat;
@@ -25,16 +51,46 @@ struct mr_request *mr_request_new(struct mr_endpoint *endpoint) {
   request->timeout_us = MR_NEVER;
   request->max_wait_us = endpoint->max_wait_us;
   request->max_body = endpoint->max_body;
+  request->answer.limit = (size_t)endpoint->max_body;
   request->expected = -1;
   request->retry_after_us = -1;
-  mr_buffer_init(&request->url, MR_URL_MAX);
-  mr_buffer_init(&request->extra, MAX_REQUEST_HEADERS);
-  mr_buffer_init(&request->head, MAX_REQUEST_HEADERS);
-  mr_buffer_init(&request->body, SIZE_MAX / 4);
-  mr_buffer_init(&request->answer, (size_t)endpoint->max_body);
-  mr_headers_init(&request->headers);
-  request->head.secret = request->extra.secret = true;
   return request;
+}
+
+void mr_request_discard(struct mr_request *request) {
+  mr_buffer_free(&request->url);
+  mr_buffer_free(&request->extra);
+  mr_buffer_free(&request->head);
+  mr_buffer_free(&request->body);
+  mr_buffer_free(&request->answer);
+  mr_headers_free(&request->headers);
+  mr_free(request);
+}
+
+/* Empty for the next one: what was secret is wiped, what was large is given back. */
+static void rinse(struct mr_buffer *buffer) {
+  if (buffer->secret || buffer->capacity > SPARE_BYTES)
+    mr_buffer_free(buffer);
+  else
+    mr_buffer_clear(buffer);
+}
+
+static void keep_or_discard(struct mr_request *request) {
+  struct mr_endpoint *endpoint = request->endpoint;
+  if (endpoint->spare_count == SPARE_REQUESTS || endpoint->references == 1) {
+    mr_request_discard(request);
+    return;
+  }
+  rinse(&request->url);
+  rinse(&request->body);
+  rinse(&request->answer);
+  request->url.secret = request->body.secret = false;
+  if (request->extra.size > 0) mr_buffer_free(&request->extra);
+  mr_buffer_clear(&request->head);
+  mr_headers_clear(&request->headers);
+  request->next = endpoint->spare;
+  endpoint->spare = request;
+  endpoint->spare_count++;
 }
 
 void mr_request_free(struct mr_request *request) {
@@ -45,14 +101,9 @@ void mr_request_free(struct mr_request *request) {
     mr_bucket_release(request->bucket_overrides[i]);
   if (request->has_upload || request->upload.path) mr_source_free(&request->upload);
   if (request->to_file) mr_sink_free(&request->sink);
-  mr_buffer_free(&request->url);
-  mr_buffer_free(&request->extra);
-  mr_buffer_free(&request->head);
-  mr_buffer_free(&request->body);
-  mr_buffer_free(&request->answer);
-  mr_headers_free(&request->headers);
-  mr_endpoint_release(request->endpoint);
-  mr_free(request);
+  struct mr_endpoint *endpoint = request->endpoint;
+  keep_or_discard(request);
+  mr_endpoint_release(endpoint);
 }
 
 void mr_list_remove(struct mr_request *request) {
@@ -138,7 +189,7 @@ enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *buc
                                struct mr_error *error) {
   if (request->bucket_override_count == MR_TICKET_BUCKETS)
     return mr_fail(error, MR_LIMIT, "a request passes at most %d buckets", MR_TICKET_BUCKETS);
-  request->bucket_overrides[request->bucket_override_count++] = bucket;
+  request->bucket_overrides[request->bucket_override_count++] = mr_bucket_hold(bucket);
   return MR_NONE;
 }
 

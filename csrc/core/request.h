@@ -61,9 +61,6 @@ struct mr_request {
   uint64_t tag; /* the owner's name for it; mr_engine_next_finished gives it back; 0: not wanted */
 
   /* The call. */
-  struct mr_buffer url;    /* of the current hop */
-  struct mr_buffer extra;  /* "Name: value\0" lines of this call */
-  struct mr_buffer body;
   bool has_body, has_upload;
   struct mr_source upload;
   enum mr_repeat repeat;
@@ -78,7 +75,6 @@ struct mr_request {
 
   /* The hop. */
   const char *method;
-  struct mr_buffer head; /* the header block as sent: holds the secrets */
   uint32_t redirects;
   bool foreign;    /* has left the credential's origin, once and for all */
   bool reread;     /* the credential was read again after a 401 */
@@ -87,8 +83,6 @@ struct mr_request {
 
   /* The answer. */
   int status;
-  struct mr_headers headers;
-  struct mr_buffer answer; /* the body, or what of a stream has not been read */
   uint64_t received;
   int64_t expected; /* Content-Length of an unencoded body; -1 */
   bool paused, stream_ended, to_sink;
@@ -102,16 +96,25 @@ struct mr_request {
   struct mr_timer timer;
   int64_t started_us, first_sent_us, finished_us, deadline_us, attempt_us;
   uint32_t attempt; /* number of the current one, hops not counted */
-  struct mr_attempt_note notes[MR_NOTES_MAX];
   uint32_t note_count;
   uint32_t bucket_override_count;
   struct mr_bucket *bucket_overrides[MR_TICKET_BUCKETS]; /* held: buckets of this call */
   struct mr_request_list *list; /* of the engine's; NULL: in none */
   struct mr_request *previous, *next;
+
+  /* From here on the memory is used again by the endpoint's next request. */
+  struct mr_buffer url;      /* of the current hop */
+  struct mr_buffer extra;    /* "Name: value\0" lines of this call */
+  struct mr_buffer body;     /* to send */
+  struct mr_buffer head;     /* the header block as sent: holds the secrets */
+  struct mr_headers headers; /* of the answer */
+  struct mr_buffer answer;   /* the body, or what of a stream has not been read */
+  struct mr_attempt_note notes[MR_NOTES_MAX];
 };
 
 struct mr_request *mr_request_new(struct mr_endpoint *endpoint); /* holds it; NULL without memory */
 void mr_request_free(struct mr_request *request);                /* cancels what is in flight */
+void mr_request_discard(struct mr_request *request); /* the memory of one that its endpoint kept */
 
 /* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
 ** foreign origin of an absolute URL gets no credential. */

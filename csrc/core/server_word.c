@@ -5,6 +5,7 @@
 #include "clock.h"
 
 #define DELAY_MAX_US    (INT64_C(366) * 24 * 3600 * MR_SECOND)
+#define DECIMAL_MAX_US  (INT64_C(364) * 24 * 3600 * MR_SECOND) /* what is longer was cut, so it was no number */
 #define EPOCH_SECONDS   INT64_C(1000000000)     /* from here on a number is a time: 2001 in seconds, */
 #define EPOCH_MILLIS    INT64_C(100000000000)   /* 1973 in milliseconds */
 #define EPOCH_TOO_LARGE INT64_C(100000000000000)
@@ -23,8 +24,10 @@ static int64_t delay_until(int64_t at_us, int64_t wall_us) {
 static int64_t read_reset(struct mr_slice value, int64_t wall_us) {
   int64_t number, delay_us;
   if (!value.data) return -1;
-  if (!mr_header_count(value, &number))
-    return mr_header_retry_after(value, wall_us, &delay_us) ? delay_us : -1;
+  if (!mr_header_count(value, &number)) {
+    bool good = mr_header_retry_after(value, wall_us, &delay_us) && delay_us <= DECIMAL_MAX_US;
+    return good ? delay_us : -1;
+  }
   if (number < DELAY_MAX_US / MR_SECOND) return number * MR_SECOND;
   if (number < EPOCH_SECONDS || number >= EPOCH_TOO_LARGE) return -1;
   return delay_until(number * (number < EPOCH_MILLIS ? MR_SECOND : MR_MILLISECOND), wall_us);

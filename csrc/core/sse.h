@@ -10,7 +10,7 @@
 
 #include "buffer.h"
 
-#define MR_SSE_MAX (8 * 1024 * 1024)
+#define MR_SSE_MAX 8388608 /* bytes: 8 MiB */
 
 struct mr_sse_event {
   const char *event; /* "message" when the stream names none */

@@ -298,7 +298,7 @@ static enum mr_kind append_path(struct mr_buffer *out, const struct reference *b
     kind = size > 0 ? mr_buffer_append(out, base->path.data, size) : mr_buffer_byte(out, '/');
   }
   if (kind == MR_NONE) kind = append_slice(out, path);
-  if (kind == MR_NONE && out->size > start && out->data[start] == '/')
+  if (kind == MR_NONE && out->data[start] == '/')
     truncate_to(out, start + remove_dot_segments(out->data + start, out->size - start));
   return kind;
 }

@@ -185,9 +185,9 @@ void mr_window_flatten(struct mr_window *window, int64_t at_us) {
 }
 
 /* A newer answer replaces what an older one said; an older one that comes late may only lower. */
-void mr_window_learn(struct mr_window *window, int64_t left, int64_t until_us, int64_t pending,
+void mr_window_learn(struct mr_window *window, int64_t left, int64_t until_us, int64_t own,
                      uint64_t order) {
-  int64_t foreign = window->count - window->held - pending - (left > 0 ? left : 0);
+  int64_t foreign = window->count - own - (left > 0 ? left : 0);
   if (foreign < 0) foreign = 0;
   if (order < window->foreign_order && foreign <= window->foreign) return;
   if (order > window->foreign_order) window->foreign_order = order;

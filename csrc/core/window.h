@@ -65,8 +65,9 @@ void mr_window_release(struct mr_window *window, const struct mr_cell *cells, in
 /* No burst before 'at_us': requests leave one by one from then on. */
 void mr_window_flatten(struct mr_window *window, int64_t at_us);
 
-/* The server says that 'left' units are free until 'until_us'. */
-void mr_window_learn(struct mr_window *window, int64_t left, int64_t until_us, int64_t pending,
+/* The server says that 'left' units are free until 'until_us'. 'own' are ours that it counts and that stay with us as
+** long as with it. */
+void mr_window_learn(struct mr_window *window, int64_t left, int64_t until_us, int64_t own,
                      uint64_t order);
 
 int64_t mr_window_free(const struct mr_window *window, int64_t pending);

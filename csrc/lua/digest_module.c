@@ -12,7 +12,7 @@
 #include "lua/secret.h"
 
 #define BOX              "moonrest.digest.box"
-#define FINGERPRINT_SIZE 16 /* bytes, twice as many characters */
+#define FINGERPRINT_SIZE ((size_t)16) /* bytes, twice as many characters */
 
 static int box_free(lua_State *L) {
   mr_buffer_free(luaL_checkudata(L, 1, BOX));
@@ -59,10 +59,13 @@ static int digest_sha256(lua_State *L) {
 ** secrets is another one: its metatable is found by name. */
 static struct mr_secret *check_key(lua_State *L, int index) {
   if (lua_type(L, index) == LUA_TSTRING) return NULL;
-  struct mr_secret **box = luaL_testudata(L, index, MR_LUA_SECRET);
-  if (!box) luaL_typeerror(L, index, "string or " MR_LUA_SECRET);
-  luaL_argcheck(L, *box, index, "attempt to use a closed secret");
-  return *box;
+  struct mr_lua_secret *box = luaL_testudata(L, index, MR_LUA_SECRET);
+  if (box && box->secret) return box->secret;
+  if (box)
+    luaL_argerror(L, index, "attempt to use a closed secret");
+  else
+    luaL_typeerror(L, index, "string or " MR_LUA_SECRET);
+  return NULL;
 }
 
 /* HMAC of the string at 2 under the key at 1. Between reading a secret and wiping it nothing

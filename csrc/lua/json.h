@@ -36,7 +36,7 @@ struct mr_json_encode_options {
   bool sorted;         /* fields in the order of their names' bytes */
   bool refuse_secrets; /* a moonrest.secret is an error: the text goes where secrets must not */
   uint32_t max_depth;
-  const char *root;    /* what messages call the value: "body" gives body.users[3] */
+  const char *root; /* what messages call the value: "body" gives body.users[3] */
 };
 extern const struct mr_json_encode_options mr_json_encode_defaults;
 
@@ -62,7 +62,7 @@ enum mr_json_state {
 ** growing the table of a long array. */
 #define MR_JSON_PIECE 16384
 struct mr_json_budget {
-  size_t bytes;                   /* 0: not bounded so; at least 4096 are taken */
+  size_t bytes;                    /* 0: not bounded so; at least 4096 are taken */
   bool (*is_spent)(void *context); /* NULL: not bounded so */
   void *context;
 };

@@ -57,7 +57,7 @@ static inline void attach(struct build *build) {
     lua_rawseti(build->L, -2, (lua_Integer)(*index)++);
 }
 
-static bool open(struct build *build, const struct mr_json_token *token) {
+static bool open_table(struct build *build, const struct mr_json_token *token) {
   struct mr_json_builder *builder = build->builder;
   bool is_array = token->kind == MR_JSON_TOKEN_ARRAY;
   if (!lua_checkstack(build->L, SLOTS_PER_TOKEN) || !ensure_level(builder)) return false;
@@ -72,7 +72,7 @@ static bool open(struct build *build, const struct mr_json_token *token) {
   return true;
 }
 
-static void close(struct build *build) {
+static void close_table(struct build *build) {
   build->builder->depth--;
   attach(build);
 }
@@ -129,14 +129,14 @@ static void add_simple(struct build *build, const struct mr_json_token *token) {
 static bool add(struct build *build, const struct mr_json_token *token) {
   switch (token->kind) {
   case MR_JSON_TOKEN_KEY:
-    mr_json_push_name(build->L, build->workspace, build->anchors,
-                      build->data + token->value.offset, token->size);
+    mr_json_push_name(build->L, build->workspace, build->anchors, build->data + token->value.offset,
+                      token->size);
     return true;
   case MR_JSON_TOKEN_ARRAY:
   case MR_JSON_TOKEN_OBJECT:
-    return open(build, token);
+    return open_table(build, token);
   case MR_JSON_TOKEN_END:
-    close(build);
+    close_table(build);
     return true;
   case MR_JSON_TOKEN_NULL:
     add_null(build);

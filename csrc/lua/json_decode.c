@@ -10,7 +10,8 @@
 #include "lua/json_decoder.h"
 #include "lua/json_workspace.h"
 
-/* Enough for the longest number: a piece that ends inside one is read again from its first digit. */
+/* Enough for the longest number: a piece that ends inside one is read again from its first digit.
+ */
 #define LEAST_PIECE (2 * MR_JSON_NUMBER_MAX)
 
 #define MESSAGE_PREFIX "cannot decode JSON: "
@@ -113,8 +114,8 @@ static enum mr_json_state run_pieces(struct run *run) {
     enum mr_json_state state;
     size_t end = piece_end(run);
     bool was_last = end == run->size;
-    enum mr_json_scan_state scanned = mr_json_scan(&decoder->scanner, run->data, end,
-                                                   run->more || !was_last, &workspace->tape);
+    enum mr_json_scan_state scanned =
+        mr_json_scan(&decoder->scanner, run->data, end, run->more || !was_last, &workspace->tape);
     if (scanned != MR_JSON_SCAN_FAILED &&
         !mr_json_build(run->L, &decoder->builder, workspace, run->anchors, run->data,
                        decoder->options.keep_null))

@@ -70,7 +70,7 @@ static enum step no_memory(struct encoder *encoder) {
 
 /* {====== Writing ====== */
 
-static inline enum mr_kind write(struct mr_buffer *out, const char *text, size_t size) {
+static inline enum mr_kind put(struct mr_buffer *out, const char *text, size_t size) {
   if (out->capacity - out->size <= size) return mr_buffer_append(out, text, size);
   memcpy(out->data + out->size, text, size);
   out->size += size;
@@ -95,7 +95,7 @@ static enum step write_number(struct encoder *encoder) {
     if (isinf(value)) return fail_value(encoder, "an infinite number", "");
     size = mr_json_write_double(text, value);
   }
-  return written(encoder, write(encoder->out, text, size));
+  return written(encoder, put(encoder->out, text, size));
 }
 
 static enum step write_text(struct encoder *encoder) {
@@ -104,7 +104,8 @@ static enum step write_text(struct encoder *encoder) {
   return written(encoder, mr_json_write_string(encoder->out, text, size));
 }
 
-/* The plain bytes stay in a buffer of their own, which is wiped, for as long as they are escaped. */
+/* The plain bytes stay in a buffer of their own, which is wiped, for as long as they are escaped.
+ */
 static enum mr_kind append_secret(struct mr_secret *secret, struct mr_buffer *out) {
   struct mr_buffer plain;
   mr_buffer_init(&plain, MR_SECRET_MAX);
@@ -142,10 +143,9 @@ static bool is_cjson_mark(lua_State *L, int index, const char *field) {
 }
 
 static enum step write_light_userdata(struct encoder *encoder) {
-  if (!lua_touserdata(encoder->L, -1))
-    return written(encoder, write(encoder->out, "null", 4));
+  if (!lua_touserdata(encoder->L, -1)) return written(encoder, put(encoder->out, "null", 4));
   if (is_cjson_mark(encoder->L, lua_gettop(encoder->L), "empty_array"))
-    return written(encoder, write(encoder->out, "[]", 2));
+    return written(encoder, put(encoder->out, "[]", 2));
   return fail_value(encoder, "light userdata", "");
 }
 
@@ -170,18 +170,21 @@ static enum step write_name(struct encoder *encoder, int index, bool is_first) {
   size_t size;
   const char *name = lua_tolstring(encoder->L, index, &size);
   struct mr_buffer *out = encoder->out;
-  enum mr_kind kind = is_first ? MR_NONE : write(out, ",", 1);
+  enum mr_kind kind = is_first ? MR_NONE : put(out, ",", 1);
   if (kind == MR_NONE) kind = mr_json_write_string(out, name, size);
-  if (kind == MR_NONE) kind = write(out, ":", 1);
+  if (kind == MR_NONE) kind = put(out, ":", 1);
   return kind == MR_NONE ? VALUE : fail_write(encoder, kind, "a field name");
 }
 
-/* The name at 'index' cannot be in the innermost table. */
-static enum step fail_name(struct encoder *encoder, int index) {
+/* The key at 'index' cannot be in the innermost table, which has others. 'mixed' is the type of key
+** that means an object among elements, or the reverse. */
+static enum step fail_key(struct encoder *encoder, int index, int mixed) {
   lua_State *L = encoder->L;
-  if (lua_type(L, index) == LUA_TSTRING)
-    return fail_table(encoder, "a table that mixes elements and fields", "");
-  lua_pushfstring(L, "a table with a key that is %s", luaL_tolstring(L, index, NULL));
+  int type = lua_type(L, index);
+  if (type == mixed) return fail_table(encoder, "a table that mixes elements and fields", "");
+  lua_pushvalue(L, index);
+  lua_pushfstring(L, "a table with the key %s",
+                  type == LUA_TNUMBER ? lua_tostring(L, -1) : lua_typename(L, type));
   return fail_table(encoder, lua_tostring(L, -1),
                     ": an array has the keys 1 to n, an object only strings");
 }
@@ -189,7 +192,7 @@ static enum step fail_name(struct encoder *encoder, int index) {
 static int compare_names(const void *left, const void *right) {
   const struct mr_json_sorted *a = left, *b = right;
   int order = memcmp(a->text, b->text, a->size < b->size ? a->size : b->size);
-  return order != 0 ? order : a->size < b->size ? -1 : 1;
+  return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
 }
 
 /* Collects the names of the innermost table, whose first name is in the second slot with its value
@@ -200,7 +203,7 @@ static enum step sort_names(struct encoder *encoder, struct mr_json_frame *frame
   lua_settop(L, table);
   lua_newtable(L);
   for (lua_pushnil(L); lua_next(L, table); lua_settop(L, names + 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) return fail_name(encoder, lua_gettop(L) - 1);
+    if (lua_type(L, -2) != LUA_TSTRING) return fail_key(encoder, names + 1, LUA_TNUMBER);
     struct mr_json_sorted *sorted = mr_json_nest_add_name(encoder->nest);
     if (!sorted) return no_memory(encoder);
     sorted->text = lua_tolstring(L, -2, &sorted->size);
@@ -225,9 +228,7 @@ static enum step next_field(struct encoder *encoder, struct mr_json_frame *frame
     lua_pushnil(L); /* takes the slot again */
     return NOTHING;
   }
-  if (lua_type(L, name) == LUA_TNUMBER && frame->index > 0)
-    return fail_table(encoder, "a table that mixes elements and fields", "");
-  if (lua_type(L, name) != LUA_TSTRING) return fail_name(encoder, name);
+  if (lua_type(L, name) != LUA_TSTRING) return fail_key(encoder, name, LUA_TNUMBER);
   return write_name(encoder, name, frame->index++ == 0);
 }
 
@@ -244,7 +245,7 @@ static enum step next_sorted(struct encoder *encoder, struct mr_json_frame *fram
 
 static enum step next_indexed(struct encoder *encoder, struct mr_json_frame *frame) {
   if (frame->index == frame->count) return NOTHING;
-  enum mr_kind kind = frame->index > 0 ? write(encoder->out, ",", 1) : MR_NONE;
+  enum mr_kind kind = frame->index > 0 ? put(encoder->out, ",", 1) : MR_NONE;
   if (kind != MR_NONE) return fail_write(encoder, kind, NULL);
   lua_rawgeti(encoder->L, -2, (lua_Integer)++frame->index);
   return VALUE;
@@ -259,7 +260,7 @@ static enum step reorder(struct encoder *encoder, struct mr_json_frame *frame) {
   lua_settop(L, key - 1);
   for (lua_pushnil(L); lua_next(L, key - 1); lua_settop(L, key)) {
     lua_Integer index = lua_isinteger(L, key) ? lua_tointeger(L, key) : 0;
-    if (index < 1) return fail_name(encoder, key);
+    if (index < 1) return fail_key(encoder, key, LUA_TSTRING);
     if (index > largest) largest = index;
     frame->count++;
   }
@@ -280,7 +281,7 @@ static enum step next_element(struct encoder *encoder, struct mr_json_frame *fra
   if (!lua_isinteger(L, key) || lua_tointeger(L, key) != (lua_Integer)frame->index + 1)
     return reorder(encoder, frame);
   frame->index++;
-  enum mr_kind kind = frame->index > 1 ? write(encoder->out, ",", 1) : MR_NONE;
+  enum mr_kind kind = frame->index > 1 ? put(encoder->out, ",", 1) : MR_NONE;
   return kind == MR_NONE ? VALUE : fail_write(encoder, kind, NULL);
 }
 
@@ -305,13 +306,15 @@ static bool is_array_frame(const struct mr_json_frame *frame) {
   return frame->kind == MR_JSON_LEVEL_ARRAY || frame->kind == MR_JSON_LEVEL_INDEXED;
 }
 
+/* A table that comes twice on the way down is where a cycle closes. */
 static enum step fail_depth(struct encoder *encoder) {
   lua_State *L = encoder->L;
   const void *table = lua_topointer(L, -1);
-  for (size_t i = 0; i < encoder->nest->depth; i++)
-    if (lua_topointer(L, encoder->bottom + 2 * (int)i + 1) == table)
-      return fail_value(encoder, "a table that contains itself", "");
-  return fail_value(encoder, "tables nested deeper than max_depth allows", "");
+  size_t depth = encoder->nest->depth, seen = 0;
+  for (size_t level = 0; level <= depth; level++)
+    if (lua_topointer(L, encoder->bottom + 2 * (int)level + 1) == table && ++seen == 2)
+      return fail(encoder, level, "a table that contains itself", "");
+  return fail(encoder, depth, "tables nested deeper than max_depth allows", "");
 }
 
 /* The first key, in the second slot of the new level, tells arrays from objects. */
@@ -330,7 +333,7 @@ static enum step choose_kind(struct encoder *encoder, struct mr_json_frame *fram
 
 static enum step write_empty(struct encoder *encoder) {
   bool is_array = is_marked_array(encoder, lua_gettop(encoder->L), true);
-  return written(encoder, write(encoder->out, is_array ? "[]" : "{}", 2));
+  return written(encoder, put(encoder->out, is_array ? "[]" : "{}", 2));
 }
 
 /* Starts on the table on top. Its first entry comes with the next turn of the loop. */
@@ -348,12 +351,12 @@ static enum step open_table(struct encoder *encoder) {
     lua_settop(L, table);
     lua_pushnil(L);
   }
-  enum mr_kind kind = write(encoder->out, is_array_frame(frame) ? "[" : "{", 1);
+  enum mr_kind kind = put(encoder->out, is_array_frame(frame) ? "[" : "{", 1);
   return kind == MR_NONE ? NOTHING : fail_write(encoder, kind, NULL);
 }
 
 static enum step close_table(struct encoder *encoder, const struct mr_json_frame *frame) {
-  enum mr_kind kind = write(encoder->out, is_array_frame(frame) ? "]" : "}", 1);
+  enum mr_kind kind = put(encoder->out, is_array_frame(frame) ? "]" : "}", 1);
   if (kind != MR_NONE) return fail_write(encoder, kind, NULL);
   lua_pop(encoder->L, 2);
   mr_json_nest_pop(encoder->nest);
@@ -371,12 +374,12 @@ static enum step write_value(struct encoder *encoder) {
   case LUA_TNUMBER:
     return write_number(encoder);
   case LUA_TBOOLEAN:
-    return written(encoder, lua_toboolean(L, -1) ? write(encoder->out, "true", 4)
-                                                 : write(encoder->out, "false", 5));
+    return written(encoder, lua_toboolean(L, -1) ? put(encoder->out, "true", 4)
+                                                 : put(encoder->out, "false", 5));
   case LUA_TTABLE:
     return open_table(encoder);
   case LUA_TNIL:
-    return written(encoder, write(encoder->out, "null", 4));
+    return written(encoder, put(encoder->out, "null", 4));
   case LUA_TLIGHTUSERDATA:
     return write_light_userdata(encoder);
   case LUA_TUSERDATA:

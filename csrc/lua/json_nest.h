@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 enum mr_json_level_kind {
-  MR_JSON_LEVEL_OBJECT,  /* the second slot holds the current field's name */
-  MR_JSON_LEVEL_SORTED,  /* the second slot holds the table of names */
-  MR_JSON_LEVEL_ARRAY,   /* the second slot holds the current index, as lua_next wants it */
-  MR_JSON_LEVEL_INDEXED  /* an array that lua_next gives out of order: read by index */
+  MR_JSON_LEVEL_OBJECT, /* the second slot holds the current field's name */
+  MR_JSON_LEVEL_SORTED, /* the second slot holds the table of names */
+  MR_JSON_LEVEL_ARRAY,  /* the second slot holds the current index, as lua_next wants it */
+  MR_JSON_LEVEL_INDEXED /* an array that lua_next gives out of order: read by index */
 };
 
 struct mr_json_frame {

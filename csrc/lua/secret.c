@@ -10,32 +10,32 @@
 #include "core/secret_source.h"
 
 struct mr_secret *mr_lua_test_secret(lua_State *L, int index) {
-  struct mr_secret **box = luaL_testudata(L, index, MR_LUA_SECRET);
-  return box ? *box : NULL;
+  struct mr_lua_secret *box = luaL_testudata(L, index, MR_LUA_SECRET);
+  return box ? box->secret : NULL;
 }
 
 struct mr_secret *mr_lua_check_secret(lua_State *L, int index) {
-  struct mr_secret **box = luaL_checkudata(L, index, MR_LUA_SECRET);
-  luaL_argcheck(L, *box, index, "attempt to use a closed secret");
-  return *box;
+  struct mr_lua_secret *box = luaL_checkudata(L, index, MR_LUA_SECRET);
+  luaL_argcheck(L, box->secret, index, "attempt to use a closed secret");
+  return box->secret;
 }
 
 static int secret_close(lua_State *L) {
-  struct mr_secret **box = luaL_checkudata(L, 1, MR_LUA_SECRET);
-  mr_secret_release(*box);
-  *box = NULL;
+  struct mr_lua_secret *box = luaL_checkudata(L, 1, MR_LUA_SECRET);
+  mr_secret_release(box->secret);
+  box->secret = NULL;
   return 0;
 }
 
 static int secret_tostring(lua_State *L) {
-  struct mr_secret **box = luaL_checkudata(L, 1, MR_LUA_SECRET);
-  if (!*box)
+  struct mr_lua_secret *box = luaL_checkudata(L, 1, MR_LUA_SECRET);
+  if (!box->secret)
     lua_pushliteral(L, MR_LUA_SECRET " (closed)");
-  else if (mr_secret_source_of(*box) == MR_SECRET_LITERAL)
+  else if (mr_secret_source_of(box->secret) == MR_SECRET_LITERAL)
     lua_pushliteral(L, MR_LUA_SECRET " (literal)");
   else
     lua_pushfstring(L, "%s (%s %s)", MR_LUA_SECRET,
-                    mr_secret_source_name(mr_secret_source_of(*box)), mr_secret_origin(*box));
+                    mr_secret_source_name(mr_secret_source_of(box->secret)), mr_secret_origin(box->secret));
   return 1;
 }
 
@@ -60,11 +60,11 @@ static int open_secret(lua_State *L, enum mr_secret_source source) {
   bool multiline = check_multiline(L);
   size_t size;
   const char *origin = lua_tolstring(L, 1, &size);
-  struct mr_secret **box = lua_newuserdatauv(L, sizeof(*box), 0);
-  *box = NULL;
+  struct mr_lua_secret *box = lua_newuserdatauv(L, sizeof(*box), 0);
+  box->secret = NULL;
   luaL_setmetatable(L, MR_LUA_SECRET);
   struct mr_error error;
-  if (mr_secret_open(source, origin, size, multiline, box, &error) == MR_NONE) return 1;
+  if (mr_secret_open(source, origin, size, multiline, &box->secret, &error) == MR_NONE) return 1;
   luaL_pushfail(L);
   lua_pushstring(L, error.message);
   return 2;

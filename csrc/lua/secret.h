@@ -12,6 +12,10 @@
 
 #define MR_LUA_SECRET "moonrest.secret"
 
+struct mr_lua_secret {
+  struct mr_secret *secret; /* NULL: closed */
+};
+
 /* Registers the metatable, and pushes a table with the functions secret, env, file and command. */
 int mr_lua_open_secret(lua_State *L);
 

@@ -124,9 +124,9 @@ static void receive(struct mr_exchange *exchange, const char *bytes, size_t size
   mr_buffer_free(&exchange->body);
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
-                                  const char *url, const char *method, const char *version,
-                                  const char *upload, size_t *upload_size, void **request) {
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **request) {
   struct mr_exchange *exchange = *request;
   (void)context, (void)url, (void)version;
   if (!exchange) return MHD_NO; /* no memory when the request line came */
@@ -204,10 +204,10 @@ struct MHD_Response *mr_exchange_stream(struct mr_exchange *exchange, uint64_t s
 
 struct MHD_Daemon *mr_exchange_daemon(struct mr_sandbox *server) {
   unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-  return MHD_start_daemon(
-      flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
-      MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_NOTIFY_COMPLETED,
-      on_completed, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_LIMIT,
-      (unsigned)CONNECTIONS_MAX, MHD_OPTION_END);
+  return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+                          server->listener, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+                          MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+                          MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_END);
 }

@@ -8,9 +8,11 @@
 **     port = 0, max_body = 16777216 }            -- or nil, message
 **   server:call(name, text) -> text              -- raises what the application raises
 **   server:port()   server:stop()                -- stop is idempotent; __gc and __close do it too
+**   server:wait() -> "SIGINT" | "SIGTERM"        -- blocks until one of them comes
 */
 #include <lauxlib.h>
 #include <lua.h>
+#include <signal.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -41,7 +43,9 @@ static struct mr_buffer *push_reply(lua_State *L) {
   return reply;
 }
 
-static struct handle *check_handle(lua_State *L) { return luaL_checkudata(L, 1, SERVER_NAME); }
+static struct handle *check_handle(lua_State *L) {
+  return luaL_checkudata(L, 1, SERVER_NAME);
+}
 
 static struct mr_sandbox *to_server(lua_State *L) {
   struct handle *handle = check_handle(L);
@@ -73,6 +77,22 @@ static int server_call(lua_State *L) {
   return good ? 1 : lua_error(L);
 }
 
+/* Blocked, the two signals wait for sigwait; no other thread of the server takes any. */
+static int server_wait(lua_State *L) {
+  sigset_t wanted, before;
+  int got = 0;
+  to_server(L);
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGINT);
+  sigaddset(&wanted, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &wanted, &before);
+  while (sigwait(&wanted, &got) != 0)
+    continue;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  lua_pushstring(L, got == SIGINT ? "SIGINT" : "SIGTERM");
+  return 1;
+}
+
 static int server_port(lua_State *L) {
   lua_pushinteger(L, to_server(L)->port);
   return 1;
@@ -80,8 +100,10 @@ static int server_port(lua_State *L) {
 
 static int server_tostring(lua_State *L) {
   struct handle *handle = check_handle(L);
-  if (handle->server) lua_pushfstring(L, "sandbox server (port %d)", handle->server->port);
-  else lua_pushliteral(L, "sandbox server (stopped)");
+  if (handle->server)
+    lua_pushfstring(L, "sandbox server (port %d)", handle->server->port);
+  else
+    lua_pushliteral(L, "sandbox server (stopped)");
   return 1;
 }
 
@@ -143,13 +165,14 @@ static int server_start(lua_State *L) {
 
 /* }====================================================== */
 
-static const luaL_Reg methods[] = {
-    {"call", server_call}, {"port", server_port}, {"stop", server_stop}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"call", server_call},
+                                   {"port", server_port},
+                                   {"stop", server_stop},
+                                   {"wait", server_wait},
+                                   {NULL, NULL}};
 
-static const luaL_Reg metamethods[] = {{"__gc", server_stop},
-                                       {"__close", server_stop},
-                                       {"__tostring", server_tostring},
-                                       {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__gc", server_stop}, {"__close", server_stop}, {"__tostring", server_tostring}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"start", server_start}, {NULL, NULL}};
 

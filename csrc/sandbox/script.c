@@ -35,8 +35,10 @@ struct call {
 ** Running protected
 ** ======================================================= */
 
+/* An error that the application has passed on brings the traceback of where it was raised. */
 static int add_traceback(lua_State *L) {
-  luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  const char *text = lua_tostring(L, 1);
+  if (!text || !strstr(text, "stack traceback:")) luaL_traceback(L, L, text, 1);
   return 1;
 }
 
@@ -60,7 +62,9 @@ static void complain(struct mr_sandbox *server) {
   lua_settop(server->state, 0);
 }
 
-static struct call *to_call(lua_State *L) { return lua_touserdata(L, 1); }
+static struct call *to_call(lua_State *L) {
+  return lua_touserdata(L, 1);
+}
 
 /* Pushes a function of the application. */
 static void push_function(lua_State *L, struct mr_sandbox *server, const char *name) {
@@ -114,16 +118,17 @@ static int push_time(lua_State *L, clockid_t which) {
   return 1;
 }
 
-static int native_monotonic(lua_State *L) { return push_time(L, CLOCK_MONOTONIC); }
+static int native_monotonic(lua_State *L) {
+  return push_time(L, CLOCK_MONOTONIC);
+}
 
-static int native_wall(lua_State *L) { return push_time(L, CLOCK_REALTIME); }
+static int native_wall(lua_State *L) {
+  return push_time(L, CLOCK_REALTIME);
+}
 
-static const luaL_Reg native_functions[] = {{"resume", native_resume},
-                                            {"wake", native_wake},
-                                            {"post", native_post},
-                                            {"monotonic", native_monotonic},
-                                            {"wall", native_wall},
-                                            {NULL, NULL}};
+static const luaL_Reg native_functions[] = {
+    {"resume", native_resume},       {"wake", native_wake}, {"post", native_post},
+    {"monotonic", native_monotonic}, {"wall", native_wall}, {NULL, NULL}};
 
 /* }====================================================== */
 
@@ -218,8 +223,7 @@ static void make_response(lua_State *L, struct mr_exchange *exchange, int index,
   exchange->streaming = lua_isboolean(L, index) && lua_toboolean(L, index);
   if (lua_isstring(L, index)) bytes = lua_tolstring(L, index, &size);
   if (exchange->streaming) {
-    exchange->response =
-        mr_exchange_stream(exchange, to_size(L, size_index, MHD_SIZE_UNKNOWN));
+    exchange->response = mr_exchange_stream(exchange, to_size(L, size_index, MHD_SIZE_UNKNOWN));
   } else if (exchange->cut != MR_NO_CUT) {
     if (mr_buffer_append(&exchange->chunk, bytes, size) != MR_NONE) luaL_error(L, "no memory");
     exchange->response = mr_exchange_stream(exchange, size);
@@ -372,8 +376,10 @@ static int delivered_protected(lua_State *L) {
   struct call *call = to_call(L);
   push_function(L, call->server, "delivered");
   lua_pushinteger(L, call->id);
-  if (call->answer) lua_pushlstring(L, mr_buffer_string(call->answer), call->answer->size);
-  else lua_pushnil(L);
+  if (call->answer)
+    lua_pushlstring(L, mr_buffer_string(call->answer), call->answer->size);
+  else
+    lua_pushnil(L);
   lua_pushstring(L, call->text);
   lua_call(L, 3, 0);
   return 0;

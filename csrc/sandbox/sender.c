@@ -162,8 +162,7 @@ static const char *receive(struct attempt *attempt, struct mr_buffer *answer) {
 static const char *deliver(struct mr_sandbox *server, const struct mr_delivery *delivery,
                            struct mr_buffer *answer) {
   struct attempt attempt = {.server = server};
-  attempt.deadline_us =
-      mr_clock_now(&mr_clock_system) + MR_DELIVERY_TIMEOUT_MS * MR_MILLISECOND;
+  attempt.deadline_us = mr_clock_now(&mr_clock_system) + MR_DELIVERY_TIMEOUT_MS * MR_MILLISECOND;
   attempt.socket =
       socket(delivery->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (attempt.socket < 0) return "no socket";
@@ -196,8 +195,10 @@ void *mr_sender_run(void *context) {
   struct mr_sandbox *server = context;
   mr_sandbox_lock(server);
   while (!server->stopping) {
-    if (server->deliveries) send_first(server);
-    else pthread_cond_wait(&server->sender_wake, &server->lock);
+    if (server->deliveries)
+      send_first(server);
+    else
+      pthread_cond_wait(&server->sender_wake, &server->lock);
   }
   mr_sandbox_unlock(server);
   return NULL;

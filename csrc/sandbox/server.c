@@ -27,9 +27,13 @@
 #define LISTEN_BACKLOG 1024
 #define TICK_MAX_S     3600.0
 
-void mr_sandbox_lock(struct mr_sandbox *server) { pthread_mutex_lock(&server->lock); }
+void mr_sandbox_lock(struct mr_sandbox *server) {
+  pthread_mutex_lock(&server->lock);
+}
 
-void mr_sandbox_unlock(struct mr_sandbox *server) { pthread_mutex_unlock(&server->lock); }
+void mr_sandbox_unlock(struct mr_sandbox *server) {
+  pthread_mutex_unlock(&server->lock);
+}
 
 /* {======================================================
 ** The timer thread
@@ -107,8 +111,7 @@ static bool start_threads(struct mr_sandbox *server, char *message, size_t size)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  server->has_timer_thread =
-      pthread_create(&server->timer_thread, NULL, run_timers, server) == 0;
+  server->has_timer_thread = pthread_create(&server->timer_thread, NULL, run_timers, server) == 0;
   server->has_sender_thread =
       pthread_create(&server->sender_thread, NULL, mr_sender_run, server) == 0;
   server->daemon = mr_exchange_daemon(server);
@@ -122,8 +125,8 @@ static bool start(struct mr_sandbox *server, const struct mr_sandbox_options *op
                   char *message, size_t size) {
   server->sender_stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (server->sender_stop < 0) return failed(message, size, "eventfd");
-  return open_listener(server, message, size) &&
-         mr_script_open(server, options, message, size) && start_threads(server, message, size);
+  return open_listener(server, message, size) && mr_script_open(server, options, message, size) &&
+         start_threads(server, message, size);
 }
 
 struct mr_sandbox *mr_sandbox_start(const struct mr_sandbox_options *options, char *message,

@@ -42,15 +42,15 @@ struct mr_sandbox {
   int listener;    /* until libmicrohttpd owns it; then -1 */
   uint16_t port;
   size_t max_body;
-  pid_t owner;                      /* a forked child must not touch the threads it has not got */
-  struct MHD_Daemon *daemon;        /* NULL until started */
-  struct lua_State *state;          /* locked */
-  int application;                  /* locked; registry reference of the application's functions */
-  bool stopping;                    /* locked */
-  uint64_t exchanges;               /* locked; number of the last exchange */
-  struct mr_exchange *suspended;    /* locked; exchanges that wait for mr_exchange_resume */
-  struct mr_delivery *deliveries;   /* locked; queue of webhooks, first first */
-  size_t deliveries_queued;         /* locked */
+  pid_t owner;                    /* a forked child must not touch the threads it has not got */
+  struct MHD_Daemon *daemon;      /* NULL until started */
+  struct lua_State *state;        /* locked */
+  int application;                /* locked; registry reference of the application's functions */
+  bool stopping;                  /* locked */
+  uint64_t exchanges;             /* locked; number of the last exchange */
+  struct mr_exchange *suspended;  /* locked; exchanges that wait for mr_exchange_resume */
+  struct mr_delivery *deliveries; /* locked; queue of webhooks, first first */
+  size_t deliveries_queued;       /* locked */
 };
 
 /*

@@ -7,6 +7,7 @@ local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local deprecation = require "moonrest.deprecation"
 local errors = require "moonrest.errors"
+local header = require "moonrest.header"
 local limits = require "moonrest.limits"
 local lookup = require "moonrest.lookup"
 local options = require "moonrest.options"
@@ -21,24 +22,15 @@ local call = {}
 -- Sending
 -- =========================================================================
 
--- CR, LF and NUL would start another header (or end this one).
-local function header_line(recipe, name, value)
-  if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
-    caller.raise("%s: '%s' is no header name", recipe.label, tostring(name))
-  end
-  if types.is_secret(value) then return { name .. ": ", value } end
-  local text = target.text_of(value)
-  if text:find "[\r\n%z]" then caller.raise("%s: header '%s' must not contain CR, LF or NUL", recipe.label, name) end
-  return ("%s: %s"):format(name, text)
-end
-
 local function write_headers(recipe, values, given, sent)
   local lines = {}
   for _, field in ipairs(recipe.header) do
     local value = values[field]
-    if value ~= nil then lines[#lines + 1] = header_line(recipe, field.wire, target.value(field, value)) end
+    if value ~= nil then lines[#lines + 1] = header.line(field.wire, target.value(field, value), recipe.label) end
   end
-  for name, value in pairs(given and given.headers or {}) do lines[#lines + 1] = header_line(recipe, name, value) end
+  for name, value in pairs(given and given.headers or {}) do
+    lines[#lines + 1] = header.line(name, value, recipe.label)
+  end
   if #lines > 0 then sent.headers = lines end
 end
 

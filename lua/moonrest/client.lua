@@ -1,5 +1,5 @@
--- Clients: what moonrest.open returns. The resources of the definition stand in the client as fields; beside them it has
--- :with, :request, :limits and :close. A name of the API that is one of these gets a trailing underscore.
+-- Clients: what moonrest.open returns. The resources of the definition stand in the client as fields; beside them
+-- it has :with, :request, :limits and :close. A name of the API that is one of these gets a trailing underscore.
 
 local call = require "moonrest.call"
 local caller = require "moonrest.caller"
@@ -14,8 +14,8 @@ local client = {}
 local methods = {}
 local metatable = { __name = "moonrest.client" }
 
--- A client of an opened definition. Its view, at [1], is the site with default options for calls: { site, defaults, sent },
--- 'sent' being what of the defaults goes to the core.
+-- A client of an opened definition. Its view, at [1], is the site with default options for calls:
+-- { site, defaults, sent }, 'sent' being what of the defaults goes to the core.
 function client.new(site, defaults)
   local view = { site = site, defaults = defaults, sent = options.apply(defaults, nil) }
   return setmetatable({ view }, metatable)
@@ -149,8 +149,8 @@ local function labelled(base, label)
   return setmetatable({ label = label }, { __index = base })
 end
 
--- client:request("GET", "/v1/locations", { query = { page = 2 } }): the same pipeline for any path below the server's URL.
--- The table may hold query, headers, and one of json, body (bytes), form, upload (a file's path); and call options.
+-- client:request("GET", "/v1/locations", { query = { page = 2 } }): the same pipeline for any path below the server's
+-- URL. The table may hold query, headers, and one of json, body (bytes), form, upload (a file's path); and options.
 function methods.request(self, method, path, parts)
   local view = check_self(self, "request")
   local label = ("%s:request %s %s"):format(view.site.definition.name, tostring(method), tostring(path))
@@ -158,7 +158,9 @@ function methods.request(self, method, path, parts)
     caller.raise("%s: unknown method%s", label, nearest.hint(tostring(method):upper(), methods_known))
   end
   check_path(label, path)
-  if parts ~= nil and type(parts) ~= "table" then caller.raise("%s: a table is needed, got a %s", label, type(parts)) end
+  if parts ~= nil and type(parts) ~= "table" then
+    caller.raise("%s: a table is needed, got a %s", label, type(parts))
+  end
   local request, given = split_parts(label, parts)
   given = options.merge(view.defaults, body_options(request, given))
   local generic = labelled(generic_recipe(view.site, method), label:match "^[^?]*")

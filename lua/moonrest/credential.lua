@@ -46,36 +46,44 @@ local function place(auth, secret)
   return { header = auth.header or "Authorization", prefix = auth.prefix, secret = secret }
 end
 
-local function advice(at, auth, problem, is_own)
-  local option = auth.scheme == "basic" and "username and password" or auth.option or "token"
-  if not is_own then
-    return ("the server is not one of %s's own, so no credential is sent that was not given for it: "
-      .. "pass %s to moonrest.open"):format(at.name, option)
-  end
-  local variables = type(auth.env) == "string" and auth.env or table.concat(auth.env or {}, " or ")
-  if variables == "" then return ("no credential: pass %s to moonrest.open"):format(option) end
-  return ("no credential: set %s, or pass %s to moonrest.open (%s)"):format(variables, option, problem)
+local function option_of(auth)
+  return auth.scheme == "basic" and "username and password" or auth.option or "token"
 end
 
-local function main_secret(auth, given, is_own)
+local function variables_of(auth)
+  return type(auth.env) == "string" and auth.env or table.concat(auth.env or {}, " or ")
+end
+
+local function advice(auth, problem)
+  local variables = variables_of(auth)
+  if variables == "" then return ("no credential: pass %s to moonrest.open"):format(option_of(auth)) end
+  return ("no credential: set %s, or pass %s to moonrest.open (%s)"):format(variables, option_of(auth), problem)
+end
+
+local function refuse_foreign(at, auth)
+  local variables = variables_of(auth)
+  caller.raise("moonrest.open: the base URL is none of %s's own servers, and a credential%s goes to those only: "
+    .. "pass %s for this one, or %s = false for none", at.name, variables ~= "" and " from " .. variables or "",
+    option_of(auth), auth.option or "token")
+end
+
+local function given_secret(auth, given)
+  if auth.scheme == "basic" then return basic(given) end
   local option = auth.option or "token"
-  if auth.scheme == "basic" then
-    local secret = basic(given)
-    if secret then return secret end
-  elseif given[option] ~= nil then
-    return credential.read(given[option], option)
-  end
-  if not is_own then return nil end
-  return find_in_environment(auth.env)
+  return given[option] ~= nil and credential.read(given[option], option) or nil
 end
 
 -- The list of credentials that the core's endpoints take. A second value says what is missing; the client opens all the
--- same, and each call that needs the credential fails with it.
+-- same, and each call that needs the credential fails with it. Raises when the server is not the definition's own
+-- and no credential was named for it; { token = false } says that there is none.
 function credential.find(at, given, is_own)
   local auth = at.auth
   if not auth or not (auth.header or auth.query or auth.scheme) then return {}, nil end
-  local secret, problem = main_secret(auth, given, is_own)
-  if not secret then return {}, advice(at, auth, problem, is_own) end
+  if given[auth.option or "token"] == false then return {}, nil end
+  local secret, problem = given_secret(auth, given), nil
+  if not secret and not is_own then refuse_foreign(at, auth) end
+  if not secret then secret, problem = find_in_environment(auth.env) end
+  if not secret then return {}, advice(auth, problem) end
   local shown = auth.scheme == "basic" and { header = auth.header, prefix = "Basic " } or auth
   local list = { place(shown, secret) }
   for option, header in pairs(auth.extra or {}) do
@@ -91,11 +99,8 @@ end
 function credential.option_names(at)
   local names = {}
   local auth = at.auth or {}
-  if auth.scheme == "basic" then
-    names.username, names.password = true, true
-  else
-    names[auth.option or "token"] = true
-  end
+  names[auth.option or "token"] = true
+  if auth.scheme == "basic" then names.username, names.password = true, true end
   for option in pairs(auth.extra or {}) do names[option] = true end
   return names
 end

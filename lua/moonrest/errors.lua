@@ -55,8 +55,9 @@ local function notes_of(err)
 end
 
 local function headline(err)
-  if err.status and err.kind == "http" then return ("%d %s"):format(err.status, error_shapes.reason(err.status)) end
-  return err.kind
+  if not err.status or err.kind ~= "http" then return err.kind end
+  if err.status < 400 then return ("error in a %d"):format(err.status) end
+  return ("%d %s"):format(err.status, error_shapes.reason(err.status))
 end
 
 -- "script.lua:12: edgegap.apps:get: 404 Not Found: no such application (request 4f2)"

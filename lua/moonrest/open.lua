@@ -46,8 +46,9 @@ local function call_defaults(given)
   return { timeout = given.timeout, on_error = given.on_error }
 end
 
--- moonrest.open("edgegap", { token = ... }): a client of a built-in definition, of a module that returns one, or of a table.
--- Raises when the definition or an option is wrong. A missing credential is told by the first call that needs it.
+-- moonrest.open("edgegap", { token = ... }): a client of a built-in definition, of a module that returns one, or of a
+-- table. Raises when the definition or an option is wrong. A missing credential is told by the first call that needs
+-- one.
 function open.open(source, given)
   if type(source) ~= "string" and type(source) ~= "table" then
     caller.raise("moonrest.open needs a definition's name or table, got a %s", type(source))

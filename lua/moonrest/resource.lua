@@ -1,5 +1,5 @@
--- Resources are tables of operations and further resources. Children are made when first asked for. A name of the API
--- that is one of ours (each, pages, all, stream, wait) is reached with a trailing underscore.
+-- Resources are tables of operations and further resources. Children are made when first asked for. A name of the
+-- API that is one of ours (each, pages, all, stream, wait) is reached with a trailing underscore.
 
 local caller = require "moonrest.caller"
 local definition = require "moonrest.definition"
@@ -37,13 +37,13 @@ local function shown_names(declared, reserved)
   return names
 end
 
--- Makes the child of that name for 'owner', a client or a resource whose part of the definition is 'declared'; keeps it in
--- the owner. Raises for unknown names.
+-- Makes the child of that name for 'owner', a client or a resource whose part of the definition is 'declared', and
+-- keeps it there. Raises for unknown names.
 function resource.child(owner, view, declared, label, name, reserved)
   local value, key = declared_child(declared, name, reserved)
   if not value then
     local names = shown_names(declared, reserved)
-    caller.raise("%s has no '%s'%s; it has: %s", label, name, nearest.hint(name, names), nearest.list(names))
+    caller.raise("%s has no '%s'%s (it has: %s)", label, name, nearest.hint(name, names), nearest.list(names))
   end
   local child
   if definition.is_operation(value) then
@@ -92,8 +92,9 @@ local function list_of(self, method)
   check_self(self, method)
   local declared = self[1].declared.list
   if not declared or not definition.is_operation(declared) then
-    caller.raise("%s has no operation 'list', so :%s needs the operation: %s.<operation>:%s(...)", self[1].label, method,
-      self[1].label, method)
+    local label = self[1].label
+    caller.raise("%s has no operation 'list', so :%s needs the operation: %s.<operation>:%s(...)", label, method,
+      label, method)
   end
   return self.list
 end

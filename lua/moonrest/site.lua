@@ -4,7 +4,7 @@
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local credential = require "moonrest.credential"
-local definition = require "moonrest.definition"
+local header = require "moonrest.header"
 local nearest = require "moonrest.nearest"
 local recipe = require "moonrest.recipe"
 local types = require "moonrest.types"
@@ -144,22 +144,17 @@ end
 
 local function add_headers(lines, order, headers)
   for name, value in pairs(headers or {}) do
+    local line = header.line(name, value, "moonrest.open")
     local key = name:lower()
     if not lines[key] then order[#order + 1] = key end
-    lines[key] = ("%s: %s"):format(name, value)
+    lines[key] = line
   end
 end
 
 local function own_headers(at, given)
   local plain = {}
   for name, value in pairs(given.headers or {}) do
-    if type(name) ~= "string" then caller.raise "moonrest.open: 'headers' must be values by name" end
-    if type(value) == "number" then value = tostring(value) end
-    if type(value) == "string" then
-      plain[name] = value
-    elseif not types.is_secret(value) then
-      caller.raise("moonrest.open: headers['%s'] must be a string or a secret, got a %s", name, type(value))
-    end
+    if not types.is_secret(value) then plain[name] = value end
   end
   local lines, order = {}, {}
   local agent = given.user_agent or ("moonrest/%s (%s)"):format(core.version, _VERSION)
@@ -232,11 +227,12 @@ local function make_route(given)
   return made
 end
 
--- Who shares the limits: the named account, else whoever has the same credential.
+-- Who shares the limits: the named account, else whoever has the same credential, told by its fingerprint.
 local function account_of(self, given)
   if given.account then return given.account end
   local first = self.credentials[1]
-  return first and require "moonrest.digest".fingerprint(first.secret, "moonrest.account") or core.url.origin(self.base_url)
+  if not first or not self.definition.limits then return core.url.origin(self.base_url) end
+  return require "moonrest.digest".fingerprint(first.secret, "moonrest.account")
 end
 
 -- Whether the request's id may stand in the body, which is then kept with the response.
@@ -280,7 +276,5 @@ function site:recipe(declaration, label)
   end
   return known
 end
-
-site.definition_of = definition.read
 
 return site

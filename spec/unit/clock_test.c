@@ -42,6 +42,7 @@ static void test_time_after(void **state) {
 static void test_time_from_seconds(void **state) {
   (void)state;
   assert_int_equal(mr_time_from_seconds(0.29), 290000);
+  assert_int_equal(mr_time_from_seconds(2.01), 2010000);
   assert_int_equal(mr_time_from_seconds(1e-6), 1);
   assert_int_equal(mr_time_from_seconds(3600), 3600 * MR_SECOND);
   assert_int_equal(mr_time_from_seconds(0), 0);

@@ -64,6 +64,7 @@ static inline void *failing_allocator_call(void *context, void *bytes, size_t si
   if (++memory->calls == memory->fail_at || size > SIZE_MAX / 2) return NULL;
   union failing_block *block = malloc(sizeof(*block) + size);
   if (!block) return NULL;
+  memset(block + 1, 0xa5, size); /* what the C library left in it is not ours */
   block->size = size;
   memory->live++;
   memory->live_bytes += size;

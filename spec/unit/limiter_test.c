@@ -37,7 +37,7 @@ static void test_other_limits_take_effect(void **state) {
   struct mr_bucket_limits two = limits_of(1000, MR_SECOND / 2);
   two.windows[two.window_count++] = (struct mr_window_limit){.count = 30, .period_us = MR_SECOND};
   mr_bucket_release(world_bucket(&world, "a", &two));
-  assert_int_equal(drain(&world, bucket), 20); /* the ten newest are all that was remembered */
+  assert_in_range(drain(&world, bucket), 4, 5); /* the spacing remembers all 25 */
   mr_bucket_release(bucket);
   world_close(&world);
 }

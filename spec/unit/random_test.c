@@ -47,6 +47,17 @@ static void test_below_stays_below_and_reaches_all(void **state) {
     assert_in_range(counts[i], 850, 1150); /* five standard deviations */
 }
 
+/* Plain remainders of 64 bits would be below 2^62 in 75 of 100 cases. */
+static void test_below_favours_no_number(void **state) {
+  (void)state;
+  struct mr_random random;
+  mr_random_seed(&random, 7);
+  int small = 0;
+  for (int i = 0; i < 10000; i++)
+    small += mr_random_below(&random, INT64_C(3) << 61) < INT64_C(1) << 62;
+  assert_in_range(small, 6430, 6900); /* two thirds, five standard deviations */
+}
+
 static void test_below_at_the_edges(void **state) {
   (void)state;
   struct mr_random random;
@@ -73,6 +84,7 @@ int main(void) {
       cmocka_unit_test(test_known_numbers),
       cmocka_unit_test(test_seed_repeats),
       cmocka_unit_test(test_below_stays_below_and_reaches_all),
+      cmocka_unit_test(test_below_favours_no_number),
       cmocka_unit_test(test_below_at_the_edges),
       cmocka_unit_test(test_system_seeds_differ),
   };

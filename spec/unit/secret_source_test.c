@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -119,6 +120,15 @@ static void test_files_that_are_refused(void **state) {
   mr_buffer_free(&out);
 }
 
+/* The process's own memory: a private, regular file of which nobody can read the first page. */
+static void test_file_that_cannot_be_read(void **state) {
+  (void)state;
+  struct mr_buffer out = empty(100);
+  struct mr_error error;
+  assert_fails(mr_secret_read_file("/proc/self/mem", &out, &error), &error, "cannot be read (");
+  mr_buffer_free(&out);
+}
+
 /* In a child that is not root: 0 when the file is accepted. */
 static int read_as_nobody(const char *path) {
   pid_t child = fork();
@@ -219,6 +229,21 @@ static void test_command_that_does_not_end(void **state) {
   }
 }
 
+static void test_command_without_a_free_descriptor(void **state) {
+  (void)state;
+  struct mr_buffer out = empty(100);
+  struct mr_error error;
+  struct rlimit before, none;
+  getrlimit(RLIMIT_NOFILE, &before);
+  none = before;
+  none.rlim_cur = 0;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  enum mr_kind kind = mr_secret_read_command("echo x", PLENTY, &out, &error);
+  setrlimit(RLIMIT_NOFILE, &before);
+  assert_fails(kind, &error, "cannot be started (");
+  mr_buffer_free(&out);
+}
+
 static void test_command_without_end_of_output(void **state) {
   (void)state;
   struct mr_buffer out = empty(100000);
@@ -295,10 +320,12 @@ int main(void) {
       cmocka_unit_test(test_file),
       cmocka_unit_test(test_file_larger_than_one_read),
       cmocka_unit_test(test_files_that_are_refused),
+      cmocka_unit_test(test_file_that_cannot_be_read),
       cmocka_unit_test(test_file_that_root_put_there),
       cmocka_unit_test(test_command),
       cmocka_unit_test(test_command_that_fails),
       cmocka_unit_test(test_command_that_does_not_end),
+      cmocka_unit_test(test_command_without_a_free_descriptor),
       cmocka_unit_test(test_command_without_end_of_output),
       cmocka_unit_test(test_command_starts_with_fresh_signals),
       cmocka_unit_test(test_lost_exit_status),

@@ -179,7 +179,7 @@ static void test_foreign_units_lower_and_go(void **state) {
     use(&f, 1, 10);
   assert_int_equal(ready(&f, 1, 10), SECOND);
   assert_int_equal(ready(&f, 1, SECOND), SECOND);
-  mr_window_learn(&f.window, 1000, 2 * SECOND, 0, 2);
+  mr_window_learn(&f.window, 1000, 2 * SECOND, 5, 2);
   assert_int_equal(mr_window_free(&f.window, 0), 35);
   free(f.cells);
 }

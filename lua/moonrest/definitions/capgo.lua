@@ -135,7 +135,8 @@ return {
     AuditEntry = { "id", "table_name", "operation", "record_id", "created_at" },
     App = {
       "app_id", "id", "name", "owner_org", "icon_url", "default_upload_channel", "last_version",
-      "retention", "expose_metadata", "created_at", "updated_at",
+      "retention", "expose_metadata", "allow_device_custom_id", "need_onboarding", "user_id",
+      "created_at", "updated_at",
     },
     DemoApp = { "status", "app_id", "name", "message" },
     StoreMetadata = {
@@ -150,7 +151,8 @@ return {
     Channel = {
       "id", "name", "app_id", "version", "public", "disableAutoUpdate",
       "disableAutoUpdateUnderNative", "ios", "android", "electron", "allow_device_self_set",
-      "allow_emulator", "allow_device", "allow_dev", "allow_prod", "created_at", "updated_at",
+      "allow_emulator", "allow_device", "allow_dev", "allow_prod", "created_by", "created_at",
+      "updated_at",
     },
     ChannelChange = { "status", "id", "public" },
     Device = {
@@ -264,7 +266,10 @@ return {
               "org_admin", "org_super_admin", "...",
             },
           },
-          role = { type = "string", doc = "what the documents call invite_type" },
+          role = {
+            type = "string", enum = { "read", "upload", "write", "admin", "super_admin", "..." },
+            doc = "what the documents call invite_type",
+          },
         },
         repeatable = "idempotent", returns = "Status",
         example = { orgId = org, email = "ada@example.com", invite_type = "read" },
@@ -720,9 +725,10 @@ return {
         bucket = { "account", "support_logs" }, undocumented = true, returns = "SupportLogs",
         example = { gzB64 = "H4sIAAAAAAAAAwMAAAAAAAAAAAA=" },
       },
+      -- builds:wait({ job_id =, app_id =, platform = }, "done")
       waiters = {
         done = {
-          poll = "status", argument = "job_id", delay = 5, factor = 1.5, max_delay = 30, timeout = 1800,
+          poll = "status", delay = 5, factor = 1.5, max_delay = 30, timeout = 1800,
           accept = {
             { field = "status", equals = "succeeded", state = "success" },
             {
@@ -766,7 +772,7 @@ return {
         },
         capabilities = {
           "OPTIONS /build/upload/{jobId}", "Tells what the upload protocol can do here.",
-          auth = false, undocumented = true, returns = "nothing", example = { jobId = "job-1" },
+          undocumented = true, returns = "nothing", example = { jobId = "job-1" },
         },
       },
     },
@@ -886,11 +892,11 @@ return {
       summary = "The service itself; needs no key",
       ping = {
         "GET /ok", "Tells whether the service is up.",
-        auth = false, undocumented = true, returns = "Status",
+        auth = false, bucket = "", undocumented = true, returns = "Status",
       },
       ping_post = {
         "POST /ok", "The same by POST.",
-        auth = false, read = true, repeatable = "safe", undocumented = true, returns = "Status",
+        auth = false, bucket = "", read = true, repeatable = "safe", undocumented = true, returns = "Status",
       },
     },
   },

@@ -85,12 +85,14 @@ return {
 
   results = {
     Project = {
-      "id", "name", "slug", "description", "status", "framework", "repository", "metadata",
-      "deployments", "domains", "environmentVariables", "createdAt", "updatedAt",
+      "id", "organizationId", "name", "slug", "description", "status", "framework", "repository",
+      "metadata", "deployments", "domains", "environmentVariables", "createdAt", "updatedAt",
+      secret = { "environmentVariables" },
     },
     Deployment = {
       "id", "projectId", "status", "environment", "branch", "commitSha", "url", "metadata",
-      "project", "logs", "createdAt", "updatedAt", "completedAt",
+      "project", "logs", "version", "strategy", "healthStatus", "rollbackFrom", "createdAt",
+      "updatedAt", "completedAt",
     },
     DeploymentState = {
       "id", "status", "services", "environment", "provider", "createdAt", "completedAt",
@@ -123,7 +125,7 @@ return {
     Usage = { "period", "projects", "totals", "currency" },
     UsageLimits = { "defaultLimit", "projects", "notifications" },
     Notification = { "id", "type", "read", "createdAt" },
-    Health = { "status", "checks" },
+    Health = { "status", "version", "timestamp", "checks" },
     Versions = { "versions", "supportedVersions", "currentVersion" },
   },
 
@@ -183,7 +185,7 @@ return {
       },
       deployments = {
         "GET /projects/{projectId}/deployments", "Lists one project's deployments.",
-        query = { environment = "string", limit = { type = "integer", min = 1, default = "10" } },
+        query = { environment = "string", limit = { type = "integer", default = "10" } },
         paged = maybe_whole, items = { "data", "deployments" }, key = "id",
         returns = "Deployment[]", example = project,
       },
@@ -605,16 +607,16 @@ return {
       summary = "The server itself; these need no token",
       health = {
         "GET /health", "Tells whether the service is up; 503 when it is degraded.",
-        query = { deep = "boolean" }, server = "root", auth = false, undocumented = true,
+        query = { deep = "boolean" }, server = "root", auth = false, bucket = "", undocumented = true,
         returns = "Health",
       },
       versions = {
         "GET /versions", "Lists the versions of the API.",
-        server = "root", auth = false, undocumented = true, returns = "Versions",
+        server = "root", auth = false, bucket = "", undocumented = true, returns = "Versions",
       },
       version = {
         "GET /version", "Shows the version that answers.",
-        server = "root", auth = false, undocumented = true, returns = "object",
+        server = "root", auth = false, bucket = "", undocumented = true, returns = "object",
       },
     },
   },

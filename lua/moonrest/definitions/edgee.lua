@@ -7,6 +7,8 @@
 
 local route_lists = { type = "Route[]?", doc = "null clears the list, leaving it out keeps it" }
 local coding_assistant = { type = "string", enum = { "claude_code", "opencode", "codex", "..." } }
+-- Today's answers of older lists may lack has_more and last_key: that is the end as well.
+local maybe_whole = { ends = "missing" }
 local api_key = { apiKeyId = "key_1" }
 local session = { id = "session_1" }
 local no_expiry = "expires_at 0001-01-01T00:00:00Z stands for a key that never expires"
@@ -52,7 +54,7 @@ return {
       "debug_mode", "compression", "fallback", "fallbacks", "reroutes", "byok_only", "created_at",
       "expires_at", "last_used_at", "created", "key", secret = { "key" },
     },
-    ProviderKey = { "id", "provider", "name", "active", "created_at", "created_by" },
+    ProviderKey = { "id", "provider", "name", "active", "api_key_ids", "created_at", "created_by" },
     Model = {
       "model_id", "author_id", "display_name", "aliases", "providers", "active", "plan_fallback",
     },
@@ -84,8 +86,7 @@ return {
       -- cursor lists of the rest of this host are all read.
       list = {
         "GET /v1/organizations/{orgId}/api_keys", "Lists the organization's API keys.",
-        query = { limit = "integer", start_key = "string" },
-        paged = true, items = { "data", "api_keys" }, key = "id", returns = "ApiKey[]", doc = no_expiry,
+        paged = maybe_whole, items = { "data", "api_keys" }, key = "id", returns = "ApiKey[]", doc = no_expiry,
       },
       create = {
         "POST /v1/organizations/{orgId}/api_keys", "Makes an API key; the answer holds it in clear.",
@@ -178,7 +179,7 @@ return {
           type = { "pro", "perso" }, limit = "integer", start_key = "string",
           order_direction = { "ASC", "DESC" },
         },
-        paged = true, items = "data", key = "id", returns = "Organization[]",
+        paged = maybe_whole, items = "data", key = "id", returns = "Organization[]",
       },
       get = {
         "GET /v1/organizations/{orgId}", "Shows the organization.",

@@ -4,12 +4,10 @@
 -- and showing one are there already, as organizations:list and organizations:get.
 
 local cursor_query = {
-  limit = { type = "integer", min = 1 },
+  limit = "integer",
   start_key = { type = "string", doc = "last_key of the page before" },
   order_direction = { type = "string", enum = { "ASC", "DESC" }, default = "DESC" },
 }
--- These answer in pages as well, but no parameter for the next one is described.
-local undescribed_cursor = { limit = cursor_query.limit, start_key = cursor_query.start_key }
 
 local category = {
   type = "string",
@@ -29,10 +27,9 @@ local subcategory = {
 }
 local required_category = { type = "string!", enum = category.enum }
 local required_subcategory = { type = "string!", enum = subcategory.enum }
-local component_query = {
-  category = category, subcategory = subcategory, limit = cursor_query.limit,
-  start_key = cursor_query.start_key,
-}
+-- Some lists answer in pages as well, but no parameter for the next page is described: they are left
+-- out below, walks through pages use them.
+local component_query = { category = category, subcategory = subcategory }
 local count_query = {
   month = { type = "string", doc = "ISO date" }, day = { type = "string", doc = "ISO date" },
 }
@@ -62,6 +59,8 @@ local project_component = {
   settings = "object?",
 }
 
+-- Updates of organizations and projects, and purges, carry the id of the path in the body as well.
+
 local token = { id = "token_1" }
 local organization = { id = "org_1" }
 local organization_user = { id = "org_1", userId = "user_1" }
@@ -81,7 +80,7 @@ return {
     CacheConditions = {
       request_cookies = "Conditions", request_headers = "Conditions",
       request_query_params = "Conditions", request_methods = "string[]",
-      response_status = "integer[]", response_headers = "Conditions",
+      response_status = "number[]", response_headers = "Conditions",
     },
     CacheRule = {
       path = "string", regex = "boolean", ttl = "number", swr = "number", pass = "boolean",
@@ -91,10 +90,16 @@ return {
       pageview = "boolean", spa_pageview = "boolean", engagement = "boolean", click = "boolean",
       form = "boolean", scroll = "boolean",
     },
-    ForwardedHeader = { name = "string!", value = { type = "string!", secret = true } },
+    ForwardedHeader = { name = "string", value = { type = "string", secret = true } },
     RateConditions = {
-      path = "string", regex = "boolean", method = "string[]", continent = "string[]",
-      country = "string[]",
+      path = "string",
+      regex = "boolean",
+      method = {
+        type = "string[]",
+        enum = { "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE" },
+      },
+      continent = { type = "string[]", enum = { "AF", "AN", "AS", "EU", "NA", "OC", "SA" } },
+      country = { type = "string[]", doc = "two letters" },
     },
     RateRule = {
       rank = { type = "integer!", min = 1 },
@@ -130,7 +135,7 @@ return {
       "id", "organization_id", "slug", "description", "type", "avatar_url", "external_project_url",
       "log_severity", "force_https", "cache", "override_cache", "cookie_name", "trusted_ips",
       "blocked_ips", "forwarded_headers", "rate_limiting", "created_at", "updated_at",
-      secret = { "password_protection" },
+      "password_protection",
     },
     ProjectCounters = { "project_id", "request_count", "event_count", "month", "day" },
     ComponentCounters = {
@@ -163,14 +168,14 @@ return {
   resources = {
     tokens = {
       summary = "Tokens of the Console API",
-      -- Its answer is described without has_more: a missing last_key is the end as well.
+      -- Its answer is described without has_more and last_key.
       list = {
         "GET /v1/api_tokens", "Lists the Console tokens.",
         query = {
           name = "string", limit = cursor_query.limit, start_key = cursor_query.start_key,
           order_direction = cursor_query.order_direction,
         },
-        paged = true, items = "data", key = "id", returns = "Token[]",
+        paged = { ends = "missing" }, items = "data", key = "id", returns = "Token[]",
       },
       create = {
         "POST /v1/api_tokens", "Makes a Console token; only this answer holds it.",
@@ -196,7 +201,7 @@ return {
       },
       update = {
         "POST /v1/organizations/{id}", "Changes an organization's name or slug.",
-        body = { name = "string", slug = "string" },
+        body = { id = "string!", name = "string", slug = "string" },
         repeatable = "idempotent", returns = "Organization",
         example = { id = "org_1", name = "My Other Org" },
       },
@@ -263,6 +268,7 @@ return {
       update = {
         "POST /v1/projects/{id}", "Changes a project's settings.",
         body = {
+          id = "string!",
           slug = "string",
           description = "string",
           type = project_type,
@@ -282,7 +288,7 @@ return {
           autocapture = "Autocapture",
           enforce_no_store_policy = "boolean?",
           trusted_ips = "string[]?",
-          password_protection = { type = "string?", secret = true },
+          password_protection = "boolean?",
           blocked_ips = "string[]?",
           cookie_whitelist = "string[]?",
           forwarded_headers = "ForwardedHeader[]?",
@@ -343,7 +349,7 @@ return {
       summary = "Domains of a project",
       list = {
         "GET /v1/projects/{id}/domains", "Lists a project's domains.",
-        query = undescribed_cursor, paged = true, items = "data", key = "name",
+        paged = true, items = "data", key = "name",
         returns = "Domain[]", example = project,
       },
       create = {
@@ -371,7 +377,7 @@ return {
       summary = "Revisions of a project's proxy set-up",
       list = {
         "GET /v1/projects/{id}/proxy-settings", "Lists the revisions.",
-        query = undescribed_cursor, paged = true, items = "data", key = "revision",
+        paged = true, items = "data", key = "revision",
         returns = "ProxySettings[]", example = project,
       },
       create = {

@@ -29,7 +29,8 @@ local secret_string = { type = "string", secret = true }
 local required_secret = { type = "string!", secret = true }
 local location_text = { type = "string", doc = "slashes between owner and name stay as they are" }
 
--- Lists page alike, but each has a name of its own for its items.
+-- Lists page alike, but each has a name of its own for its items. Where the parameters of pages are not
+-- documented although the answer has pages, they are left out here; walks through pages use them.
 local page_query = { page = positive, limit = positive }
 local slashes = { image_name = "slashes" }
 
@@ -221,7 +222,7 @@ return {
       summary = "Versions of an application: image, resources, ports, variables",
       list = {
         "GET /v1/app/{app_name}/versions", "Lists the versions of one application.",
-        query = page_query, paged = true, items = "versions", key = "name",
+        paged = true, items = "versions", key = "name",
         returns = "AppVersion[]", example = app,
       },
       create = {
@@ -230,7 +231,7 @@ return {
           name = { type = "string!", max_length = 64 },
           req_cpu = { type = "integer!", min = 100, doc = "1024 units are one virtual CPU" },
           req_memory = { type = "integer!", min = 100, doc = "MB, at most twice the CPU units" },
-          req_video = "integer",
+          req_video = { type = "integer", min = 0, doc = "1024 units are one GPU" },
           docker_repository = "string!",
           docker_image = { type = "string!", doc = location_text.doc },
           docker_tag = "string!",
@@ -456,7 +457,7 @@ return {
       },
       waiters = {
         ready = {
-          poll = "get", argument = "deployment_id", delay = 2, factor = 1.5, max_delay = 10, timeout = 180,
+          poll = "get", argument = "request_id", delay = 2, factor = 1.5, max_delay = 10, timeout = 180,
           accept = {
             { field = "error", equals = true, state = "failure" },
             { field = "current_status", matches = "ERROR", state = "failure" },
@@ -466,7 +467,7 @@ return {
           },
         },
         terminated = {
-          poll = "get", argument = "deployment_id", delay = 2, factor = 1.5, max_delay = 10, timeout = 180,
+          poll = "get", argument = "request_id", delay = 2, factor = 1.5, max_delay = 10, timeout = 180,
           accept = {
             { status = 404, state = "success" },
             { status = 410, state = "success" },
@@ -498,7 +499,7 @@ return {
       summary = "Relay sessions: players connected without a server of their own",
       list = {
         "GET /v1/relays/sessions", "Lists the relay sessions.",
-        query = page_query, paged = true, items = "sessions", key = "session_id",
+        paged = true, items = "sessions", key = "session_id",
         returns = "RelaySession[]",
       },
       create = {
@@ -639,7 +640,7 @@ return {
       summary = "Hosts of your own, and deployments on them",
       hosts = {
         "GET /v2/private-fleets/{fleet-name}/hosts", "Lists the hosts of a private fleet.",
-        query = page_query, paged = true, items = "data", key = "host_id", bucket = "hosts",
+        paged = true, items = "data", key = "host_id", bucket = "hosts",
         returns = "Host[]", example = { fleet_name = "my-fleet" },
       },
       deploy = {

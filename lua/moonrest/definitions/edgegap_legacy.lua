@@ -400,7 +400,7 @@ return {
       summary = "Groups of players, linked to deployments",
       list = {
         "GET /v1/sessions", "Lists the active sessions.",
-        query = page_query, paged = true, items = "data", key = "session_id",
+        paged = true, items = "data", key = "session_id",
         deprecated = gone, returns = "Session[]",
       },
       create = {
@@ -463,7 +463,7 @@ return {
       summary = "Sessions of one deployment, under ids of your own",
       list = {
         "GET /v1/deployment/{request_id}/custom/sessions", "Lists a deployment's custom sessions.",
-        query = page_query, paged = true, items = "data", key = "custom_id",
+        paged = true, items = "data", key = "custom_id",
         deprecated = gone, returns = "Session[]", example = deployment,
       },
       -- Both answer 200 with what was done, and a text in errors for each session that failed.

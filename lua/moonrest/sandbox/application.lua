@@ -109,8 +109,11 @@ local function faulty(self, one, request)
 end
 
 local function flat_headers(self, headers)
-  local flat = { "Date", calendar.http(self.clock:now()) }
-  for name, value in pairs(headers) do
+  local flat, names = { "Date", calendar.http(self.clock:now()) }, {}
+  for name in pairs(headers) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = headers[name]
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       flat[#flat + 1], flat[#flat + 2] = name, math.type(one) == "float" and ("%.14g"):format(one) or tostring(one)
     end

@@ -61,11 +61,11 @@ end
 -- Limits ------------------------------------------------------------------
 
 -- Both windows count, and one set of headers speaks for the one that is nearest
--- to its end.
+-- to its end; the longer one when both are.
 local function tightest(states)
   local chosen = states[1]
   for _, state in ipairs(states) do
-    if state.remaining < chosen.remaining then chosen = state end
+    if state.remaining <= chosen.remaining then chosen = state end
   end
   return chosen
 end

@@ -37,7 +37,7 @@ local function headers_of(world, hook, kind, body)
     ["X-Webhook-Event"] = kind, ["X-Webhook-Timestamp"] = calendar.iso_ms(world.now()),
     ["X-Webhook-Signature"] = "sha256=" .. digest.hex(digest.hmac_sha256(hook.secret, body)),
   }
-  for name, value in pairs(hook.headers or {}) do headers[name] = tostring(value) end
+  for name, value in pairs(hook.headers or {}) do headers[name] = tostring(value):gsub("%c", " ") end
   return headers
 end
 

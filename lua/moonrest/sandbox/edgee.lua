@@ -95,7 +95,7 @@ local function window_of(world, values, periods, default)
   local window = { from = now - periods[period], to = now }
   if to then window.to = date_of(to, true, "to_date") end
   if from then window.from = date_of(from, false, "from_date") end
-  if window.from > window.to then edgee.refuse(400, "from_date must not be after to_date") end
+  if window.from >= window.to then edgee.refuse(400, "from_date must be before to_date") end
   return window
 end
 

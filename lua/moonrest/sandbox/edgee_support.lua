@@ -49,16 +49,14 @@ function edgee.guard(world)
     local status = methods[1] and 405 or 404
     return status, { error = { type = "not_found_error", message = "Unrecognized request" } }
   end)
-  world:bad_json(function()
-    return 400, { error = { type = "invalid_request_error", message = "The body is not JSON" } }
-  end)
 end
 
 -- The request's body when it is an object; 'typed' tells which shape complains.
 function edgee.body(request, typed)
   if support.is_object(request.body) then return request.body end
-  if typed then edgee.refuse_typed("invalid_request_error", "The body must be a JSON object") end
-  edgee.refuse(400, "The body must be a JSON object")
+  local message = request.body_error and "The body is not JSON" or "The body must be a JSON object"
+  if typed then edgee.refuse_typed("invalid_request_error", message) end
+  edgee.refuse(400, message)
 end
 
 -- Complains in one answer about all the fields that are missing (older routes).

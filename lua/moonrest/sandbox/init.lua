@@ -191,6 +191,9 @@ function server:plan(name, plan)
   self:command("plan", { system = name, plan = plan })
 end
 
+--- Blocks until the process is sent SIGINT or SIGTERM, and returns which: "SIGINT" or "SIGTERM".
+function server:wait() return self.native:wait() end
+
 --- Breaks what is under way, and joins the server's threads. Idempotent.
 function server:stop() self.native:stop() end
 

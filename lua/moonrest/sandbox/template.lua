@@ -285,7 +285,9 @@ end
 local function set_limits(world)
   world:limits {
     default = "account", style = "fixed",
-    buckets = { account = { free = { "100/h" }, pro = { "1000/h" }, enterprise = { "10000/h" }, default = { "100/h" } } },
+    buckets = { account = {
+      free = { "100/h" }, pro = { "1000/h" }, enterprise = { "10000/h" }, default = { "100/h" },
+    } },
     headers = function(states)
       return { ["X-RateLimit-Limit"] = states[1].limit, ["X-RateLimit-Remaining"] = states[1].remaining,
                ["X-RateLimit-Reset"] = math.ceil(states[1].reset) }

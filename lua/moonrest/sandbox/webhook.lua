@@ -37,7 +37,7 @@ function webhook.post(host, url, headers, body, done)
   local address, port, target, authority = webhook.parse(url)
   local message = not address and port or has_control(target, authority) and "not a URL" or nil
   if not message then
-    local _, refused = host.deliver(address, port, request_text(target, authority, headers or {}, body), done)
+    local _, refused = host:deliver(address, port, request_text(target, authority, headers or {}, body), done)
     message = refused
   end
   if message and done then done(nil, message) end

@@ -1,0 +1,24 @@
+-- Header lines as the core takes them: "Name: value", or a list of a text and a secret. CR, LF and NUL are refused:
+-- they would begin another header, or end this one.
+
+local caller = require "moonrest.caller"
+local target = require "moonrest.target"
+local types = require "moonrest.types"
+
+local header = {}
+
+-- 'label' begins the message when the name or the value will not do.
+function header.line(name, value, label)
+  if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+    caller.raise("%s: '%s' is no header name", label, tostring(name))
+  end
+  if types.is_secret(value) then return { name .. ": ", value } end
+  if type(value) == "table" or type(value) == "userdata" or type(value) == "function" then
+    caller.raise("%s: header '%s' must be a string, a number or a secret, got a %s", label, name, type(value))
+  end
+  local text = target.text_of(value)
+  if text:find "[\r\n%z]" then caller.raise("%s: header '%s' must not contain CR, LF or NUL", label, name) end
+  return ("%s: %s"):format(name, text)
+end
+
+return header

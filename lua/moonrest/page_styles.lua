@@ -1,0 +1,242 @@
+-- How APIs hand out long lists, as data: each style knows where to begin, what to ask with, and from an answer,
+-- where to go on. The loop itself is in pages.lua and is the same for all.
+--
+-- A style is { start, ask, after }:
+--   start(walk)         the first position, or nil where the first request has none
+--   ask(walk, values)   writes the walk's position into the values of the request, or returns an absolute URL
+--   after(walk, page)   the next position; nil at the end; nil, kind and message when the answer makes no sense
+-- A page here is { body, items, reply, fresh }: fresh is the number of items that were not seen before.
+
+local core = require "moonrest.core"
+local lookup = require "moonrest.lookup"
+
+local page_styles = {}
+
+local missing_end = "the answer does not tell whether there are more pages"
+
+-- {========================================================================
+-- What the signals say
+-- =========================================================================
+
+local function number_at(body, paths)
+  return math.tointeger(tonumber(lookup.first(body, paths, tonumber)))
+end
+
+local function flag_at(body, paths)
+  return lookup.first(body, paths, function(value) return type(value) == "boolean" end)
+end
+
+-- The number of items that a full page has, as far as it is certain: a size over the server's maximum is not.
+local function full_page(walk)
+  local style, asked = walk.style, walk.size
+  if style.fixed_size then return style.fixed_size end
+  if not asked then return style.default_size end
+  if style.max_size then return math.min(asked, style.max_size) end
+  return walk.largest and walk.largest >= asked and asked or nil
+end
+
+-- What the style's 'ends' says about an answer without any other signal: true, false, or nil when nothing is trusted.
+local function ends_by_rule(walk, page)
+  local rule = walk.style.ends
+  if #page.items == 0 or rule == "missing" then return true end
+  if rule == "empty" then return false end
+  if rule == "no_new" then return page.fresh == 0 end
+  if rule == "short" then
+    local full = full_page(walk)
+    return full ~= nil and #page.items < full
+  end
+  return nil
+end
+
+-- 'position' if there is more, else the end.
+local function by_rule(walk, page, position)
+  local is_end = ends_by_rule(walk, page)
+  if is_end == nil then return nil, "truncated", missing_end end
+  if is_end then return nil end
+  return position
+end
+
+-- How many items came before this page. Where nobody told the size of a page, this one is taken for a full one: if
+-- it is the short last one, the error is on the side of asking once more.
+local function items_before(walk, position, page)
+  if walk.started_first then return walk.received end
+  return (position - (walk.style.first or 1)) * (full_page(walk) or #page.items)
+end
+
+-- }========================================================================
+
+local function set_field(walk, values, name, value)
+  local field = name and walk.recipe.fields[name]
+  if field and value ~= nil then values[field] = value end
+end
+
+local function given_number(walk, name, default)
+  local field = name and walk.recipe.fields[name]
+  local value = field and walk.values[field]
+  return math.tointeger(tonumber(value)) or default
+end
+
+-- {========================================================================
+-- page = 1, 2, 3 ...
+-- =========================================================================
+
+local page = {}
+
+function page.start(walk)
+  local first = walk.style.first or 1
+  local position = given_number(walk, walk.style.page, first)
+  walk.started_first = position == first
+  return position
+end
+
+function page.ask(walk, values)
+  set_field(walk, values, walk.style.page, walk.position)
+  set_field(walk, values, walk.style.size, walk.size)
+end
+
+local function named_next(walk, answer, has_next)
+  local following = number_at(answer.body, walk.style.next)
+  if not following then return has_next and walk.position + 1 or nil end
+  if following > walk.position then return following end
+  return nil, "decode", ("the server says that page %d follows page %d"):format(following, walk.position)
+end
+
+local function by_counts(walk, answer)
+  local style, position = walk.style, walk.position
+  local pages, total = number_at(answer.body, style.pages), number_at(answer.body, style.total)
+  if pages then return position - (style.first or 1) + 1 < pages and position + 1 or nil end
+  if total then
+    local is_end = #answer.items == 0 or items_before(walk, position, answer) + #answer.items >= total
+    return not is_end and position + 1 or nil
+  end
+  return by_rule(walk, answer, position + 1)
+end
+
+function page.after(walk, answer)
+  local style = walk.style
+  local has_next = flag_at(answer.body, style.has_next or style.has_more)
+  if has_next == false then return nil end
+  if has_next or number_at(answer.body, style.next) then return named_next(walk, answer, has_next) end
+  return by_counts(walk, answer)
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- offset = 0, 100, 200 ...
+-- =========================================================================
+
+local offset = {}
+
+function offset.start(walk)
+  return given_number(walk, walk.style.offset, walk.style.first or 0)
+end
+
+function offset.ask(walk, values)
+  set_field(walk, values, walk.style.offset, walk.position)
+  set_field(walk, values, walk.style.size, walk.size)
+end
+
+function offset.after(walk, answer)
+  local following = walk.position + #answer.items
+  local has_more = flag_at(answer.body, walk.style.has_more or walk.style.has_next)
+  if has_more ~= nil then
+    if has_more and #answer.items == 0 then return nil, "truncated", "an empty page says that there are more items" end
+    return has_more and following or nil
+  end
+  local total = number_at(answer.body, walk.style.total)
+  if total then return following < total and #answer.items > 0 and following or nil end
+  return by_rule(walk, answer, following)
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- An opaque cursor
+-- =========================================================================
+
+local cursor = {}
+
+function cursor.start(walk)
+  local field = walk.recipe.fields[walk.style.cursor]
+  return field and walk.values[field] or nil
+end
+
+function cursor.ask(walk, values)
+  set_field(walk, values, walk.style.cursor, walk.position)
+  set_field(walk, values, walk.style.size, walk.size)
+end
+
+local function is_cursor(value)
+  return (type(value) == "string" and value ~= "") or type(value) == "number"
+end
+
+function cursor.after(walk, answer)
+  local style = walk.style
+  local has_more = flag_at(answer.body, style.has_more or style.has_next)
+  if has_more == false then return nil end
+  local following = lookup.first(answer.body, style.next, is_cursor)
+  if following ~= nil then return following end
+  if has_more then return nil, "truncated", "the answer says that there is more, but has no cursor" end
+  if style.has_more == nil and style.has_next == nil then return nil end
+  return by_rule(walk, answer, nil)
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- The next URL: in a Link header (RFC 8288), or in the body
+-- =========================================================================
+
+-- Absolute, and of the same origin: another one could collect what is meant for this server only.
+local function follow(walk, answer, reference)
+  local base = walk.recipe.site:base(walk.recipe.declaration.server)
+  local url = core.url.resolve(answer.reply.request:url(), reference)
+  if not url then return nil, "decode", ("the next page's URL '%s' makes no sense"):format(reference) end
+  if core.url.origin(url) ~= core.url.origin(base) then
+    return nil, "redirect", ("the next page is said to be at another server (%s)"):format(core.url.origin(url))
+  end
+  return url
+end
+
+local function ask_url(walk, values)
+  if walk.position then return walk.position end
+  set_field(walk, values, walk.style.size, walk.size)
+  return nil
+end
+
+local link = { start = function() return nil end, ask = ask_url }
+
+local function link_header(answer)
+  local value = answer.reply.headers.link
+  return type(value) == "table" and table.concat(value, ", ") or value
+end
+
+function link.after(walk, answer)
+  local header = link_header(answer)
+  local reference = header and core.header.link(header, "next")
+  if not reference then return nil end
+  return follow(walk, answer, reference)
+end
+
+local url = { start = function() return nil end, ask = ask_url }
+
+function url.after(walk, answer)
+  local reference = lookup.first(answer.body, walk.style.next, is_cursor)
+  if not reference then return nil end
+  return follow(walk, answer, reference)
+end
+
+-- }========================================================================
+
+-- One page, and that is all.
+local single = {
+  start = function() return nil end,
+  ask = function() return nil end,
+  after = function() return nil end,
+}
+
+page_styles.page, page_styles.offset, page_styles.cursor = page, offset, cursor
+page_styles.link, page_styles.url, page_styles.single = link, url, single
+
+return page_styles

@@ -1,0 +1,363 @@
+-- Walks over lists: :each, :pages and :all, one loop for every style of page_styles.lua.
+--
+-- Only the true end or a limit of the caller's own ends a walk. An error, a cap of the library's, a page or a cursor
+-- that comes again, an answer that does not tell whether there is more: all of these raise (:all returns nil, err).
+-- Memory is constant: the page in use, the one before it, and 16 bytes for each item where pages overlap.
+
+local arguments = require "moonrest.arguments"
+local call = require "moonrest.call"
+local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+local errors = require "moonrest.errors"
+local lookup = require "moonrest.lookup"
+local operation = require "moonrest.operation"
+local page_styles = require "moonrest.page_styles"
+local resume_token = require "moonrest.resume_token"
+local seen = require "moonrest.seen"
+
+local pages = {}
+
+local most_pages <const> = 10000 -- of a walk without max_pages; a server that never ends is stopped there
+
+-- A walk is also what loops get beside the item: its number, and a token to go on from there.
+local walk_methods = {}
+local walk_type = { __name = "moonrest.place", __index = walk_methods }
+
+-- {========================================================================
+-- Starting
+-- =========================================================================
+
+local function page_size(recipe, values, given)
+  local style = recipe.pages
+  local field = style.size and recipe.fields[style.size]
+  local asked = field and math.tointeger(tonumber(values[field]))
+  if asked or not field or not style.max_size then return asked end
+  return math.min(style.max_size, given and given.max_items or style.max_size)
+end
+
+local function go_to_token(walk, token)
+  local place, problem = resume_token.read(token, walk.recipe.label)
+  if not place then caller.raise("%s: %s", walk.recipe.label, problem) end
+  walk.position, walk.skip, walk.number = place.position, place.index, place.number - 1
+  walk.started_first = false
+end
+
+local function new_walk(self, ...)
+  local recipe = operation.recipe(self)
+  if not recipe.pages then
+    caller.raise("%s is no list: it has no :each, :pages and :all", recipe.label)
+  end
+  local values, given = arguments.read(recipe, "list", self.view.defaults, ...)
+  if given and given.to then caller.raise("%s: option 'to' is not for lists", recipe.label) end
+  local walk = setmetatable({
+    recipe = recipe, style = recipe.pages, engine = page_styles[recipe.pages.style], values = values, given = given,
+    size = page_size(recipe, values, given), number = 0, index = 0, count = 0, received = 0, fetched = 0, length = 0,
+    max_items = given and given.max_items, max_pages = given and given.max_pages,
+  }, walk_type)
+  walk.position = walk.engine.start(walk)
+  if given and given.resume then go_to_token(walk, given.resume) end
+  if walk.style.overlap then walk.seen = seen.new() end
+  walk.places = seen.new()
+  return walk
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- One page
+-- =========================================================================
+
+local function start_request(walk)
+  local values = {}
+  for field, value in pairs(walk.values) do values[field] = value end
+  local where = walk.engine.ask(walk, values)
+  return call.start(walk.recipe, values, walk.given, where and { absolute = true }, where)
+end
+
+-- A foreign JSON codec may not tell [] from {}: with one, an empty table is a list.
+local function is_list(walk, value)
+  if type(value) ~= "table" then return false end
+  return core.json.is_array(value) or value[1] ~= nil or (walk.recipe.site.codec ~= nil and next(value) == nil)
+end
+
+local function find_items(walk, data, body)
+  local paths = walk.style.items
+  local found = paths and lookup.first(body, paths, function(value) return is_list(walk, value) end)
+  if found then return found end
+  if data == true then return {} end
+  return is_list(walk, data) and data or nil
+end
+
+-- An answer without the list is an empty page when it says itself that there is nothing.
+local function says_nothing(walk, body)
+  local total = lookup.first(body, walk.style.total)
+  local has_next = lookup.first(body, walk.style.has_next or walk.style.has_more)
+  return total == 0 or (has_next == false and total == nil and walk.fetched == 0)
+end
+
+local function fail(walk, reply, kind, message)
+  return nil, errors.of_content(walk.recipe, reply, kind, ("page %d: %s"):format(walk.number + 1, message))
+end
+
+local function is_end_error(walk, err)
+  local status = err.code and walk.style.end_errors and walk.style.end_errors[err.code]
+  return status == true or (status ~= nil and status == err.status)
+end
+
+local function same(left, right, depth)
+  if left == right then return true end
+  if type(left) ~= "table" or type(right) ~= "table" or depth > 8 then return false end
+  for key, value in pairs(left) do
+    if not same(value, right[key], depth + 1) then return false end
+  end
+  for key in pairs(right) do
+    if left[key] == nil then return false end
+  end
+  return true
+end
+
+-- A server that does not know the parameter sends the first page again and again.
+local function is_repeated(walk, items)
+  return walk.items ~= nil and #items > 0 and type(items[1]) == "table" and #items == walk.raw_length
+    and not walk.seen and same(walk.items, items, 1)
+end
+
+local function key_of(walk, item)
+  if type(item) ~= "table" then return item end
+  return walk.style.key and lookup.at(item, walk.style.key)
+end
+
+-- The items that were not seen before; all of them where pages do not overlap.
+local function fresh_items(walk, items)
+  if not walk.seen then return items end
+  local fresh = {}
+  for _, item in ipairs(items) do
+    local key = key_of(walk, item)
+    if key == nil or walk.seen:add(key) then fresh[#fresh + 1] = item end
+  end
+  return fresh
+end
+
+-- Where the walk goes on after this page; false at the end.
+local function next_position(walk, page)
+  if walk.seen and page.fresh == 0 then return false end
+  local position, kind, message = walk.engine.after(walk, page)
+  if kind then return nil, kind, message end
+  if position == nil then return false end
+  if type(position) == "string" and not walk.places:add(position) then
+    return nil, "decode", "the server sent a cursor that it had sent before, so the list would never end"
+  end
+  return position
+end
+
+local function take_answer(walk, data, reply, body)
+  local items = find_items(walk, data, body)
+  if not items then
+    if not says_nothing(walk, body) then
+      return fail(walk, reply, "decode", "the answer has no list where one should be")
+    end
+    items = {}
+  end
+  if is_repeated(walk, items) then
+    return fail(walk, reply, "decode", "the server sent the page before it once more, so the list would never end")
+  end
+  walk.largest = math.max(walk.largest or 0, #items)
+  local fresh = fresh_items(walk, items)
+  local page = { body = body, items = items, reply = reply, fresh = #fresh }
+  local position, kind, message = next_position(walk, page)
+  if position == nil then return fail(walk, reply, kind, message) end
+  walk.received = walk.received + #items
+  walk.raw_length = #items
+  return fresh, position
+end
+
+-- Asks for the page at the walk's position. Returns its items, the next position (false at the end) and the response;
+-- nil, err when it fails.
+local function fetch(walk)
+  local request, err = walk.pending, nil
+  walk.pending = nil
+  if not request then request, err = start_request(walk) end
+  if not request then return nil, err end
+  local data, reply, body = call.finish(walk.recipe, request, walk.given)
+  if data == nil then
+    if is_end_error(walk, reply) then return {}, false, reply.response end
+    return nil, reply
+  end
+  local items, position = take_answer(walk, data, reply, body)
+  if not items then return nil, position end
+  return items, position, reply
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Page after page
+-- =========================================================================
+
+local function token_at(walk, position, number, index)
+  return resume_token.write(walk.recipe.label, position, number, index)
+end
+
+local function check_cap(walk)
+  if walk.max_pages or walk.fetched < most_pages then return nil end
+  return errors.make {
+    kind = "limit", operation = walk.recipe.label,
+    message = ("more than %d pages; pass max_pages = n if that is meant"):format(most_pages),
+  }
+end
+
+local function prefetch(walk)
+  if not (walk.given and walk.given.prefetch) or walk.following == false then return end
+  if walk.max_pages and walk.fetched >= walk.max_pages then return end
+  if walk.max_items and walk.count + walk.length >= walk.max_items then return end
+  local here = walk.position
+  walk.position = walk.following
+  walk.pending = start_request(walk)
+  walk.position = here
+end
+
+-- The reason why no page follows, or nil when one may.
+local function reason_to_stop(walk)
+  if walk.following == false then return "end" end
+  if walk.max_items and walk.count >= walk.max_items then return "max_items" end
+  if walk.max_pages and walk.fetched >= walk.max_pages then return "max_pages" end
+  return nil
+end
+
+-- Moves on to the next page. True when there is one; false when the walk has ended (walk.reason says why); nil, err.
+local function turn(walk)
+  local reason = reason_to_stop(walk)
+  if reason then
+    walk.reason = reason
+    return false
+  end
+  if walk.following then walk.position = walk.following end
+  local err = check_cap(walk)
+  local items, following, reply
+  if not err then
+    items, following, reply = fetch(walk)
+    if not items then err = following end
+  end
+  if err then
+    err.resume = token_at(walk, walk.position, walk.number + 1, walk.skip or 0)
+    return nil, err
+  end
+  walk.items, walk.following, walk.reply = items, following, reply
+  walk.number, walk.fetched, walk.length = walk.number + 1, walk.fetched + 1, #items
+  walk.index, walk.skip = math.min(walk.skip or 0, #items), nil
+  prefetch(walk)
+  return true
+end
+
+-- The bytes of a page that nobody can ask for any more are given back before the next one comes.
+local function forget_reply(walk)
+  if walk.reply and not walk.keeps_replies then walk.reply.request:close() end
+  walk.reply = nil
+end
+
+local function next_item(walk)
+  while true do
+    if walk.index < walk.length and walk.count ~= walk.max_items then
+      walk.index, walk.count = walk.index + 1, walk.count + 1
+      return walk.items[walk.index], walk
+    end
+    if walk.index < walk.length then
+      walk.reason = "max_items"
+      return nil
+    end
+    local turned, err = turn(walk)
+    if err then error(err, 0) end
+    if not turned then return nil end
+    forget_reply(walk)
+  end
+end
+
+local function cut(walk)
+  local items = walk.items
+  local left = walk.max_items and walk.max_items - walk.count
+  if walk.index == 0 and (not left or left >= #items) then return items end
+  return table.move(items, walk.index + 1, math.min(#items, walk.index + (left or #items)), 1, {})
+end
+
+local function next_page(walk)
+  local turned, err = turn(walk)
+  if err then error(err, 0) end
+  if not turned then return nil end
+  local start = walk.index
+  local items = cut(walk)
+  walk.index, walk.count = start + #items, walk.count + #items
+  local page = { number = walk.number, items = items, response = walk.reply }
+  if walk.index < walk.length then
+    page.reason, page.resume = "max_items", token_at(walk, walk.position, walk.number, walk.index)
+    walk.following = false
+  else
+    page.reason = reason_to_stop(walk)
+    page.resume = walk.following and token_at(walk, walk.following, walk.number + 1, 0) or nil
+  end
+  return page
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- What users call
+-- =========================================================================
+
+-- A token to go on behind the current item, in this process or another: pass it as the option resume. Nil at the end.
+-- Where pages overlap, what was seen is not in the token: items may come again.
+function walk_methods.resume(walk)
+  if walk.index < walk.length then return token_at(walk, walk.position, walk.number, walk.index) end
+  if not walk.following then return nil end
+  return token_at(walk, walk.following, walk.number + 1, 0)
+end
+
+-- Ends the walk: a page that is on its way is cancelled. Loops call it by themselves.
+function walk_methods.close(walk)
+  local pending = walk.pending
+  walk.pending, walk.items, walk.length, walk.following = nil, nil, 0, false
+  if pending then
+    pending:cancel()
+    pending:close()
+  end
+end
+
+walk_type.__close = walk_methods.close
+
+function walk_type.__tostring(walk)
+  return ("moonrest.place: %s, page %d, item %d"):format(walk.recipe.label, walk.number, walk.count)
+end
+
+-- for item, place in list:each(...)
+function pages.each(self, ...)
+  local walk = new_walk(self, ...)
+  return next_item, walk, nil, walk
+end
+
+-- for page in list:pages(...)
+function pages.pages(self, ...)
+  local walk = new_walk(self, ...)
+  walk.keeps_replies = true
+  return next_page, walk, nil, walk
+end
+
+-- All items and the reason for the end, or nil, err.
+function pages.all(self, ...)
+  local walk <close> = new_walk(self, ...)
+  local items, count = core.json.array {}, 0
+  while true do
+    local turned, err = turn(walk)
+    if err then return call.deliver(walk.given, nil, err) end
+    if not turned then return items, walk.reason end
+    forget_reply(walk)
+    local part = cut(walk)
+    table.move(part, 1, #part, count + 1, items)
+    count = count + #part
+    walk.count = count
+    if #part < walk.length - walk.index then return items, "max_items" end
+    walk.index = walk.length
+  end
+end
+
+-- }========================================================================
+
+return pages

@@ -1,0 +1,195 @@
+-- Things as people want to see them: tables of rows, and what clients, resources and operations print as.
+
+local core = require "moonrest.core"
+local definition = require "moonrest.definition"
+
+local show = {}
+
+local widest <const> = 40 -- characters of a cell
+
+-- {========================================================================
+-- Tables
+-- =========================================================================
+
+local function width_of(text)
+  return utf8.len(text) or #text
+end
+
+local function shorten(text)
+  if width_of(text) <= widest then return text end
+  local stop = utf8.len(text) and utf8.offset(text, widest - 2) or widest - 2
+  return text:sub(1, stop - 1) .. "..."
+end
+
+local function plain(value)
+  if value == nil then return "" end
+  if value == core.null then return "null" end
+  if math.type(value) == "float" then return ("%.6g"):format(value) end
+  if type(value) == "table" and not getmetatable(value) or core.json.is_array(value) then
+    return core.json.encode(value, { sorted = true }) or "{...}"
+  end
+  return tostring(value)
+end
+
+-- One line, printable, of bounded width.
+local function cell(value)
+  return shorten((plain(value):gsub("%c", " ")))
+end
+show.cell = cell
+
+local function columns_of(rows)
+  local known, columns = {}, {}
+  for _, row in ipairs(rows) do
+    for name in pairs(row) do
+      if type(name) == "string" and not known[name] then
+        known[name] = true
+        columns[#columns + 1] = name
+      end
+    end
+  end
+  table.sort(columns)
+  return columns
+end
+
+local function is_numeric(rows, column)
+  local any = false
+  for _, row in ipairs(rows) do
+    if row[column] ~= nil and type(row[column]) ~= "number" then return false end
+    any = any or row[column] ~= nil
+  end
+  return any
+end
+
+local function pad(text, width, right)
+  local space = (" "):rep(width - width_of(text))
+  return right and space .. text or text .. space
+end
+
+local function measure(rows, columns)
+  local cells, widths = {}, {}
+  for index, column in ipairs(columns) do widths[index] = width_of(column) end
+  for line, row in ipairs(rows) do
+    cells[line] = {}
+    for index, column in ipairs(columns) do
+      local text = cell(row[column])
+      cells[line][index], widths[index] = text, math.max(widths[index], width_of(text))
+    end
+  end
+  return cells, widths
+end
+
+-- A list of records as aligned text. 'columns' are field names in order; all of them, sorted, when not given.
+function show.table(rows, columns)
+  columns = columns or columns_of(rows)
+  local cells, widths = measure(rows, columns)
+  local right = {}
+  for index, column in ipairs(columns) do right[index] = is_numeric(rows, column) end
+  local lines = {}
+  local function add(texts)
+    local parts = {}
+    for index, text in ipairs(texts) do parts[index] = pad(text, widths[index], right[index]) end
+    lines[#lines + 1] = (table.concat(parts, "  "):gsub("%s+$", ""))
+  end
+  add(columns)
+  local rules = {}
+  for index, width in ipairs(widths) do rules[index] = ("-"):rep(width) end
+  add(rules)
+  for _, texts in ipairs(cells) do add(texts) end
+  return table.concat(lines, "\n")
+end
+
+-- The fields of one record, a line each.
+function show.record(record, columns)
+  local rows = {}
+  for _, name in ipairs(columns or columns_of { record }) do
+    rows[#rows + 1] = { field = name, value = record[name] }
+  end
+  return show.table(rows, { "field", "value" })
+end
+
+-- The text that show() prints.
+function show.text(value, columns)
+  if type(value) ~= "table" or (getmetatable(value) and not core.json.is_array(value)) then return plain(value) end
+  if type(value[1]) == "table" then return show.table(value, columns) end
+  if value[1] ~= nil or next(value) == nil then return plain(value) end
+  return show.record(value, columns)
+end
+
+-- Prints data for people: a list of records as a table, one record as its fields, anything else as it is.
+function show.show(value, columns)
+  print(show.text(value, columns))
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Clients, resources, operations
+-- =========================================================================
+
+-- The names of the children in order: operations first.
+local function names_of(resources)
+  local operations, nested = {}, {}
+  for name, value in pairs(resources) do
+    if definition.is_operation(value) then
+      operations[#operations + 1] = name
+    elseif type(value) == "table" and name ~= "waiters" then
+      nested[#nested + 1] = name
+    end
+  end
+  table.sort(operations)
+  table.sort(nested)
+  return operations, nested
+end
+show.names = names_of
+
+local function add_resources(lines, resources, prefix)
+  local _, nested = names_of(resources)
+  for _, name in ipairs(nested) do
+    local operations = names_of(resources[name])
+    lines[#lines + 1] = ("  %-24s %s"):format(prefix .. name, table.concat(operations, " "))
+    add_resources(lines, resources[name], prefix .. name .. ".")
+  end
+end
+
+-- The resources of a definition, a line each with the names of their operations.
+function show.resources(resources)
+  local lines = {}
+  local operations = names_of(resources)
+  if #operations > 0 then lines[1] = ("  %-24s %s"):format("", table.concat(operations, " ")) end
+  add_resources(lines, resources, "")
+  return table.concat(lines, "\n")
+end
+
+function show.client(client)
+  local site = client[1].site
+  local at = site.definition
+  return ("moonrest client of %s at %s\n%s"):format(at.title or at.name, site.base_url, show.resources(at.resources))
+end
+
+-- Routes and summaries of the operations of one resource.
+function show.operations(resource)
+  local operations, nested = names_of(resource)
+  local lines = {}
+  for _, name in ipairs(operations) do
+    lines[#lines + 1] = ("  %-20s %s\n  %-20s   %s"):format(name, resource[name][2], "", resource[name][1])
+  end
+  for _, name in ipairs(nested) do
+    lines[#lines + 1] = ("  %-20s %s"):format(name, table.concat((names_of(resource[name])), " "))
+  end
+  return table.concat(lines, "\n")
+end
+
+function show.resource(resource)
+  local inner = resource[1]
+  local summary = type(inner.declared.summary) == "string" and ": " .. inner.declared.summary or ""
+  return ("moonrest resource %s%s\n%s"):format(inner.label, summary, show.operations(inner.declared))
+end
+
+function show.operation(operation)
+  local declared = operation.declaration
+  return ("moonrest operation %s  (%s)  %s"):format(operation.label, declared[1], declared[2])
+end
+
+-- }========================================================================
+
+return show

@@ -1,0 +1,183 @@
+-- Waiting for a state: polls an operation until an acceptor of the definition fits. The engine's limits hold for polls
+-- as for everything else, and a poll goes before other calls of its priority.
+
+local arguments = require "moonrest.arguments"
+local call = require "moonrest.call"
+local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+local errors = require "moonrest.errors"
+local lookup = require "moonrest.lookup"
+local nearest = require "moonrest.nearest"
+local operation = require "moonrest.operation"
+local options = require "moonrest.options"
+local wait = require "moonrest.wait"
+
+local waiter = {}
+
+local usual = { delay = 2, factor = 1.5, max_delay = 10, timeout = 300 } -- seconds; the factor between delays
+
+-- {========================================================================
+-- Arguments: what to poll, the state, options
+-- =========================================================================
+
+local function find_declared(self, name)
+  local declared = self[1].declared.waiters or {}
+  if not declared[name] then
+    local known = next(declared) and " (it has: " .. nearest.list(declared) .. ")" or ""
+    caller.raise("%s:wait knows no state '%s'%s%s", self[1].label, tostring(name), nearest.hint(name, declared), known)
+  end
+  return declared[name]
+end
+
+-- The state is the last string before the options.
+local function split(self, ...)
+  local list = table.pack(...)
+  local given
+  if list.n > 1 and (type(list[list.n]) == "table" or list[list.n] == nil) then
+    given = list[list.n]
+    list.n = list.n - 1
+  end
+  local name = list[list.n]
+  if type(name) ~= "string" then
+    caller.raise("%s:wait needs what to wait for and the state: %s:wait(id, 'ready', { timeout = 60 })", self[1].label,
+      self[1].label)
+  end
+  list.n = list.n - 1
+  return list, name, given
+end
+
+-- An object that another operation returned stands for the parameter that it carries.
+local function unpack_object(declared, recipe, list)
+  local object = list[1]
+  if list.n ~= 1 or type(object) ~= "table" or not declared.argument then return end
+  for name in pairs(object) do
+    if not recipe.fields[name] then
+      local value = object[declared.argument]
+      if value ~= nil then list[1] = value end
+      return
+    end
+  end
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Acceptors
+-- =========================================================================
+
+local function contains(value, text)
+  return tostring(value):lower():find(text:lower(), 1, true) ~= nil
+end
+
+local function is_one_of(value, words)
+  for _, word in ipairs(type(words) == "string" and { words } or words) do
+    if tostring(value):lower() == tostring(word):lower() then return true end
+  end
+  return false
+end
+
+local function fits_field(acceptor, body)
+  local value = lookup.at(body, acceptor.field)
+  if value == nil then return false end
+  if acceptor.matches then return contains(value, acceptor.matches) end
+  if acceptor.one_of then return is_one_of(value, acceptor.one_of) end
+  return value == acceptor.equals
+end
+
+-- 'err' is what the poll failed with, else nil.
+local function fits(acceptor, body, status, err)
+  if acceptor.status and acceptor.status ~= status then return false end
+  if acceptor.code and not (err and err.code == acceptor.code) then return false end
+  if acceptor.field then return not err and fits_field(acceptor, body) end
+  return acceptor.status ~= nil or acceptor.code ~= nil
+end
+
+local function judge(declared, body, status, err)
+  for _, acceptor in ipairs(declared.accept) do
+    if fits(acceptor, body, status, err) then return acceptor.state, acceptor end
+  end
+  return "retry"
+end
+
+-- }========================================================================
+
+local function describe(acceptor, body)
+  if not acceptor.field then return acceptor.code or ("status %d"):format(acceptor.status) end
+  return ("%s = %s"):format(acceptor.field, tostring(lookup.at(body, acceptor.field)))
+end
+
+local function failed(recipe, name, acceptor, body, reply)
+  return errors.of_content(recipe, reply, "http",
+    ("will not become '%s': %s"):format(name, describe(acceptor, body)), body)
+end
+
+local function timed_out(recipe, name, seconds, polls, last)
+  local err = errors.make {
+    kind = "timeout", operation = recipe.label, retryable = true,
+    message = ("not '%s' after %g s (%d polls)"):format(name, seconds, polls),
+  }
+  err.data, err.response = last.body, last.reply
+  return err
+end
+
+-- One poll: the state, the acceptor that said so, data, response or err, body.
+local function poll(recipe, declared, values, given, extra)
+  local request, err = call.start(recipe, values, given, extra)
+  if not request then return "retry", nil, nil, err end
+  local data, reply, body = call.finish(recipe, request, given, values)
+  err = data == nil and reply or nil
+  local state, acceptor = judge(declared, body, err and err.status or reply.status, err)
+  return state, acceptor, data, reply, body
+end
+
+local function copy_values(values)
+  local copy = {}
+  for field, value in pairs(values) do copy[field] = value end
+  return copy
+end
+
+-- With 10% more or less, so that many waits do not poll in step.
+local function jitter(delay)
+  return delay * (0.9 + 0.2 * core.engine():random())
+end
+
+local function run(recipe, declared, name, values, given)
+  local seconds = given and given.timeout or declared.timeout or usual.timeout
+  local delay, polls, last = declared.delay or usual.delay, 0, {}
+  local deadline = core.clock.now() + seconds
+  while true do
+    local left = math.max(deadline - core.clock.now(), 0.001)
+    local state, acceptor, data, reply, body = poll(recipe, declared, copy_values(values), given,
+      { jump = polls > 0, timeout = left })
+    polls = polls + 1
+    if state == "success" then return data == nil and true or data, data == nil and reply.response or reply end
+    if state == "failure" then
+      if data == nil then return nil, reply end
+      return nil, failed(recipe, name, acceptor, body, reply)
+    end
+    local is_over = core.clock.now() + delay >= deadline
+    if data == nil and not (reply.retryable or acceptor) and not (is_over and reply.kind == "timeout") then
+      return nil, reply
+    end
+    if data ~= nil then last.body, last.reply = body, reply end
+    if is_over then return nil, timed_out(recipe, name, seconds, polls, last) end
+    wait.sleep(jitter(delay))
+    delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)
+  end
+end
+
+-- deployments:wait(id, "ready", { timeout = 120 }); 'self' is the resource. The first arguments are those of the
+-- operation that is polled, or the object that another operation returned.
+function waiter.wait(self, ...)
+  local list, name, given = split(self, ...)
+  local declared = find_declared(self, name)
+  local polled = self[declared.poll]
+  local recipe = operation.recipe(polled)
+  unpack_object(declared, recipe, list)
+  local values = arguments.read(recipe, "call", nil, table.unpack(list, 1, list.n))
+  if given then options.check(given, recipe.label, "call") end
+  given = options.merge(self[1].view.defaults, given)
+  return call.deliver(given, run(recipe, declared, name, values, given))
+end
+
+return waiter

@@ -1,0 +1,497 @@
+/* The life of a request, on virtual time and a scripted network. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/engine.h"
+#include "failing_allocator.h"
+#include "virtual_transport.h"
+
+#define CANARY "canary-5150"
+
+struct world {
+  struct mr_virtual_clock clock;
+  struct mr_virtual_network network;
+  struct mr_route route;
+  struct mr_limiter *limiter;
+  struct mr_engine *engine;
+  struct mr_endpoint *endpoint;
+  struct mr_secret *secret;
+  const struct mr_virtual_answer *script; /* one per exchange; the last is repeated */
+  size_t script_size, served;
+};
+
+static void serve(void *context, const struct mr_virtual_sent *sent, struct mr_virtual_answer *answer) {
+  struct world *world = context;
+  (void)sent;
+  size_t place = world->served < world->script_size ? world->served : world->script_size - 1;
+  world->served++;
+  *answer = world->script[place];
+}
+
+static bool open_endpoint(struct world *world, const char *method, enum mr_repeat repeat) {
+  struct mr_error error = {0};
+  const char *base = "https://api.example.com/v1";
+  world->endpoint = mr_endpoint_new();
+  if (!world->endpoint) return false;
+  world->endpoint->route = &world->route;
+  world->endpoint->repeat = repeat;
+  if (mr_endpoint_target(world->endpoint, method, base, strlen(base), &error)) return false;
+  if (mr_endpoint_header(world->endpoint, "Accept: a/b", 11, &error)) return false;
+  if (mr_endpoint_header(world->endpoint, "X-Tenant: t", 11, &error)) return false;
+  if (mr_secret_open(MR_SECRET_LITERAL, CANARY, strlen(CANARY), false, &world->secret, &error))
+    return false;
+  return !mr_endpoint_credential(world->endpoint, "Authorization", NULL, "Bearer ", world->secret,
+                                 &error);
+}
+
+static bool open_world(struct world *world, const char *method, enum mr_repeat repeat,
+                       const struct mr_virtual_answer *script, size_t script_size) {
+  *world = (struct world){.script = script, .script_size = script_size};
+  mr_virtual_clock_init(&world->clock, 5 * MR_SECOND, 1700000000 * MR_SECOND);
+  mr_virtual_network_init(&world->network, &world->clock, serve, world);
+  mr_virtual_network_use(&world->network);
+  world->limiter = mr_limiter_open(&world->clock.clock, NULL);
+  if (!world->limiter) return false;
+  struct mr_engine_config config = {.clock = &world->clock.clock,
+                                    .seed = 7,
+                                    .limiter = world->limiter,
+                                    .transport = &mr_transport_virtual};
+  world->engine = mr_engine_open(&config, NULL);
+  return world->engine && open_endpoint(world, method, repeat);
+}
+
+static void close_world(struct world *world) {
+  mr_endpoint_release(world->endpoint);
+  mr_secret_release(world->secret);
+  mr_engine_close(world->engine);
+  if (world->limiter) mr_limiter_close(world->limiter);
+  mr_virtual_network_free(&world->network);
+}
+
+static struct mr_request *prepare(struct world *world) {
+  struct mr_request *request = mr_request_new(world->endpoint);
+  if (!request) return NULL;
+  struct mr_error error = {0};
+  if (mr_buffer_text(&request->url, world->endpoint->base) || mr_buffer_text(&request->url, "/x") ||
+      mr_request_target(request, false, &error)) {
+    mr_request_free(request);
+    return NULL;
+  }
+  return request;
+}
+
+static void run(struct world *world, struct mr_request *request) {
+  struct mr_error error = {0};
+  for (int i = 0; i < 1000 && !mr_request_is_finished(request); i++)
+    assert_true(mr_engine_step(world->engine, 100 * MR_SECOND, &error) >= 0);
+  assert_true(mr_request_is_finished(request));
+}
+
+static struct mr_request *perform(struct world *world) {
+  struct mr_request *request = prepare(world);
+  assert_non_null(request);
+  mr_engine_start(world->engine, request);
+  run(world, request);
+  return request;
+}
+
+#define OPEN(method, repeat, ...)                                                                  \
+  static const struct mr_virtual_answer script[] = {__VA_ARGS__};                                  \
+  struct world world;                                                                              \
+  assert_true(open_world(&world, method, repeat, script, sizeof script / sizeof *script))
+
+static void close_all(struct world *world, struct mr_request *request) {
+  mr_request_free(request);
+  assert_int_equal(mr_engine_pending(world->engine), 0);
+  assert_int_equal(world->network.in_flight, 0);
+  close_world(world);
+}
+
+static void a_get_succeeds(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.headers = "X-A: 1", .body = "{}", .wait_us = 1000});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->state, MR_STATE_DONE);
+  assert_int_equal(request->status, 200);
+  assert_string_equal(mr_buffer_string(&request->answer), "{}");
+  assert_int_equal(mr_headers_get(&request->headers, "x-a").size, 1);
+  assert_string_equal(mr_virtual_sent_at(&world.network, 0)->url, "https://api.example.com/v1/x");
+  assert_string_equal(mr_virtual_header(mr_virtual_sent_at(&world.network, 0), "authorization"),
+                      "Bearer " CANARY);
+  assert_int_equal(request->note_count, 1);
+  close_all(&world, request);
+}
+
+static void a_read_is_tried_again(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 503}, {.kind = MR_NETWORK, .phase = MR_PHASE_RECEIVE}, {.body = "ok"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 200);
+  assert_int_equal(request->note_count, 3);
+  assert_int_equal(request->notes[0].status, 503);
+  assert_int_equal(request->notes[1].kind, MR_NETWORK);
+  assert_true(request->notes[0].wait_us <= 500 * MR_MILLISECOND);
+  assert_true(request->notes[1].wait_us <= MR_SECOND);
+  assert_int_equal(request->error.kind, MR_NONE);
+  close_all(&world, request);
+}
+
+static void attempts_are_bounded(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 500, .body = "no"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->state, MR_STATE_DONE);
+  assert_int_equal(request->status, 500);
+  assert_int_equal(world.served, mr_retry_default.attempts);
+  assert_string_equal(mr_buffer_string(&request->answer), "no");
+  close_all(&world, request);
+}
+
+static void a_write_that_may_have_happened_is_not(void **state) {
+  (void)state;
+  OPEN("POST", MR_REPEAT_NEVER, {.kind = MR_NETWORK, .phase = MR_PHASE_RECEIVE});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->state, MR_STATE_FAILED);
+  assert_int_equal(request->error.kind, MR_NETWORK);
+  assert_int_equal(world.served, 1);
+  close_all(&world, request);
+}
+
+static void a_refused_write_is(void **state) {
+  (void)state;
+  OPEN("POST", MR_REPEAT_NEVER, {.status = 429, .headers = "Retry-After: 2"}, {.status = 201});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 201);
+  assert_true(mr_virtual_sent_at(&world.network, 1)->started_us -
+                  mr_virtual_sent_at(&world.network, 0)->started_us >=
+              2 * MR_SECOND);
+  close_all(&world, request);
+}
+
+static void a_wait_that_does_not_fit_ends_at_once(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 429, .headers = "Retry-After: 5"});
+  struct mr_request *request = prepare(&world);
+  request->timeout_us = MR_SECOND;
+  mr_engine_start(world.engine, request);
+  run(&world, request);
+  assert_int_equal(request->state, MR_STATE_DONE);
+  assert_int_equal(request->status, 429);
+  assert_int_equal(request->retry_after_us, 5 * MR_SECOND);
+  assert_true(request->finished_us - request->started_us < 100 * MR_MILLISECOND);
+  close_all(&world, request);
+}
+
+static void one_deadline_covers_all_attempts(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.silent = true});
+  struct mr_request *request = prepare(&world);
+  request->timeout_us = 3 * MR_SECOND;
+  mr_engine_start(world.engine, request);
+  run(&world, request);
+  assert_int_equal(request->error.kind, MR_TIMEOUT);
+  assert_true(request->finished_us - request->started_us <= 3 * MR_SECOND + MR_MILLISECOND);
+  close_all(&world, request);
+}
+
+static void a_stale_connection_is_retried_once_for_reads(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 200);
+  assert_int_equal(world.served, 2);
+  assert_int_equal(request->finished_us, request->started_us);
+  close_all(&world, request);
+}
+
+static void a_stale_connection_does_not_repeat_a_write(void **state) {
+  (void)state;
+  OPEN("POST", MR_REPEAT_NEVER, {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->state, MR_STATE_FAILED);
+  assert_int_equal(world.served, 1);
+  close_all(&world, request);
+}
+
+static void credentials_stay_at_home(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: /y"},
+       {.status = 302, .headers = "Location: https://other.example.com/"},
+       {.status = 307, .headers = "Location: https://api.example.com/back"}, {.body = "{}"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 200);
+  assert_non_null(mr_virtual_header(mr_virtual_sent_at(&world.network, 1), "Authorization"));
+  for (size_t hop = 2; hop <= 3; hop++) {
+    const struct mr_virtual_sent *sent = mr_virtual_sent_at(&world.network, hop);
+    assert_null(mr_virtual_header(sent, "Authorization"));
+    assert_null(mr_virtual_header(sent, "X-Tenant"));
+    assert_non_null(mr_virtual_header(sent, "Accept"));
+    assert_false(sent->has_credential);
+  }
+  close_all(&world, request);
+}
+
+static void https_never_becomes_http(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: http://api.example.com/v1/x"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->error.kind, MR_REDIRECT);
+  assert_int_equal(world.served, 1);
+  close_all(&world, request);
+}
+
+static void redirects_are_bounded(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: /v1/x"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->error.kind, MR_REDIRECT);
+  assert_int_equal(world.served, world.endpoint->max_redirects + 1);
+  close_all(&world, request);
+}
+
+static void a_body_over_its_bound_is_refused(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "0123456789", .pieces = 5});
+  for (uint64_t bound = 9; bound <= 10; bound++) {
+    struct mr_request *request = prepare(&world);
+    request->max_body = bound;
+    request->answer.limit = (size_t)bound;
+    mr_engine_start(world.engine, request);
+    run(&world, request);
+    assert_int_equal(request->error.kind, bound == 10 ? MR_NONE : MR_TOO_LARGE);
+    mr_request_free(request);
+  }
+  close_all(&world, NULL);
+}
+
+static void a_refusal_is_asked_about(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 429, .body = "{\"error\":\"plan\"}"}, {.body = "{}"});
+  struct mr_error error = {0};
+  world.endpoint->inspects = true;
+  for (int final = 1; final >= 0; final--) {
+    world.served = 0;
+    struct mr_request *request = prepare(&world);
+    mr_engine_start(world.engine, request);
+    while (!mr_engine_next_question(world.engine))
+      mr_engine_step(world.engine, MR_SECOND, &error);
+    assert_ptr_equal(mr_engine_next_question(world.engine), request);
+    struct mr_meaning meaning = {.retry_after_us = MR_SECOND, .final = final};
+    mr_engine_resolve(world.engine, request, &meaning);
+    run(&world, request);
+    assert_int_equal(request->status, final ? 429 : 200);
+    assert_int_equal(world.served, final ? 1 : 2);
+    mr_request_free(request);
+  }
+  close_all(&world, NULL);
+}
+
+static void a_refused_credential_is_kept_back(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 401, .body = "{}"});
+  for (int i = 0; i < MR_SECRET_REFUSALS; i++)
+    mr_request_free(perform(&world));
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->error.kind, MR_AUTH);
+  assert_int_equal(world.served, MR_SECRET_REFUSALS);
+  close_all(&world, request);
+}
+
+static void slots_are_waited_for(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
+  struct mr_bucket_limits limits = {.windows = {{2, MR_SECOND}}, .window_count = 1, .strict = true};
+  assert_int_equal(mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
+  world.endpoint->bucket_count = 1;
+  struct mr_request *requests[6];
+  for (int i = 0; i < 6; i++) {
+    requests[i] = prepare(&world);
+    mr_engine_start(world.engine, requests[i]);
+  }
+  assert_int_equal(requests[5]->state, MR_STATE_THROTTLED);
+  for (int i = 0; i < 6; i++)
+    run(&world, requests[i]);
+  for (size_t i = 2; i < 6; i++)
+    assert_true(mr_virtual_sent_at(&world.network, i)->sent_us -
+                    mr_virtual_sent_at(&world.network, i - 2)->sent_us >=
+                MR_SECOND);
+  for (int i = 0; i < 6; i++)
+    mr_request_free(requests[i]);
+  close_all(&world, NULL);
+}
+
+static void a_slot_that_comes_too_late_is_told_at_once(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
+  struct mr_bucket_limits limits = {.windows = {{1, 60 * MR_SECOND}}, .window_count = 1};
+  assert_int_equal(mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
+  world.endpoint->bucket_count = 1;
+  mr_request_free(perform(&world));
+  struct mr_request *request = prepare(&world);
+  request->timeout_us = 10 * MR_SECOND;
+  mr_engine_start(world.engine, request);
+  assert_int_equal(request->error.kind, MR_THROTTLED);
+  assert_true(request->retry_after_us > 50 * MR_SECOND);
+  assert_int_equal(world.served, 1);
+  close_all(&world, request);
+}
+
+/* In every state: nothing stays behind, and the slots come back. */
+static void cancel_releases_everything(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 503, .headers = "Retry-After: 3", .wait_us = MR_SECOND});
+  struct mr_error error = {0};
+  for (int64_t after_us = 0; after_us < 6 * MR_SECOND; after_us += 500 * MR_MILLISECOND) {
+    struct mr_request *request = prepare(&world);
+    mr_engine_start(world.engine, request);
+    int64_t end_us = world.clock.now_us + after_us;
+    while (world.clock.now_us < end_us && !mr_request_is_finished(request))
+      mr_engine_step(world.engine, end_us - world.clock.now_us, &error);
+    mr_engine_cancel(world.engine, request);
+    assert_int_equal(request->error.kind, MR_CANCELLED);
+    assert_int_equal(world.network.in_flight, 0);
+    mr_request_free(request);
+  }
+  close_all(&world, NULL);
+}
+
+static void closing_the_engine_cancels(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.silent = true});
+  struct mr_request *request = prepare(&world);
+  mr_engine_start(world.engine, request);
+  mr_engine_close(world.engine);
+  world.engine = NULL;
+  assert_int_equal(request->state, MR_STATE_CANCELLED);
+  mr_request_free(request);
+  mr_endpoint_release(world.endpoint);
+  mr_secret_release(world.secret);
+  mr_limiter_close(world.limiter);
+  mr_virtual_network_free(&world.network);
+}
+
+static void a_download_is_whole_or_not_there(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "half", .kind = MR_TRUNCATED, .phase = MR_PHASE_RECEIVE}, {.body = "whole"},
+       {.status = 404, .body = "{}"});
+  char path[] = "/tmp/moonrest-engine-XXXXXX";
+  close(mkstemp(path));
+  unlink(path);
+  for (int round = 0; round < 2; round++) {
+    struct mr_request *request = prepare(&world);
+    request->to_file = true;
+    assert_int_equal(mr_sink_init(&request->sink, path, NULL), MR_NONE);
+    mr_engine_start(world.engine, request);
+    run(&world, request);
+    assert_int_equal(request->status, round == 0 ? 200 : 404);
+    assert_int_equal(access(path, F_OK), round == 0 ? 0 : -1);
+    mr_request_free(request);
+    if (round > 0) break;
+    char text[16] = {0};
+    FILE *file = fopen(path, "r");
+    assert_int_equal(fread(text, 1, sizeof text, file), 5);
+    fclose(file);
+    assert_string_equal(text, "whole");
+    unlink(path);
+  }
+  close_all(&world, NULL);
+}
+
+static void a_stream_waits_for_its_reader(void **state) {
+  (void)state;
+  static char big[MR_STREAM_WINDOW * 4];
+  memset(big, 'x', sizeof big);
+  OPEN("GET", MR_REPEAT_SAFE, {.body = big, .body_size = sizeof big, .pieces = 64});
+  struct mr_error error = {0};
+  struct mr_request *request = prepare(&world);
+  request->stream = true;
+  request->answer.limit = SIZE_MAX / 4;
+  size_t read = 0;
+  mr_engine_start(world.engine, request);
+  for (int i = 0; i < 10000 && read < sizeof big; i++) {
+    mr_engine_step(world.engine, MR_SECOND, &error);
+    assert_true(request->answer.size <= MR_STREAM_WINDOW + sizeof big / 64);
+    if (!request->paused && !mr_request_is_finished(request)) continue;
+    read += request->answer.size;
+    mr_buffer_clear(&request->answer);
+    mr_engine_resume(world.engine, request);
+  }
+  run(&world, request);
+  assert_int_equal(read + request->answer.size, sizeof big);
+  close_all(&world, request);
+}
+
+static void tags_tell_who_is_finished(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
+  struct mr_request *request = prepare(&world);
+  request->tag = 42;
+  mr_engine_start(world.engine, request);
+  run(&world, request);
+  assert_int_equal(mr_engine_next_finished(world.engine), 42);
+  assert_int_equal(mr_engine_next_finished(world.engine), 0);
+  close_all(&world, request);
+}
+
+/* The n-th allocation fails, for every n: an error or a result, never a crash, never a leak, never a secret left. */
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  static const struct mr_virtual_answer script[] = {
+      {.status = 503, .headers = "A: b"},
+      {.status = 302, .headers = "Location: /y"},
+      {.headers = "A: b", .body = "{}", .pieces = 2},
+  };
+  struct failing_allocator memory;
+  failing_allocator_install(&memory);
+  memory.needle = CANARY;
+  for (size_t n = 1; failing_allocator_next(&memory, n); n++) {
+    struct world world;
+    if (open_world(&world, "GET", MR_REPEAT_SAFE, script, 3)) {
+      struct mr_request *request = prepare(&world);
+      if (request) {
+        mr_engine_start(world.engine, request);
+        run(&world, request);
+        mr_request_free(request);
+      }
+    }
+    close_world(&world);
+  }
+  failing_allocator_remove(&memory);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_get_succeeds),
+      cmocka_unit_test(a_read_is_tried_again),
+      cmocka_unit_test(attempts_are_bounded),
+      cmocka_unit_test(a_write_that_may_have_happened_is_not),
+      cmocka_unit_test(a_refused_write_is),
+      cmocka_unit_test(a_wait_that_does_not_fit_ends_at_once),
+      cmocka_unit_test(one_deadline_covers_all_attempts),
+      cmocka_unit_test(a_stale_connection_is_retried_once_for_reads),
+      cmocka_unit_test(a_stale_connection_does_not_repeat_a_write),
+      cmocka_unit_test(credentials_stay_at_home),
+      cmocka_unit_test(https_never_becomes_http),
+      cmocka_unit_test(redirects_are_bounded),
+      cmocka_unit_test(a_body_over_its_bound_is_refused),
+      cmocka_unit_test(a_refusal_is_asked_about),
+      cmocka_unit_test(a_refused_credential_is_kept_back),
+      cmocka_unit_test(slots_are_waited_for),
+      cmocka_unit_test(a_slot_that_comes_too_late_is_told_at_once),
+      cmocka_unit_test(cancel_releases_everything),
+      cmocka_unit_test(closing_the_engine_cancels),
+      cmocka_unit_test(a_download_is_whole_or_not_there),
+      cmocka_unit_test(a_stream_waits_for_its_reader),
+      cmocka_unit_test(tags_tell_who_is_finished),
+      cmocka_unit_test(every_allocation_may_fail),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

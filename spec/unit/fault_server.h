@@ -1,0 +1,94 @@
+/*
+** A server for tests that does exactly what it is told, byte for byte: answers, half answers,
+*silence,
+** resets. Each connection runs the next script, in a thread of its own; when the scripts run out,
+*the last
+** one is repeated. Listens on a port of 127.0.0.1 that the system chooses, or on a unix socket;
+*speaks TLS
+** when it is given a certificate.
+*/
+#ifndef FAULT_SERVER_H
+#define FAULT_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fault_action {
+  FAULT_END,     /* of the script: closes the connection in the usual way */
+  FAULT_REQUEST, /* waits for a whole request, body included, and remembers it */
+  FAULT_SEND,    /* bytes */
+  FAULT_DRIP,    /* bytes, one every 'ms' */
+  FAULT_FLOOD,   /* bytes, again and again until the client hangs up or 'ms' times */
+  FAULT_HANG,    /* says nothing until the client hangs up */
+  FAULT_RESET,   /* ends with RST: what is unread and unsent is lost */
+  FAULT_CUT      /* ends TCP without the closing words of TLS */
+};
+
+struct fault_step {
+  enum fault_action action;
+  const char *bytes;
+  size_t size; /* 0: the length of 'bytes' */
+  int ms;
+};
+
+/* For the steps of a script. */
+#define DO_REQUEST                                                                                 \
+  { .action = FAULT_REQUEST }
+#define DO_SEND(text)                                                                              \
+  { .action = FAULT_SEND, .bytes = (text) }
+#define DO_SEND_BYTES(start, count)                                                                \
+  { .action = FAULT_SEND, .bytes = (start), .size = (count) }
+#define DO_DRIP(text, every_ms)                                                                    \
+  { .action = FAULT_DRIP, .bytes = (text), .ms = (every_ms) }
+#define DO_FLOOD(text, times)                                                                      \
+  { .action = FAULT_FLOOD, .bytes = (text), .ms = (times) }
+#define DO_HANG                                                                                    \
+  { .action = FAULT_HANG }
+#define DO_RESET                                                                                   \
+  { .action = FAULT_RESET }
+#define DO_CUT                                                                                     \
+  { .action = FAULT_CUT }
+
+/* "HTTP/1.1 200 OK" with a body of five bytes. */
+#define FAULT_OK "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+#define FAULT_STEPS 12
+
+struct fault_script {
+  struct fault_step steps[FAULT_STEPS]; /* ends at the first FAULT_END */
+};
+
+struct fault_server_options {
+  const struct fault_script *scripts;
+  size_t script_count;
+  const char *unix_path;   /* NULL: TCP */
+  const char *certificate; /* PEM files; NULL: no TLS */
+  const char *key;
+  const char *client_ca; /* a client may bring a certificate of this issuer */
+  bool wants_client;     /* ... and must */
+  int newest_tls;        /* a TLS1_x_VERSION of libssl's; 0: any */
+};
+
+struct fault_server;
+
+struct fault_server *fault_server_start(const struct fault_server_options *options);
+/* The usual case: one script for all connections, on TCP. */
+struct fault_server *fault_server_run(const struct fault_script *script);
+void fault_server_stop(
+    struct fault_server *server); /* ends its connections and joins its threads */
+
+int fault_server_port(const struct fault_server *server);
+size_t fault_server_connections(struct fault_server *server); /* ever accepted */
+size_t fault_server_open(struct fault_server *server);        /* now */
+size_t fault_server_most_open(struct fault_server *server);
+size_t fault_server_requests(struct fault_server *server);
+
+/* Copies the bytes of a request, ended by a zero byte, into 'out'. False when there is no such
+ * request. */
+bool fault_server_request(struct fault_server *server, size_t index, char *out, size_t size);
+size_t fault_server_request_size(struct fault_server *server, size_t index);
+/* Waits, at most five seconds, until so many connections are open. */
+bool fault_server_wait_open(struct fault_server *server, size_t count);
+
+#endif

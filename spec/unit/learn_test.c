@@ -1,0 +1,354 @@
+#include "limiter_world.h"
+
+#include "core/bucket.h"
+
+struct fixture {
+  struct world world;
+  struct mr_bucket *bucket;
+  struct mr_headers headers;
+};
+
+static void open_fixture(struct fixture *f, const struct mr_bucket_limits *limits) {
+  world_open(&f->world);
+  f->bucket = world_bucket(&f->world, "a", limits);
+  mr_headers_init(&f->headers);
+}
+
+static void close_fixture(struct fixture *f) {
+  mr_headers_free(&f->headers);
+  mr_bucket_release(f->bucket);
+  world_close(&f->world);
+}
+
+static void say(struct fixture *f, const char *const *lines) {
+  mr_headers_clear(&f->headers);
+  for (; *lines; lines++)
+    assert_int_equal(mr_headers_add(&f->headers, *lines, strlen(*lines)), MR_NONE);
+}
+
+#define SAY(f, ...) say(f, (const char *const[]){__VA_ARGS__, NULL})
+
+static void send_one(struct fixture *f, struct mr_ticket *ticket) {
+  *ticket = ticket_for(f->bucket);
+  enter(&f->world, ticket);
+  assert_int_equal(ticket->state, MR_TICKET_GRANTED);
+  mr_ticket_sent(f->world.queue, ticket);
+}
+
+static void answer(struct fixture *f, struct mr_ticket *ticket, int status, int64_t body_us,
+                   bool final) {
+  mr_ticket_answered(f->world.queue, ticket);
+  mr_ticket_learn(f->world.queue, ticket, status, &f->headers, body_us, final);
+  mr_ticket_closed(f->world.queue, ticket);
+}
+
+/* One request whose answer has the headers of the last SAY. */
+static void ask(struct fixture *f, int status, int64_t body_us, bool final) {
+  struct mr_ticket ticket;
+  send_one(f, &ticket);
+  answer(f, &ticket, status, body_us, final);
+}
+
+static struct mr_bucket_view look(struct fixture *f) {
+  struct mr_bucket_view view;
+  mr_bucket_look(f->bucket, &view);
+  return view;
+}
+
+static void test_remaining_lowers(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 7", "X-RateLimit-Reset: 1700000030");
+  ask(&f, 200, -1, false);
+  struct mr_bucket_view view = look(&f);
+  assert_int_equal(view.remaining[0], 7);
+  assert_int_equal(view.server_limit, 100);
+  assert_int_equal(view.server_remaining, 7);
+  assert_int_equal(view.server_reset_us, 30 * MR_SECOND);
+  f.world.clock.now_us += 30 * MR_SECOND;
+  assert_int_equal(look(&f).remaining[0], 99);
+  close_fixture(&f);
+}
+
+static void test_remaining_never_raises(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 1000000");
+  for (int i = 0; i < 60; i++)
+    ask(&f, 200, -1, false);
+  assert_int_equal(look(&f).remaining[0], 40);
+  close_fixture(&f);
+}
+
+/* What left after the answer's own request is not in the server's count yet. */
+static void test_requests_under_way_count(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  struct mr_ticket first, second, third = ticket_for(f.bucket);
+  send_one(&f, &first);
+  send_one(&f, &second);
+  enter(&f.world, &third); /* granted, not sent */
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 10", "X-RateLimit-Reset: 60");
+  answer(&f, &first, 200, -1, false);
+  assert_int_equal(look(&f).remaining[0], 8);
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 9", "X-RateLimit-Reset: 60");
+  answer(&f, &second, 200, -1, false);
+  assert_int_equal(look(&f).remaining[0], 8);
+  mr_ticket_cancel(f.world.queue, &third);
+  assert_int_equal(look(&f).remaining[0], 9);
+  close_fixture(&f);
+}
+
+static void test_one_set_belongs_to_the_window_of_its_limit(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  limits.windows[limits.window_count++] =
+      (struct mr_window_limit){.count = 1000, .period_us = 3600 * MR_SECOND};
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 1000", "X-RateLimit-Remaining: 50", "X-RateLimit-Reset: 1800");
+  ask(&f, 200, -1, false);
+  struct mr_bucket_view view = look(&f);
+  assert_int_equal(view.remaining[0], 99);
+  assert_int_equal(view.remaining[1], 50);
+  SAY(&f, "RateLimit: \"m\";r=3;t=20", "RateLimit-Policy: \"m\";q=100;w=60");
+  ask(&f, 200, -1, false);
+  view = look(&f);
+  assert_int_equal(view.remaining[0], 3);
+  assert_int_equal(view.remaining[1], 49);
+  close_fixture(&f);
+}
+
+static void test_an_unknown_limit_lowers_too(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "RateLimit-Limit: 50", "RateLimit-Remaining: 2", "RateLimit-Reset: 600");
+  ask(&f, 200, -1, false);
+  assert_int_equal(look(&f).remaining[0], 1); /* ours is free again before theirs */
+  f.world.clock.now_us += 599 * MR_SECOND;
+  assert_int_equal(look(&f).remaining[0], 2);
+  f.world.clock.now_us += MR_SECOND;
+  assert_int_equal(look(&f).remaining[0], 100);
+  close_fixture(&f);
+}
+
+/* A limit of another bucket of the same request leaves this one alone. */
+static void test_another_bucket_knows_the_limit(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND), account = limits_of(1000, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  struct mr_bucket *other = world_bucket(&f.world, "account", &account);
+  struct mr_ticket ticket = ticket_for(f.bucket);
+  ticket.buckets[ticket.bucket_count++] = other;
+  enter(&f.world, &ticket);
+  mr_ticket_sent(f.world.queue, &ticket);
+  SAY(&f, "X-RateLimit-Limit: 1000", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 20",
+      "Retry-After: 20");
+  answer(&f, &ticket, 429, -1, false);
+  assert_int_equal(look(&f).paused_us, 0);
+  assert_int_equal(look(&f).remaining[0], 39);
+  struct mr_bucket_view view;
+  mr_bucket_look(other, &view);
+  assert_int_equal(view.paused_us, 20 * MR_SECOND);
+  assert_int_equal(view.remaining[0], 0);
+  mr_bucket_release(other);
+  close_fixture(&f);
+}
+
+static void test_a_reset_beyond_reason_is_a_period(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 2000000");
+  ask(&f, 200, -1, false);
+  assert_int_equal(look(&f).remaining[0], 0);
+  f.world.clock.now_us += 61 * MR_SECOND;
+  assert_int_equal(look(&f).remaining[0], 100);
+  close_fixture(&f);
+}
+
+static int64_t pause_after(const struct mr_bucket_limits *limits, int status, int64_t body_us,
+                           const char *line) {
+  struct fixture f;
+  open_fixture(&f, limits);
+  SAY(&f, line);
+  ask(&f, status, body_us, false);
+  int64_t pause_us = look(&f).paused_us;
+  assert_int_equal(look(&f).refused_429, status == 429);
+  close_fixture(&f);
+  return pause_us;
+}
+
+static void test_a_429_pauses_the_bucket(void **state) {
+  (void)state;
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, -1, "Retry-After: 30"), 30 * MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, 40 * MR_SECOND, "Retry-After: 30"), 40 * MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, 3 * MR_SECOND, "A: b"), 3 * MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, -1, "X-RateLimit-Reset: 1700000009"), 9 * MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, -1, "Retry-After: soon"), MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, -1, "Retry-After: -1"), MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, -1, "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT"),
+                   50 * MR_MILLISECOND);
+  assert_true(pause_after(&limits, 429, -1, "Retry-After: 1e300") <= MR_PAUSE_MAX_US);
+  assert_true(pause_after(&limits, 429, MR_NEVER, "A: b") == MR_PAUSE_MAX_US);
+  assert_int_equal(pause_after(&limits, 429, -1, "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT"),
+                   MR_PAUSE_MAX_US);
+  assert_int_equal(pause_after(&limits, 503, -1, "Retry-After: 5"), 5 * MR_SECOND);
+  assert_int_equal(pause_after(&limits, 503, -1, "A: b"), 0);
+  assert_int_equal(pause_after(&limits, 200, -1, "Retry-After: 5"), 0);
+  limits = limits_of(1000, 3600 * MR_SECOND);
+  assert_int_equal(pause_after(&limits, 429, -1, "A: b"), 60 * MR_SECOND);
+  limits.renewing = true;
+  assert_int_equal(pause_after(&limits, 429, -1, "Retry-After: 1"), 3600 * MR_SECOND);
+}
+
+static void test_a_final_429_pauses_nothing(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "A: b");
+  ask(&f, 429, -1, true);
+  assert_int_equal(look(&f).paused_us, 0);
+  assert_int_equal(look(&f).refused_429, 1);
+  close_fixture(&f);
+}
+
+/* Without a word the pause doubles from refusal to refusal, but those that were under way together are one. */
+static void test_refusals_in_a_row(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "A: b");
+  struct mr_ticket crowd[10];
+  for (int i = 0; i < 10; i++)
+    send_one(&f, &crowd[i]);
+  for (int i = 0; i < 10; i++)
+    answer(&f, &crowd[i], 429, -1, false);
+  assert_int_equal(look(&f).paused_us, MR_SECOND);
+  for (int i = 1; i <= 5; i++) {
+    f.world.clock.now_us += look(&f).paused_us;
+    ask(&f, 429, -1, false);
+    assert_int_equal(look(&f).paused_us, MR_SECOND << i);
+  }
+  f.world.clock.now_us += look(&f).paused_us;
+  ask(&f, 200, -1, false);
+  f.world.clock.now_us += MR_SECOND;
+  ask(&f, 429, -1, false);
+  assert_int_equal(look(&f).paused_us, MR_SECOND);
+  close_fixture(&f);
+}
+
+/* After the pause one goes first; when it was answered the others follow in order, one by one. */
+static void test_no_stampede(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "Retry-After: 10");
+  ask(&f, 429, -1, false);
+  int64_t end_us = f.world.clock.now_us + 10 * MR_SECOND;
+  struct mr_ticket tickets[10];
+  for (int i = 0; i < 10; i++) {
+    tickets[i] = ticket_for(f.bucket);
+    enter(&f.world, &tickets[i]);
+  }
+  assert_ptr_equal(await(&f.world), &tickets[0]);
+  assert_int_equal(f.world.clock.now_us, end_us);
+  mr_ticket_sent(f.world.queue, &tickets[0]);
+  f.world.clock.now_us += 100 * MR_MILLISECOND;
+  assert_null(next(&f.world));
+  SAY(&f, "A: b");
+  answer(&f, &tickets[0], 200, -1, false);
+  int64_t last_us = f.world.clock.now_us;
+  for (int i = 1; i < 10; i++) {
+    assert_ptr_equal(await(&f.world), &tickets[i]);
+    if (i > 5) assert_true(f.world.clock.now_us - last_us >= 24 * MR_MILLISECOND);
+    last_us = f.world.clock.now_us;
+    finish(&f.world, &tickets[i]);
+  }
+  close_fixture(&f);
+}
+
+static void test_the_first_one_is_not_waited_for_for_ever(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "Retry-After: 10");
+  ask(&f, 429, -1, false);
+  struct mr_ticket tickets[2] = {ticket_for(f.bucket), ticket_for(f.bucket)};
+  enter(&f.world, &tickets[0]);
+  enter(&f.world, &tickets[1]);
+  assert_ptr_equal(await(&f.world), &tickets[0]);
+  int64_t first_us = f.world.clock.now_us;
+  assert_ptr_equal(await(&f.world), &tickets[1]);
+  assert_int_equal(f.world.clock.now_us - first_us, MR_PROBE_US);
+  mr_ticket_cancel(f.world.queue, &tickets[0]);
+  mr_ticket_cancel(f.world.queue, &tickets[1]);
+  close_fixture(&f);
+}
+
+/* Whoever cannot wait for the end of the pause hears it at once, and not at its own deadline. */
+static void test_a_pause_beyond_the_deadline(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(1, MR_SECOND);
+  open_fixture(&f, &limits);
+  struct mr_ticket first, patient = ticket_for(f.bucket), hasty = ticket_for(f.bucket);
+  send_one(&f, &first);
+  hasty.deadline_us = f.world.clock.now_us + 30 * MR_SECOND;
+  enter(&f.world, &patient);
+  enter(&f.world, &hasty);
+  SAY(&f, "Retry-After: 60");
+  answer(&f, &first, 429, -1, false);
+  int64_t retry_after_us = -1;
+  assert_ptr_equal(mr_queue_next(f.world.queue, &retry_after_us), &hasty);
+  assert_int_equal(hasty.state, MR_TICKET_IDLE);
+  assert_int_equal(retry_after_us, 60 * MR_SECOND);
+  assert_ptr_equal(await(&f.world), &patient);
+  mr_ticket_cancel(f.world.queue, &patient);
+  close_fixture(&f);
+}
+
+static void test_no_windows(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = {.window_count = 0};
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 50", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 20");
+  ask(&f, 200, -1, false);
+  assert_int_equal(look(&f).paused_us, 20 * MR_SECOND);
+  close_fixture(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_remaining_lowers),
+      cmocka_unit_test(test_remaining_never_raises),
+      cmocka_unit_test(test_requests_under_way_count),
+      cmocka_unit_test(test_one_set_belongs_to_the_window_of_its_limit),
+      cmocka_unit_test(test_an_unknown_limit_lowers_too),
+      cmocka_unit_test(test_another_bucket_knows_the_limit),
+      cmocka_unit_test(test_a_reset_beyond_reason_is_a_period),
+      cmocka_unit_test(test_a_429_pauses_the_bucket),
+      cmocka_unit_test(test_a_final_429_pauses_nothing),
+      cmocka_unit_test(test_refusals_in_a_row),
+      cmocka_unit_test(test_no_stampede),
+      cmocka_unit_test(test_the_first_one_is_not_waited_for_for_ever),
+      cmocka_unit_test(test_a_pause_beyond_the_deadline),
+      cmocka_unit_test(test_no_windows)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
