@@ -147,6 +147,10 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
   if (!handle->x) return CURL_WRITEFUNC_ERROR;
   if (size == 0) return 0;
   note_received(handle);
+  if (handle->progress.pause_wanted) {
+    handle->progress.pause_wanted = false;
+    return answer(handle, MR_FLOW_PAUSE, size);
+  }
   if (handle->progress.coding) return unpack(handle, bytes, size);
   return answer(handle, handle->x->events->on_body(handle->x, bytes, size), size);
 }
@@ -222,22 +226,17 @@ static enum mr_flow take_line(struct mr_curl_handle *handle, const char *line, s
   }
 }
 
-/* A line that paused is given again when the exchange goes on. */
+/* libcurl, paused here, would give all further lines in one piece: the pause waits for the body. */
 static size_t on_header(char *bytes, size_t unit, size_t count, void *context) {
   struct mr_curl_handle *handle = context;
-  struct mr_curl_progress *progress = &handle->progress;
   size_t size = unit * count, bare = size;
   if (!handle->x) return CURL_WRITEFUNC_ERROR;
-  if (progress->line_taken) {
-    progress->line_taken = false;
-    return size;
-  }
   note_received(handle);
   while (bare > 0 && (bytes[bare - 1] == '\n' || bytes[bare - 1] == '\r'))
     bare--;
   enum mr_flow flow = take_line(handle, bytes, bare);
-  progress->line_taken = flow == MR_FLOW_PAUSE;
-  return answer(handle, flow, size);
+  if (flow == MR_FLOW_PAUSE) handle->progress.pause_wanted = true;
+  return answer(handle, flow == MR_FLOW_PAUSE ? MR_FLOW_ON : flow, size);
 }
 
 /* ---- the multi handle's ---- */

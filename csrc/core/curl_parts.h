@@ -112,7 +112,7 @@ struct mr_curl_progress {
   int status, http_major;
   bool connected;   /* a connection was opened for it */
   bool stopped;     /* by an event */
-  bool line_taken;  /* a line that paused the exchange comes again and was seen */
+  bool pause_wanted; /* in the headers: before the first byte of the body */
   bool paused, resume_asked;
   bool short_read;  /* the body ended before its announced size */
   bool failed_read;

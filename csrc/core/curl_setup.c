@@ -119,7 +119,7 @@ static enum mr_kind copy_headers(struct mr_curl_handle *handle) {
 
 static enum mr_kind set_headers(struct mr_curl_handle *handle, struct mr_error *error) {
   if (!has_headers(handle) && copy_headers(handle)) return no_memory(error);
-  bool body = handle->x->body_size >= 0;
+  bool body = handle->form == MR_FORM_MEMORY || handle->form == MR_FORM_STREAM;
   size_t first = body ? 0 : handle->body_lines;
   struct curl_slist *list = first < handle->line_count ? &handle->lines[first] : NULL;
   if (list != handle->list) curl_easy_setopt(handle->easy, CURLOPT_HTTPHEADER, list);
@@ -208,8 +208,8 @@ enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error
   enum mr_kind kind = mr_curl_origin_set(handle, error);
   if (!kind) kind = refuse_exposed(handle, error);
   if (!kind) kind = set_target(handle, error);
-  if (!kind) kind = set_headers(handle, error);
   if (!kind) kind = set_method(handle, error);
+  if (!kind) kind = set_headers(handle, error);
   if (kind) return kind;
   set_connect_timeout(handle);
   set_read_size(handle);

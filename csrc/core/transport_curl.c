@@ -203,6 +203,7 @@ static void transport_cancel(struct mr_transport *transport, struct mr_exchange 
 
 static void transport_resume(struct mr_transport *transport, struct mr_exchange *x) {
   struct mr_curl_handle *handle = x->transport_data;
+  handle->progress.pause_wanted = false;
   if (!handle->progress.paused || handle->progress.resume_asked) return;
   handle->progress.resume_asked = true;
   handle->next = transport->resuming;

@@ -35,7 +35,8 @@ static int secret_tostring(lua_State *L) {
     lua_pushliteral(L, MR_LUA_SECRET " (literal)");
   else
     lua_pushfstring(L, "%s (%s %s)", MR_LUA_SECRET,
-                    mr_secret_source_name(mr_secret_source_of(box->secret)), mr_secret_origin(box->secret));
+                    mr_secret_source_name(mr_secret_source_of(box->secret)),
+                    mr_secret_origin(box->secret));
   return 1;
 }
 

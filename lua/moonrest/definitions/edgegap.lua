@@ -125,10 +125,10 @@ return {
       "caching_percent", "time_to_deploy", "max_duration", "restart_policy",
       "termination_grace_period_seconds", "will_deploy_in_mainland_china", "dns_config", "ports",
       "envs", "endpoint_storage", "create_time", "last_updated",
-      secret = { "private_username", "private_token" },
+      secret = { "private_username", "private_token", "value" }, -- value: of the variables in envs
     },
     VersionChange = {
-      "success", "version", "message", secret = { "private_username", "private_token" },
+      "success", "version", "message", secret = { "private_username", "private_token", "value" },
     },
     ImageTag = { "tag", "last_push_at", "artifact" },
     DeletedImageTag = { "artifact", "deleted_tag" },

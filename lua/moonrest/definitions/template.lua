@@ -53,12 +53,21 @@ return {
   -- scheme = "basic" takes open { username =, password = } instead.
   auth = { header = "Authorization", prefix = "Bearer ", env = { "YOURCOMPANY_API_KEY" } },
 
-  -- Header fields of every request. Content-Type belongs to bodies and is set with them.
+  -- What is asked for. Further fields of every request would be headers = { ["X-Name"] = "value" };
+  -- Content-Type belongs to bodies and is set with them.
   accept = "application/json",
 
   -- A parameter that nearly every operation needs, such as an organization in the path, is said
   -- once to open:
   --   tenant = { org_id = { parameter = "orgId", doc = "..." } },
+  -- Where answers carry the server's own name for a request, which then stands in err.request_id:
+  --   trace = "X-Request-Id",          or { body = "meta.requestId" }
+  -- A header that makes repeating a POST harmless:
+  --   retry = { idempotency_header = "Idempotency-Key" },
+  -- An environment variable that may replace the base URL:
+  --   server_env = "YOURCOMPANY_API_URL",
+  -- A module with operations that are loaded only by open { legacy = true }:
+  --   legacy = "my_api_legacy",
 
   -- The wrapping of every good answer: calls return what stands under `data`; `meta` is
   -- response.meta. Here a 200 may still say that it failed, so `success` is looked at as well.
@@ -135,6 +144,18 @@ return {
       --   returns               a name out of `results`, with [] for a list, or a word: nothing,
       --                         object, text, file (streams to options.to), events (has :stream)
       --   example               valid arguments; required when a parameter is required
+      -- and, where they are needed:
+      --   path = { name = "slashes" }   a path parameter in which / stays as it is
+      --   body_type                     json (the default), form, multipart, raw
+      --   bucket                        the limit it counts against, or a list of them
+      --   secret                        names of parameters and result fields that are not shown
+      --   deprecated                    true, or what to use instead
+      --   read = true                   a POST that only reads: read_only clients may call it
+      --   auth = false                  sent without the credential
+      --   timeout                       seconds, where the usual 60 are wrong
+      --   server                        another of the servers above, by name
+      --   failure, partial              a 2xx that tells of an error, or of failed items
+      --   envelope, errors              instead of the definition's
       list = {
         "GET /resources", "Lists resources, filtered and sorted.",
         query = {

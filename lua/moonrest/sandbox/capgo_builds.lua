@@ -8,6 +8,7 @@ local capgo = require "moonrest.sandbox.capgo_support"
 local apps = require "moonrest.sandbox.capgo_apps"
 
 local WAIT_SECONDS, RUN_SECONDS = 1, 9
+local LINE_SECONDS = 1.5
 local UPLOAD_SECONDS = 3600
 local TUS_VERSION = "1.0.0"
 local ZIP_START = "PK"
@@ -155,11 +156,11 @@ local function follow(world, job, write, wait)
   local _ <close> = setmetatable({}, { __close = function()
     if not ended then cancel_job(world, job) end
   end })
-  local sent = 0
+  local number, due = 0, world.now()
   while not final[status_of(world, job)] do
-    sent = sent + 1
-    write(event("log", { message = lines[(sent - 1) % #lines + 1] }))
-    wait(1.5)
+    number, due = number + 1, due + LINE_SECONDS
+    write(event("log", { message = lines[(number - 1) % #lines + 1] }))
+    if due > world.now() then wait(due - world.now()) end
   end
   ended = true
   write(event("status", { status = status_of(world, job) }))

@@ -1,10 +1,8 @@
 -- The command moonrest-sandbox: the sandbox as a program of its own, until Ctrl-C or SIGTERM.
---   os.exit(require "moonrest.sandbox.command".run(arg), true)
+--   os.exit(require "moonrest.sandbox.command"(arg))
 
 local sandbox = require "moonrest.sandbox"
 local systems = require "moonrest.sandbox.systems"
-
-local command = {}
 
 local USAGE = [[
 Usage: moonrest-sandbox [options]
@@ -117,7 +115,7 @@ local function names_of(options)
 end
 
 --- Runs until SIGINT or SIGTERM. Returns the exit status: 0, 1 when it cannot start, 2 for bad arguments.
-function command.run(arguments)
+return function(arguments)
   local options, problem = parse(arguments)
   if options == true then
     io.write(USAGE)
@@ -144,5 +142,3 @@ function command.run(arguments)
   io.write("stopped by ", signal, "\n")
   return 0
 end
-
-return command

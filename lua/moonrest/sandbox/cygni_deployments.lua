@@ -200,7 +200,8 @@ local function follow(world, row, write, wait)
       write ":heartbeat\n\n"
     end
     local coming = log_lines(row)[sent + 1]
-    wait(math.max(math.min(coming and coming.time or heartbeat, heartbeat) - world.now(), 0.05))
+    local pause = math.min(coming and coming.time or heartbeat, heartbeat) - world.now()
+    if pause > 0 then wait(pause) end
   end
 end
 

@@ -226,13 +226,13 @@ end
 -- A line a second, without an end.
 local function stream_logs(world)
   return 200, function(write, wait)
-    local number = 0
+    local number, due = 0, world.now()
     while true do
-      number = number + 1
+      number, due = number + 1, due + 1
       local row = log_row(world, number)
-      row.time = world.now()
+      row.time = due - 1
       write("data: " .. support.encode(log_view(row)) .. "\n\n")
-      wait(1)
+      if due > world.now() then wait(due - world.now()) end
     end
   end, { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-cache" }
 end

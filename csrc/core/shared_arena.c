@@ -1,0 +1,190 @@
+#include "shared_arena.h"
+
+#include <string.h>
+
+#define SMALLEST 4096 /* bytes of a block of class 0; each class doubles it */
+
+static uint64_t class_size(uint32_t size_class) { return (uint64_t)SMALLEST << size_class; }
+
+static uint64_t block_size(const struct mr_bucket_limits *limits) {
+  return offsetof(struct mr_shared_block, state) + mr_bucket_state_size(limits);
+}
+
+/*
+** {======================================================
+** Blocks
+** =======================================================
+*/
+
+static bool make_room(struct mr_shared_file *file, uint64_t end) {
+  struct mr_shared_header *header = file->header;
+  if (end <= header->size) return true;
+  uint64_t size = (end + MR_SHARED_FIRST - 1) / MR_SHARED_FIRST * MR_SHARED_FIRST;
+  if (!mr_shared_file_grow(file, size)) return false;
+  header->size = size;
+  return true;
+}
+
+static bool is_block(const struct mr_shared_file *file, uint64_t offset) {
+  const struct mr_shared_header *header = file->header;
+  return offset % SMALLEST == 0 && offset >= sizeof(*header) &&
+         offset + sizeof(struct mr_shared_block) <= header->top && header->top <= MR_SHARED_MOST;
+}
+
+static uint64_t take_block(struct mr_shared_file *file, uint64_t size) {
+  struct mr_shared_header *header = file->header;
+  uint32_t size_class = 0;
+  while (size_class < MR_SHARED_CLASSES && class_size(size_class) < size)
+    size_class++;
+  if (size_class == MR_SHARED_CLASSES) return 0;
+  uint64_t offset = header->free_blocks[size_class];
+  if (offset != 0 && is_block(file, offset)) {
+    header->free_blocks[size_class] = mr_shared_block_at(file, offset)->next;
+  } else {
+    offset = header->top;
+    if (!make_room(file, offset + class_size(size_class))) return 0;
+    header->top = offset + class_size(size_class);
+  }
+  struct mr_shared_block *block = mr_shared_block_at(file, offset);
+  memset(block, 0, sizeof(*block));
+  block->size_class = size_class;
+  return offset;
+}
+
+static void free_block(struct mr_shared_file *file, uint64_t offset) {
+  struct mr_shared_header *header = file->header;
+  struct mr_shared_block *block = mr_shared_block_at(file, offset);
+  if (block->size_class >= MR_SHARED_CLASSES) return;
+  block->next = header->free_blocks[block->size_class];
+  atomic_signal_fence(memory_order_seq_cst);
+  header->free_blocks[block->size_class] = offset;
+}
+
+static bool is_sound_window(const struct mr_window *window, uint32_t start) {
+  return window->start == start && window->count >= 1 && window->period_us >= 1 &&
+         window->capacity == mr_window_capacity(&(struct mr_window_limit){
+                                 .count = window->count, .period_us = window->period_us}) &&
+         window->first < window->capacity && window->size < window->capacity &&
+         window->held >= 0 && window->interval_us > 0;
+}
+
+bool mr_shared_block_is_sound(const struct mr_shared_file *file, uint64_t offset) {
+  if (!is_block(file, offset)) return false;
+  const struct mr_shared_block *block = mr_shared_block_at(file, offset);
+  const struct mr_bucket_state *state = &block->state;
+  if (block->size_class >= MR_SHARED_CLASSES || mr_bucket_check(&state->limits, "", NULL))
+    return false;
+  uint64_t size = block_size(&state->limits);
+  if (size > class_size(block->size_class) || offset + size > file->header->size) return false;
+  uint32_t start = 0;
+  for (uint32_t i = 0; i < state->limits.window_count; i++) {
+    if (!is_sound_window(&state->windows[i], start)) return false;
+    start += state->windows[i].capacity;
+  }
+  return state->cell_count == start;
+}
+
+/* }====================================================== */
+
+/*
+** {======================================================
+** Entries
+** =======================================================
+*/
+
+static bool has_users(const struct mr_shared_entry *entry) {
+  uint64_t users = 0;
+  for (size_t i = 0; i < MR_SHARED_PROCESSES / 64; i++)
+    users |= entry->users[i];
+  return users != 0;
+}
+
+static void free_entry(struct mr_shared_file *file, struct mr_shared_entry *entry) {
+  uint64_t block = entry->block;
+  entry->block = 0;
+  atomic_signal_fence(memory_order_seq_cst);
+  if (mr_shared_block_is_sound(file, block)) free_block(file, block);
+}
+
+/* Whatever nobody uses and has nothing to remember makes room. */
+static void purge(struct mr_shared_file *file, int64_t now_us) {
+  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++) {
+    struct mr_shared_entry *entry = &file->header->entries[i];
+    if (entry->block == 0 || has_users(entry)) continue;
+    if (!mr_shared_block_is_sound(file, entry->block) ||
+        mr_bucket_is_idle(&mr_shared_block_at(file, entry->block)->state, now_us))
+      free_entry(file, entry);
+  }
+}
+
+static struct mr_shared_entry *find(struct mr_shared_file *file, const uint64_t key[2]) {
+  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++) {
+    struct mr_shared_entry *entry = &file->header->entries[i];
+    if (entry->block != 0 && entry->key[0] == key[0] && entry->key[1] == key[1]) return entry;
+  }
+  return NULL;
+}
+
+static struct mr_shared_entry *find_free(struct mr_shared_file *file) {
+  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++)
+    if (file->header->entries[i].block == 0) return &file->header->entries[i];
+  return NULL;
+}
+
+static uint64_t make_block(struct mr_shared_file *file, const struct mr_bucket_limits *limits) {
+  uint64_t block = take_block(file, block_size(limits));
+  if (block != 0) mr_bucket_state_init(&mr_shared_block_at(file, block)->state, limits);
+  return block;
+}
+
+static struct mr_shared_entry *make_entry(struct mr_shared_file *file, const uint64_t key[2],
+                                          const struct mr_bucket_limits *limits, int64_t now_us) {
+  struct mr_shared_entry *entry = find_free(file);
+  uint64_t block = entry ? make_block(file, limits) : 0;
+  if (block == 0) {
+    purge(file, now_us);
+    entry = find_free(file);
+    block = entry ? make_block(file, limits) : 0;
+  }
+  if (block == 0) return NULL;
+  *entry = (struct mr_shared_entry){.key = {key[0], key[1]}};
+  atomic_signal_fence(memory_order_seq_cst);
+  entry->block = block;
+  return entry;
+}
+
+static bool relimit(struct mr_shared_file *file, struct mr_shared_entry *entry,
+                    const struct mr_bucket_limits *limits) {
+  struct mr_shared_block *old = mr_shared_block_at(file, entry->block);
+  if (mr_bucket_same_limits(&old->state.limits, limits)) return true;
+  uint64_t block = make_block(file, limits), old_block = entry->block;
+  if (block == 0) return false;
+  struct mr_shared_block *fresh = mr_shared_block_at(file, block);
+  memcpy(fresh->holdings, old->holdings, sizeof(fresh->holdings));
+  mr_bucket_state_adopt(&fresh->state, &old->state);
+  atomic_signal_fence(memory_order_seq_cst);
+  entry->block = block;
+  atomic_signal_fence(memory_order_seq_cst);
+  free_block(file, old_block);
+  return true;
+}
+
+struct mr_shared_entry *mr_shared_attach(struct mr_shared_file *file, const uint64_t key[2],
+                                         const struct mr_bucket_limits *limits, int64_t now_us) {
+  struct mr_shared_entry *entry = find(file, key);
+  if (!entry) entry = make_entry(file, key, limits, now_us);
+  if (!entry || !mr_shared_block_is_sound(file, entry->block)) return NULL;
+  if (!relimit(file, entry, limits)) return NULL;
+  entry->users[file->process / 64] |= UINT64_C(1) << (file->process % 64);
+  return entry;
+}
+
+void mr_shared_forget_user(struct mr_shared_entry *entry, uint32_t process) {
+  entry->users[process / 64] &= ~(UINT64_C(1) << (process % 64));
+}
+
+void mr_shared_detach(struct mr_shared_file *file, struct mr_shared_entry *entry) {
+  mr_shared_forget_user(entry, file->process);
+}
+
+/* }====================================================== */

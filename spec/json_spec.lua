@@ -1,0 +1,512 @@
+local core = require "moonrest.core"
+local json = require "moonrest.json"
+
+-- Asserts that the call failed and that its message holds each of these plain texts.
+local function refused(value, message, ...)
+  assert.is_nil(value)
+  assert.is_string(message)
+  for _, part in ipairs { ... } do
+    assert(message:find(part, 1, true), ("%q does not say %q"):format(message, part))
+  end
+end
+
+-- assert.same takes 1 and 1.0 for equal; these must be of one kind too.
+local function exactly(expected, found)
+  assert.are.equal(math.type(expected), math.type(found))
+  assert.are.equal(expected, found)
+end
+
+teardown(function()
+  collectgarbage()
+  collectgarbage()
+end)
+
+describe("json.decode", function()
+  it("reads every kind of value", function()
+    assert.are.same({ 1, "a", true, false, { b = { c = "d" } } }, json.decode '[1,"a",true,false,{"b":{"c":"d"}}]')
+    assert.are.equal("x", json.decode '"x"')
+    assert.are.equal(true, json.decode " true\r\n\t")
+    local value, message = json.decode "false"
+    assert.are.equal(false, value)
+    assert.is_nil(message)
+    assert.are.equal(json.null, json.decode "null")
+  end)
+
+  it("keeps integers of 64 bits exact", function()
+    exactly(1, json.decode "1")
+    exactly(0, json.decode "0")
+    exactly(9007199254740993, json.decode "9007199254740993")
+    exactly(math.maxinteger, json.decode "9223372036854775807")
+    exactly(math.mininteger, json.decode "-9223372036854775808")
+  end)
+
+  it("makes floats of everything else that is a number", function()
+    exactly(1.0, json.decode "1.0")
+    exactly(100.0, json.decode "1E2")
+    exactly(0x1p63, json.decode "9223372036854775808")
+    exactly(-0x1p63, json.decode "-9223372036854775809")
+    exactly(0.1, json.decode "0.1")
+    exactly(5e-324, json.decode "4.9e-324")
+    assert.are.equal(-math.huge, 1 / json.decode "-0")
+    refused(nil, select(2, json.decode "1e309"), "too large for a float")
+  end)
+
+  it("gives larger integers as strings when asked to", function()
+    local options = { big = "string" }
+    assert.are.same({ "9223372036854775808", "-9223372036854775809", 1, 1e30 },
+      json.decode("[9223372036854775808,-9223372036854775809,1,1e30]", options))
+    exactly(math.mininteger, json.decode("-9223372036854775808", options))
+    assert.are.equal(("9"):rep(400), json.decode(("9"):rep(400), options))
+    exactly(0x1p63, json.decode("9223372036854775808", { big = "float" }))
+  end)
+
+  it("leaves a null field out, and keeps null elements", function()
+    assert.are.same({ b = 1 }, json.decode '{"a":null,"b":1}')
+    assert.are.same({ json.null, 1, json.null }, json.decode "[null,1,null]")
+    assert.are.same({ a = json.null, b = { c = json.null } }, json.decode('{"a":null,"b":{"c":null}}', { null = "keep" }))
+    assert.are.same({ b = 1 }, json.decode('{"a":null,"b":1}', { null = "drop" }))
+  end)
+
+  it("takes the last of equal names", function()
+    assert.are.same({ a = 3 }, json.decode '{"a":1,"a":2,"a":3}')
+    assert.are.same({}, json.decode '{"a":1,"\\u0061":null}')
+    assert.are.same({ a = 1 }, json.decode '{"a":null,"a":1}')
+    assert.are.same({ [""] = 2 }, json.decode '{"":1,"":2}')
+  end)
+
+  it("marks arrays, and only arrays", function()
+    local value = json.decode '{"a":[],"b":{},"c":[[1]]}'
+    assert.is_true(json.is_array(value.a))
+    assert.is_false(json.is_array(value.b))
+    assert.is_true(json.is_array(value.c) and json.is_array(value.c[1]))
+    assert.are.equal("moonrest.array", getmetatable(value.a).__name)
+    assert.are.equal(getmetatable(value.a), getmetatable(value.c[1]))
+  end)
+
+  it("reads names and strings of every length", function()
+    for length = 0, 200 do
+      local name = ("n"):rep(length)
+      local text = ("s"):rep(length)
+      assert.are.same({ [name] = text, x = text .. "\n" }, json.decode(('{"%s":"%s","x":"%s\\n"}'):format(name, text, text)))
+    end
+  end)
+
+  it("tells names apart that look alike", function()
+    local expected, fields = {}, {}
+    for i = 1, 5000 do
+      expected["field_" .. i .. "_of_many"] = i
+      fields[i] = ('"field_%d_of_many":%d'):format(i, i)
+    end
+    local text = "{" .. table.concat(fields, ",") .. "}"
+    assert.are.same(expected, json.decode(text))
+    assert.are.same(expected, json.decode(text))
+  end)
+
+  it("reads long arrays and wide objects", function()
+    local numbers, expected = {}, {}
+    for i = 1, 20000 do
+      numbers[i] = tostring(i)
+      expected[i] = i
+    end
+    assert.are.same(expected, json.decode("[" .. table.concat(numbers, ",") .. "]"))
+  end)
+
+  local refusals <const> = {
+    -- values
+    "", " ", "nul", "nulll", "True", "NaN", "Infinity", "-Infinity", "undefined", "'a'", "a", "\0", "1\0", "[1]\0",
+    "1 2", "[1][2]", "{}{}", "//1", "/**/1", "#1", "\xEF\xBB\xBF1", "\f1", "\v1", "\xC2\xA01", "1,", ",",
+    -- numbers
+    "01", "-01", "00", "-", "+1", ".5", "-.5", "1.", "1.e1", "1e", "1e+", "1E-", "0x10", "1_000", "--1", "1e1.5",
+    "0b1", "1f", "-a", "1e400", "-1e400", ("9"):rep(400), "1" .. ("0"):rep(3000),
+    -- strings
+    '"', '"a', '"\\', '"\\"', '"\t"', '"\n"', '"\0"', '"\x1F"', '"\\x41"', '"\\a"', '"\\u"', '"\\u123"', '"\\u123g"',
+    '"\\U0041"', '"\\\n"', '"\\ud800"', '"\\udbff"', '"\\udc00"', '"\\ud800\\ud800"', '"\\ud800\\n"', '"\\ud800x"',
+    '"\\ud800\\u0041"', '"\\udc00\\ud800"',
+    -- UTF-8: stray, overlong, surrogates, too large, cut off
+    '"\x80"', '"\xBF"', '"\xC0\x80"', '"\xC1\xBF"', '"\xE0\x80\x80"', '"\xE0\x9F\xBF"', '"\xF0\x80\x80\x80"',
+    '"\xF0\x8F\xBF\xBF"', '"\xED\xA0\x80"', '"\xED\xBF\xBF"', '"\xF4\x90\x80\x80"', '"\xF5\x80\x80\x80"', '"\xFF"',
+    '"\xC3"', '"\xE2\x82"', '"\xF0\x9F\x98"', '"\xC3\\n"', '{"\xC3":1}',
+    -- arrays
+    "[", "]", "[1", "[1,", "[1,]", "[,]", "[,1]", "[1,,2]", "[1 2]", "[1:2]", "[1}", "[]]", "[[]", '["a"', "[1;2]",
+    -- objects
+    "{", "}", "{]", '{"a"', '{"a":', '{"a":}', '{"a":1', '{"a":1,', '{"a":1,}', "{,}", '{"a"}', '{"a",1}', '{"a":1 "b":2}',
+    "{a:1}", "{1:1}", "{null:1}", '{"a":1]', '{"a"::1}', '{"a":1:2}', '{"a":1,,"b":2}', '{"a":1}}', "{'a':1}",
+  }
+
+  it("refuses what is not JSON", function()
+    for _, text in ipairs(refusals) do
+      local value, message = json.decode(text)
+      if message == nil then error(("%q was decoded to %s"):format(text, tostring(value))) end
+      refused(value, message, "cannot decode JSON: ", " at line ", "(byte ")
+    end
+  end)
+
+  local acceptances <const> = {
+    ["[]"] = {}, [" [ ] "] = {}, ["{\t}\r\n"] = {}, ["-0.0"] = -0.0, ["0e0"] = 0.0, ["0E+1"] = 0.0, ["1e-400"] = 0.0,
+    ["-1"] = -1, ["1e05"] = 1e5, ['"\x7F"'] = "\x7F", ['"\\/\\\\\\""'] = '/\\"', ['"\\b\\f\\n\\r\\t"'] = "\b\f\n\r\t",
+    ['"\\u0000"'] = "\0", ['"\\u00E9\\u20ac"'] = "é€", ['"\\ud83d\\ude00"'] = "😀", ['"\\uD834\\uDD1E"'] = "\u{1D11E}",
+    ['"\\uffff"'] = "\u{FFFF}", ['"\u{10FFFF}"'] = "\u{10FFFF}", ['"\u{D7FF}\u{E000}"'] = "\u{D7FF}\u{E000}",
+    ['"\u{2028}"'] = "\u{2028}", ['{"":0}'] = { [""] = 0 }, ['{"a\\u0000b":1}'] = { ["a\0b"] = 1 },
+    ["[[[[[[[[[[]]]]]]]]]]"] = { { { { { { { { { {} } } } } } } } } }, ["[1\n,\n2\n]"] = { 1, 2 },
+  }
+
+  it("accepts the odd corners of JSON", function()
+    for text, expected in pairs(acceptances) do
+      assert.are.same(expected, assert(json.decode(text), text))
+    end
+  end)
+
+  it("says where it went wrong", function()
+    refused(nil, select(2, json.decode '{\n  "name": "x"\n  "port": 1\n}'),
+      "expected ',' or '}' at line 3, column 3 (byte 17): ", '"x"    >>> "port": 1')
+    refused(nil, select(2, json.decode '["é😀", nope]'), "line 1, column 8 (byte 12)", '["é😀",  >>> nope]')
+    refused(nil, select(2, json.decode '{"a": ["b'), "the string is not closed", "byte 8")
+    refused(nil, select(2, json.decode ""), "the text is empty")
+    refused(nil, select(2, json.decode "\xEF\xBB\xBF{}"), "byte order mark")
+  end)
+
+  it("shows little of the text, and nothing that harms a terminal", function()
+    local _, message = json.decode('["' .. ("x"):rep(1000) .. '\27[2J"]')
+    assert.is_true(#message < 250)
+    assert.is_nil(message:find "%c")
+  end)
+
+  it("keeps to its limits, and to one more not", function()
+    local function nested(depth) return ("["):rep(depth) .. ("]"):rep(depth) end
+    assert.is_table(json.decode(nested(1000)))
+    refused(nil, select(2, json.decode(nested(1001))), "max_depth", "byte 1001")
+    assert.is_table(json.decode(nested(3), { max_depth = 3 }))
+    refused(nil, select(2, json.decode(nested(4), { max_depth = 3 })), "max_depth")
+    assert.is_table(json.decode(nested(100000), { max_depth = 100000 }))
+    local objects = ('{"a":'):rep(50000) .. "1" .. ("}"):rep(50000)
+    assert.is_table(json.decode(objects, { max_depth = 50000 }))
+    assert.are.equal("12345", json.decode('"12345"', { max_string = 5 }))
+    refused(nil, select(2, json.decode('"123456"', { max_string = 5 })), "max_string")
+    assert.are.equal("é", json.decode('"\\u00e9"', { max_string = 2 }))
+    assert.are.same({ 1 }, json.decode("[1]", { max_size = 3 }))
+    refused(nil, select(2, json.decode("[1] ", { max_size = 3 })), "max_size")
+  end)
+
+  it("raises for misuse and names the option", function()
+    assert.error_matches(function() json.decode() end, "string expected")
+    assert.error_matches(function() json.decode({}) end, "string expected")
+    assert.error_matches(function() json.decode("1", 5) end, "table expected")
+    assert.error_matches(function() json.decode("1", { nul = "keep" }) end, "option 'nul' does not exist")
+    assert.error_matches(function() json.decode("1", { "keep" }) end, "names of options must be strings")
+    assert.error_matches(function() json.decode("1", { null = true }) end, [[option 'null' must be "keep" or "drop"]])
+    assert.error_matches(function() json.decode("1", { big = "integer" }) end, [[option 'big' must be "string" or "float"]])
+    for _, depth in ipairs { 0, -1, 100001, 1.5, "3" } do
+      assert.error_matches(function() json.decode("1", { max_depth = depth }) end, "option 'max_depth' must be an integer from 1")
+    end
+  end)
+end)
+
+describe("json.encode", function()
+  it("writes every kind of value", function()
+    assert.are.equal('["a",1,-2.5,true,false,null]', json.encode { "a", 1, -2.5, true, false, json.null })
+    assert.are.equal('{"a":{"b":[]}}', json.encode { a = { b = json.array() } })
+    assert.are.equal("null", json.encode(nil))
+    assert.are.equal('"x"', json.encode "x")
+  end)
+
+  it("writes integers exactly and floats as short as they read back", function()
+    assert.are.equal("[9223372036854775807,-9223372036854775808]", json.encode { math.maxinteger, math.mininteger })
+    assert.are.equal("[0.1,0.30000000000000004,1.5e-7,-0]", json.encode { 0.1, 0.1 + 0.2, 1.5e-7, -0.0 })
+  end)
+
+  it("writes whole floats without point and exponent", function()
+    assert.are.equal("[1,1000000000000000,100000000000000000000,-9007199254740992]",
+      json.encode { 1.0, 1e15, 1e20, -0x1p53 })
+    assert.is_nil(json.encode(1e300):find "%D")
+  end)
+
+  it("escapes what must be escaped and nothing else", function()
+    assert.are.equal([["\"\\/\b\f\n\r\t\u0000\u001fé😀]] .. '\x7F"', json.encode '"\\/\b\f\n\r\t\0\x1Fé😀\x7F')
+    assert.are.equal([[{"a\"b":1}]], json.encode { ['a"b'] = 1 })
+  end)
+
+  it("tells arrays from objects", function()
+    assert.are.equal("{}", json.encode {})
+    assert.are.equal("[]", json.encode(json.array {}))
+    assert.are.equal("[]", json.encode(json.decode "[]"))
+    assert.are.equal("[1,2]", json.encode { 1, 2 })
+    assert.are.equal("[[],{}]", json.encode { json.array {}, {} })
+  end)
+
+  it("finds arrays whatever way they were filled", function()
+    local backwards, mixed, hashed = {}, { 1, 2 }, {}
+    for i = 50, 1, -1 do backwards[i] = i end
+    mixed[4], mixed[3] = 4, 3
+    for i = 1, 50 do hashed["x" .. i] = i end
+    for i = 1, 50 do
+      hashed["x" .. i] = nil
+      hashed[51 - i] = 51 - i
+    end
+    assert.are.equal("[1,2,3,4]", json.encode(mixed))
+    assert.are.equal(json.encode(backwards), json.encode(hashed))
+    assert.are.same(backwards, json.decode(json.encode(backwards)))
+  end)
+
+  it("says where a value is that has no JSON", function()
+    local cases <const> = {
+      { { users = { {}, {}, { callback = print } } }, "cannot encode function at value.users[3].callback" },
+      { print, "cannot encode function at value" },
+      { { coroutine.create(print) }, "cannot encode thread at value[1]" },
+      { { file = io.stdout }, "cannot encode userdata at value.file" },
+      { { a = { 0 / 0 } }, "cannot encode NaN at value.a[1]" },
+      { { 1, 2, -math.huge }, "cannot encode an infinite number at value[3]" },
+      { { ["a b"] = { "\xFF" } }, [[cannot encode a string at value["a b"][1]: it is not valid UTF-8]] },
+      { { a = { ["\xFF"] = 1 } }, [[cannot encode a field name at value.a["."]: it is not valid UTF-8]] },
+      { { a = { 1, 2, x = 3 } }, "cannot encode a table that mixes elements and fields at value.a" },
+      { { a = { [1] = 1, [3] = 3 } }, "cannot encode an array with holes at value.a" },
+      { { a = { [5] = 1 } }, "cannot encode an array with holes at value.a" },
+      { { a = { [0] = 1 } }, "cannot encode a table with the key 0 at value.a" },
+      { { a = { [1.5] = 1 } }, "cannot encode a table with the key 1.5 at value.a" },
+      { { [true] = 1 }, "cannot encode a table with the key boolean at value" },
+      { { json.array { a = 1 } }, "cannot encode an array that has fields at value[1]" },
+    }
+    for _, case in ipairs(cases) do
+      for _, sorted in ipairs { false, true } do
+        local text, message = json.encode(case[1], { sorted = sorted })
+        refused(text, message, case[2])
+      end
+    end
+  end)
+
+  it("finds cycles, and says where they close", function()
+    local ring = { name = "x" }
+    ring.next = { { back = ring } }
+    refused(nil, select(2, json.encode { list = { ring } }),
+      "cannot encode a table that contains itself at value.list[1].next[1].back")
+    local shared = { 1 }
+    assert.are.equal("[[1],[1]]", json.encode { shared, shared })
+  end)
+
+  it("keeps to its limits, and to one more not", function()
+    local function nested(depth)
+      local value = json.array()
+      for _ = 2, depth do value = { value } end
+      return value
+    end
+    assert.are.equal(2000, #json.encode(nested(1000)))
+    refused(nil, select(2, json.encode(nested(1001))), "max_depth", "value[1][1][1][1][1][1][1][1]...")
+    assert.are.equal(200000, #json.encode(nested(100000), { max_depth = 100000 }))
+    assert.are.equal("[[]]", json.encode(nested(2), { max_depth = 2 }))
+    refused(nil, select(2, json.encode(nested(3), { max_depth = 2 })), "at value[1][1]")
+    assert.are.equal('["ab"]', json.encode({ "ab" }, { max_size = 6 }))
+    for size = 1, 5 do refused(nil, select(2, json.encode({ "ab" }, { max_size = size })), "too large") end
+    local growing = { "x" }
+    for _ = 1, 60 do growing = { growing, growing } end
+    refused(nil, select(2, json.encode(growing, { max_size = 100000 })), "too large")
+    assert.are.equal("[1]", json.encode { 1 })
+  end)
+
+  it("sorts fields by their bytes when asked to", function()
+    local value = { b = 1, a = { z = 1, y = { 2, { q = 1, p = 2 } } }, [""] = 0, B = 2, ab = 3, ["é"] = 4 }
+    assert.are.equal('{"":0,"B":2,"a":{"y":[2,{"p":2,"q":1}],"z":1},"ab":3,"b":1,"é":4}',
+      json.encode(value, { sorted = true }))
+    local wide, fields = {}, {}
+    for i = 1, 3000 do
+      wide[("f%05d"):format(i)] = i
+      fields[i] = ('"f%05d":%d'):format(i, i)
+    end
+    assert.are.equal("{" .. table.concat(fields, ",") .. "}", json.encode(wide, { sorted = true }))
+  end)
+
+  it("reads tables raw", function()
+    local value = setmetatable({ a = 1 }, {
+      __index = function() error "index" end, __pairs = function() error "pairs" end,
+      __len = function() error "len" end, __tostring = function() error "tostring" end,
+    })
+    assert.are.equal('{"a":1}', json.encode(value))
+    refused(nil, select(2, json.encode { [value] = 1 }), "the key table")
+  end)
+
+  it("does not put a secret into a Lua string", function()
+    local text, message = json.encode { token = core.secret "canary-51" }
+    refused(text, message, "cannot encode a secret at value.token")
+    assert.is_nil(message:find "canary")
+  end)
+
+  it("raises for misuse and names the option", function()
+    assert.error_matches(function() json.encode() end, "value expected")
+    assert.error_matches(function() json.encode({}, { sort = true }) end, "option 'sort' does not exist")
+    assert.error_matches(function() json.encode({}, { sorted = 1 }) end, "option 'sorted' must be a boolean")
+    assert.error_matches(function() json.encode({}, { max_depth = 0 }) end, "option 'max_depth' must be an integer")
+  end)
+end)
+
+describe("json.array", function()
+  it("marks a table and returns it", function()
+    local list = {}
+    assert.are.equal(list, json.array(list))
+    assert.are.equal(list, json.array(list))
+    assert.is_true(json.is_array(list))
+    assert.is_false(json.is_array {})
+    assert.is_false(json.is_array "x")
+    assert.is_false(json.is_array(setmetatable({}, {})))
+  end)
+
+  it("does not take a table from another metatable", function()
+    assert.error_matches(function() json.array(setmetatable({}, {})) end, "metatable of its own")
+    assert.error_matches(function() json.array "x" end, "table expected")
+  end)
+end)
+
+describe("a decoder", function()
+  local sample <const> = ' {"name":"caf\\u00e9 \\ud83d\\ude00","é":[1,-2.5e3,null,true,"",{},[]],"n":12345678901234567890} '
+
+  local function fed_in_pieces(text, size, options)
+    local decoder = json.decoder(options)
+    for i = 1, #text, size do
+      assert(decoder:feed(text:sub(i, i + size - 1)))
+      local done, wants = decoder:step()
+      if done == nil then return nil, wants end
+    end
+    return decoder:finish()
+  end
+
+  it("gives the same whatever the pieces are", function()
+    for size = 1, #sample do assert.are.same(json.decode(sample), fed_in_pieces(sample, size)) end
+    assert.are.same({ a = json.null, b = "99999999999999999999" },
+      fed_in_pieces('{"a":null,"b":99999999999999999999}', 3, { null = "keep", big = "string" }))
+  end)
+
+  it("says what it waits for", function()
+    local decoder = json.decoder()
+    assert(decoder:feed "[1,")
+    assert.are.same({ false, "feed" }, { decoder:step() })
+    assert(decoder:feed "2")
+    assert.are.same({ false, "feed" }, { decoder:step() })
+    assert(decoder:feed "]")
+    assert.is_true(decoder:step())
+    assert(decoder:feed " \n")
+    assert.is_true(decoder:step())
+    assert.are.same({ 1, 2 }, decoder:finish())
+  end)
+
+  it("stops at its budget", function()
+    local elements = {}
+    for i = 1, 20000 do elements[i] = ('{"id":%d,"name":"name %d"}'):format(i, i) end
+    local text = "[" .. table.concat(elements, ",") .. "]"
+    local decoder, steps = json.decoder(), 0
+    assert(decoder:feed(text))
+    repeat
+      local done, wants = decoder:step(10000)
+      assert(done ~= nil, wants)
+      assert(done or wants == "step")
+      steps = steps + 1
+    until done
+    assert.is_true(steps >= #text / 30000 and steps <= #text / 10000 + 1)
+    assert.are.same(json.decode(text), decoder:finish())
+  end)
+
+  it("needs no more than one piece of a long text", function()
+    local decoder = json.decoder()
+    assert(decoder:feed "[")
+    local piece = ('"' .. ("x"):rep(60) .. '",'):rep(100)
+    for _ = 1, 200 do
+      assert(decoder:feed(piece))
+      assert.are.same({ false, "feed" }, { decoder:step() })
+    end
+    assert(decoder:feed "1]")
+    assert.are.equal(20001, #decoder:finish())
+  end)
+
+  it("says where it went wrong, also in what it has forgotten", function()
+    for size = 1, 40 do
+      local value, message = fed_in_pieces('["é",\n  1,\n  2 x]', size)
+      refused(value, message, "expected ',' or ']' at line 3, column 5")
+      refused(value, message, "(byte 17)")
+    end
+    refused(nil, select(2, fed_in_pieces("[1", 1)), "the text ends inside an array at line 1, column 3 (byte 3)")
+    refused(nil, select(2, json.decoder():finish()), "the text is empty")
+  end)
+
+  it("keeps to its limits", function()
+    local decoder = json.decoder { max_size = 4 }
+    assert(decoder:feed "[1,2")
+    refused(nil, select(2, decoder:feed "]"), "max_size")
+    decoder = json.decoder { max_string = 5 }
+    assert(decoder:feed '"123')
+    assert.are.same({ false, "feed" }, { decoder:step() })
+    assert(decoder:feed "456")
+    refused(nil, select(2, decoder:step()), "max_string")
+  end)
+
+  it("is used up in the end", function()
+    local decoder = json.decoder()
+    assert(decoder:feed "1")
+    assert.are.equal(1, decoder:finish())
+    assert.error_matches(function() decoder:finish() end, "used up")
+    decoder = json.decoder()
+    assert(decoder:feed "x")
+    refused(nil, select(2, decoder:step()), "expected a value")
+    assert.error_matches(function() decoder:feed "y" end, "used up")
+    assert.error_matches(function() json.decoder():step(0) end, "above 0")
+    assert.error_matches(function() json.decoder { nope = 1 } end, "option 'nope'")
+    assert.error_matches(function() decoder.feed(io.stdout, "") end, "moonrest.json.decoder expected")
+  end)
+
+  it("can be left in the middle", function()
+    for _ = 1, 100 do
+      local decoder = json.decoder()
+      assert(decoder:feed '[[[[{"a":')
+      assert.is_false(decoder:step())
+    end
+    collectgarbage()
+  end)
+end)
+
+describe("the codec and the collector", function()
+  -- Runs the function in a finalizer each time that the collector comes round.
+  local function in_finalizers(work)
+    local running = true
+    local function arm()
+      setmetatable({}, { __gc = function()
+        work()
+        if running then arm() end
+      end })
+    end
+    arm()
+    return function() running = false end
+  end
+
+  it("can be called from a finalizer in the midst of itself", function()
+    local elements = {}
+    for i = 1, 5000 do elements[i] = ('{"id":%d,"n\\n%d":["%d"]}'):format(i, i, i) end
+    local text = "[" .. table.concat(elements, ",") .. "]"
+    local expected = json.decode(text)
+    local calls = 0
+    local stop = in_finalizers(function()
+      calls = calls + 1
+      assert(json.decode '{"id":[1,2,{"x\\n":"y\\n"}]}'.id[3]["x\n"] == "y\n")
+      assert(json.encode({ b = { 1 }, a = 2 }, { sorted = true }) == '{"a":2,"b":[1]}')
+    end)
+    collectgarbage("setpause", 10)
+    for _ = 1, 3 do
+      assert.are.same(expected, json.decode(text))
+      assert.are.same(expected, json.decode(json.encode(expected, { sorted = true })))
+    end
+    collectgarbage("setpause", 200)
+    stop()
+    assert.is_true(calls > 10)
+  end)
+
+  it("keep nothing of what is gone", function()
+    local text = '{"a":[1,2,{"b":"' .. ("x"):rep(100) .. '"}],"c":"\\n"}'
+    local function work()
+      for _ = 1, 200 do
+        json.encode(json.decode(text), { sorted = true })
+        json.decode "[1,"
+        json.encode { print }
+      end
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    work()
+    local before = work()
+    assert.is_true(work() - before < 1)
+  end)
+end)
