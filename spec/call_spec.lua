@@ -165,13 +165,6 @@ describe("call", function()
     assert.is_nil(core.sent[3].options.idempotency_key)
   end)
 
-  it("fails without a credential, and names the operation and what to do", function()
-    shop = test_api.open { token = false }
-    assert.is_truthy(shop.items:get "1")
-    shop, core = require "spec.support.test_api".open({}, function(at) at.auth.env = { "MOONREST_NO_SUCH_VARIABLE" } end)
-    assert.is_truthy(shop.items:get "1")
-  end)
-
   it("chooses buckets by argument values", function()
     shop.orders:get("o1", { app_id = "app_7" })
     local keys = {}

@@ -173,11 +173,18 @@ void mr_bucket_take(struct mr_bucket_state *state, int64_t weight, int64_t now_u
     mr_window_take(&state->windows[i], units_of(&state->windows[i], weight), now_us);
 }
 
+/* A slot that was granted by a shared bucket may come back to the one that replaced it, which never gave it. */
+static void lower(int64_t *units, int64_t weight) { *units -= weight < *units ? weight : *units; }
+
+static void one_less_running(struct mr_bucket_state *state) {
+  if (state->running > 0) state->running--;
+}
+
 void mr_bucket_give_back(struct mr_bucket_state *state, int64_t weight) {
-  state->pending -= weight;
-  state->unsent -= weight;
-  state->running--;
-  state->granted--;
+  lower(&state->pending, weight);
+  lower(&state->unsent, weight);
+  one_less_running(state);
+  if (state->granted > 0) state->granted--;
   if (state->probing == MR_PROBE_OUT) state->probing = MR_PROBE_DUE;
   for (uint32_t i = 0; i < state->limits.window_count; i++)
     mr_window_give_back(&state->windows[i], units_of(&state->windows[i], weight));
@@ -187,7 +194,7 @@ static void set_base(struct mr_bucket_state *state, int64_t weight, uint64_t *sl
                      int64_t base_us) {
   if (*slot & MR_SLOT_BASE_KNOWN) return;
   *slot |= MR_SLOT_BASE_KNOWN;
-  state->pending -= weight;
+  lower(&state->pending, weight);
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
     struct mr_window *window = &state->windows[i];
     mr_window_push(window, mr_bucket_cells(state, i), units_of(window, weight), base_us);
@@ -195,7 +202,7 @@ static void set_base(struct mr_bucket_state *state, int64_t weight, uint64_t *sl
 }
 
 void mr_bucket_sent(struct mr_bucket_state *state, int64_t weight, uint64_t *slot, int64_t now_us) {
-  state->unsent -= weight;
+  lower(&state->unsent, weight);
   state->sent_units += (uint64_t)weight;
   *slot = state->sent_units & MR_SLOT_ORDER;
   if (!state->limits.strict) set_base(state, weight, slot, now_us);
@@ -253,7 +260,7 @@ static int64_t still_arriving(const struct mr_latency *latency) {
 void mr_bucket_closed(struct mr_bucket_state *state, int64_t weight, uint64_t *slot,
                       int64_t now_us) {
   set_base(state, weight, slot, now_us + still_arriving(&state->latency));
-  state->running--;
+  one_less_running(state);
 }
 
 /* Afterwards one request goes first, and the others one by one: no stampede. */
@@ -272,12 +279,47 @@ void mr_bucket_release_all(struct mr_bucket_state *state, int64_t now_us) {
     mr_window_release(&state->windows[i], mr_bucket_cells(state, i), now_us);
 }
 
-bool mr_bucket_is_idle(struct mr_bucket_state *state, int64_t now_us) {
-  mr_bucket_release_all(state, now_us);
+/* Changes nothing, so that it may be asked of a state that nobody guards against a sudden end. */
+bool mr_bucket_is_idle(const struct mr_bucket_state *state, int64_t now_us) {
   bool idle = state->running == 0 && state->pending == 0 && state->paused_until_us <= now_us;
   for (uint32_t i = 0; idle && i < state->limits.window_count; i++)
-    idle = state->windows[i].held == 0 && state->windows[i].foreign == 0;
+    idle = mr_window_reset_us(&state->windows[i], now_us) <= now_us;
   return idle;
+}
+
+void mr_bucket_abandon(struct mr_bucket_state *state, int64_t pending, int64_t unsent,
+                       int64_t running, int64_t now_us) {
+  uint64_t slot = 0;
+  state->sent_units += (uint64_t)unsent;
+  lower(&state->unsent, unsent);
+  state->running -= running < (int64_t)state->running ? (uint32_t)running : state->running;
+  if (pending > 0) set_base(state, pending, &slot, now_us + still_arriving(&state->latency));
+}
+
+void mr_bucket_renew(struct mr_bucket_state *state, int64_t now_us) {
+  for (uint32_t i = 0; i < state->limits.window_count; i++)
+    mr_window_renew(&state->windows[i], now_us);
+  if (state->paused_until_us > now_us + MR_PAUSE_MAX_US)
+    state->paused_until_us = now_us + MR_PAUSE_MAX_US;
+  state->probing = MR_PROBE_NONE;
+}
+
+bool mr_bucket_is_timely(const struct mr_bucket_state *state, int64_t now_us) {
+  bool timely = state->paused_until_us <= now_us + MR_PAUSE_MAX_US + MR_SECOND;
+  for (uint32_t i = 0; timely && i < state->limits.window_count; i++) {
+    const struct mr_window *window = &state->windows[i];
+    timely = (window->held == 0 || window->newest.base_us <= now_us + window->hold_us) &&
+             window->spaced_us >= 0 &&
+             window->spaced_us <= now_us + MR_PAUSE_MAX_US + 2 * window->hold_us;
+  }
+  return timely;
+}
+
+void mr_bucket_fill(struct mr_bucket_state *state, int64_t now_us) {
+  for (uint32_t i = 0; i < state->limits.window_count; i++) {
+    struct mr_window *window = &state->windows[i];
+    mr_window_push(window, mr_bucket_cells(state, i), window->count, now_us);
+  }
 }
 
 void mr_bucket_shift(struct mr_bucket_state *state, int64_t shift_us) {

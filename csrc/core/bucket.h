@@ -72,8 +72,15 @@ void mr_bucket_closed(struct mr_bucket_state *state, int64_t weight, uint64_t *s
 
 void mr_bucket_pause(struct mr_bucket_state *state, int64_t until_us, int64_t now_us);
 void mr_bucket_release_all(struct mr_bucket_state *state, int64_t now_us);
-bool mr_bucket_is_idle(struct mr_bucket_state *state, int64_t now_us); /* nothing to remember */
-void mr_bucket_shift(struct mr_bucket_state *state, int64_t shift_us);
+bool mr_bucket_is_idle(const struct mr_bucket_state *state, int64_t now_us); /* nothing to remember */
+
+/* Who held these is gone, and nobody knows how far it came: as if all had been sent and closed just now. */
+void mr_bucket_abandon(struct mr_bucket_state *state, int64_t pending, int64_t unsent,
+                       int64_t running, int64_t now_us);
+void mr_bucket_shift(struct mr_bucket_state *state, int64_t shift_us); /* all times, by that much */
+void mr_bucket_renew(struct mr_bucket_state *state, int64_t now_us);   /* all that is held, from now on */
+bool mr_bucket_is_timely(const struct mr_bucket_state *state, int64_t now_us); /* no time is beyond reason */
+void mr_bucket_fill(struct mr_bucket_state *state, int64_t now_us);    /* a new one, as if used up just now */
 void mr_bucket_describe(struct mr_bucket_state *state, int64_t now_us, struct mr_bucket_view *view);
 
 #endif

@@ -11,8 +11,8 @@
 
 struct mr_gunzip {
   z_stream stream;
-  bool inside; /* of a member */
-  bool full;   /* zlib may hold more output */
+  bool inside;    /* of a member */
+  bool full;      /* zlib may hold more output */
   size_t waiting; /* bytes in 'window' */
   size_t taken;   /* of the input that comes again */
   const char *reason;
@@ -46,7 +46,8 @@ void mr_gunzip_close(struct mr_gunzip *gunzip) {
   mr_free(gunzip);
 }
 
-static enum mr_gunzip_status hand_over(struct mr_gunzip *gunzip, mr_gunzip_output output, void *context) {
+static enum mr_gunzip_status hand_over(struct mr_gunzip *gunzip, mr_gunzip_output output,
+                                       void *context) {
   if (gunzip->waiting == 0) return MR_GUNZIP_ON;
   enum mr_flow flow = output(context, (const char *)gunzip->window, gunzip->waiting);
   if (flow == MR_FLOW_PAUSE) return MR_GUNZIP_PAUSED;

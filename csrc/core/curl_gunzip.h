@@ -28,7 +28,8 @@ void mr_gunzip_close(struct mr_gunzip *gunzip); /* NULL is fine */
 
 enum mr_gunzip_status mr_gunzip_feed(struct mr_gunzip *gunzip, const char *bytes, size_t size,
                                      mr_gunzip_output output, void *context);
-bool mr_gunzip_is_complete(const struct mr_gunzip *gunzip); /* at the end of a member, or nothing came */
+bool mr_gunzip_is_complete(
+    const struct mr_gunzip *gunzip); /* at the end of a member, or nothing came */
 const char *mr_gunzip_reason(const struct mr_gunzip *gunzip); /* why it failed */
 
 #endif

@@ -25,7 +25,8 @@ enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error
   if (loop->epoll >= 0 && loop->wake >= 0 && add(loop->epoll, loop->wake)) return MR_NONE;
   int reason = errno;
   mr_curl_loop_close(loop);
-  return mr_fail(error, MR_LIMIT, "cannot open a descriptor for the network loop: %s; too many open files?",
+  return mr_fail(error, MR_LIMIT,
+                 "cannot open a descriptor for the network loop: %s; too many open files?",
                  strerror(reason));
 }
 

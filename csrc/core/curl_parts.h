@@ -1,7 +1,7 @@
 /*
 ** What the files of the libcurl transport know of each other: transport_curl.c is the instance and its
-** step, curl_loop.c the descriptors that it waits for, curl_pool.c the easy handles and where they
-** connect to, curl_setup.c what is set on them for one exchange, curl_events.c what libcurl calls back,
+** step, curl_loop.c the descriptors that it waits for, curl_pool.c the easy handles, curl_origin.c
+** where they connect to, curl_setup.c what is set on them for one exchange, curl_events.c what libcurl calls back,
 ** curl_gunzip.c undoes compression, curl_result.c tells how an exchange ended. Nobody else includes this,
 ** and in ring 1 nothing else includes curl.h.
 */
@@ -29,7 +29,7 @@ struct mr_curl_socket {
 };
 
 struct mr_curl_loop {
-  int epoll, wake, timer; /* descriptors, -1 without */
+  int epoll, wake, timer;         /* descriptors, -1 without */
   struct mr_curl_socket *sockets; /* by descriptor */
   size_t socket_count;
   int64_t armed_us; /* what the timer descriptor is set to */
@@ -62,7 +62,8 @@ void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *rout
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
                       struct mr_curl_event events[MR_CURL_BATCH], bool *woken);
 void mr_curl_loop_wake(struct mr_curl_loop *loop);
-bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us, int64_t at_us); /* false: no timer */
+bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us,
+                      int64_t at_us); /* false: no timer */
 
 /* Bytes of one read. libcurl allocates them for each exchange in flight. */
 #define MR_CURL_READ_SIZE 16384L
@@ -76,9 +77,9 @@ struct mr_curl_origin {
   uint32_t references; /* the pool's list and each handle that has it set */
   bool https;
   bool multiplexed; /* HTTP/2 is asked for: a connection may carry several exchanges */
-  bool direct;    /* never through a proxy */
-  bool forwarded; /* plain http through a proxy, which wants the whole URL in the request line */
-  bool exposed;   /* plain http through a proxy, which would read a credential */
+  bool direct;      /* never through a proxy */
+  bool forwarded;   /* plain http through a proxy, which wants the whole URL in the request line */
+  bool exposed;     /* plain http through a proxy, which would read a credential */
   CURLU *url;
   char *label; /* "host:port", for messages */
   char *text;  /* "https://host:port" as it stood in the URL */
@@ -108,19 +109,19 @@ struct mr_curl_progress {
   enum mr_curl_part part;
   enum mr_curl_coding coding; /* of the body, as its headers say */
   const char *bad_coding;     /* why it could not be undone */
-  int sends; /* on the wire, and then once more if libcurl wanted to */
+  int sends;                  /* on the wire, and then once more if libcurl wanted to */
   int status, http_major;
-  bool connected;   /* a connection was opened for it */
-  bool stopped;     /* by an event */
+  bool connected;    /* a connection was opened for it */
+  bool stopped;      /* by an event */
   bool pause_wanted; /* in the headers: before the first byte of the body */
   bool paused, resume_asked;
-  bool short_read;  /* the body ended before its announced size */
+  bool short_read; /* the body ended before its announced size */
   bool failed_read;
-  bool idle;        /* ended because no byte moved */
-  bool late;        /* ended by its deadline */
-  int64_t read;     /* bytes of the body that on_read brought */
+  bool idle;                      /* ended because no byte moved */
+  bool late;                      /* ended by its deadline */
+  int64_t read;                   /* bytes of the body that on_read brought */
   int64_t sent_us, first_byte_us; /* of the clock, 0 before */
-  int64_t uploaded; /* as libcurl counted it when the idle timer ran last */
+  int64_t uploaded;               /* as libcurl counted it when the idle timer ran last */
 };
 
 /* An easy handle and what is set on it: a setting is changed only when an exchange needs another. */
@@ -135,8 +136,8 @@ struct mr_curl_handle {
   struct mr_buffer headers; /* secret: lines as they came */
   struct curl_slist *lines; /* point into 'headers' */
   size_t line_capacity, line_count;
-  size_t body_lines;        /* so many at the front are only for requests with a body */
-  struct curl_slist *list;  /* as set */
+  size_t body_lines;       /* so many at the front are only for requests with a body */
+  struct curl_slist *list; /* as set */
   struct curl_slist *connect_to;
   enum mr_curl_form form;
   char method[32];
@@ -166,21 +167,23 @@ struct mr_transport {
   int64_t now_us; /* read once a round */
   int ended;      /* in this step */
   bool told;      /* an event was called that may give the engine something to do */
-  bool foreign; /* somebody waits for the descriptor: keep its timer set */
+  bool foreign;   /* somebody waits for the descriptor: keep its timer set */
 };
 
-/* ---- pool ---- */
+/* ---- pools and origins ---- */
 
 /* The handle is ready to be configured, and counted as in flight. */
 enum mr_kind mr_curl_pool_take(struct mr_transport *transport, const struct mr_route *route,
                                struct mr_curl_handle **out, struct mr_error *error);
 void mr_curl_pool_give(struct mr_curl_handle *handle); /* after its exchange; may free it */
 void mr_curl_pool_close(struct mr_curl_pool *pool);
-struct mr_curl_pool *mr_curl_pool_find(struct mr_transport *transport, const struct mr_route *route);
+struct mr_curl_pool *mr_curl_pool_find(struct mr_transport *transport,
+                                       const struct mr_route *route);
 
 /* The one that belongs to x->url, made when it is new. The handle has a reference. */
 enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error);
 void mr_curl_origin_drop(struct mr_curl_origin *origin);
+void mr_curl_origins_drop(struct mr_curl_pool *pool); /* the pool's own references */
 
 /* ---- setup ---- */
 
@@ -195,6 +198,7 @@ int mr_curl_on_timer(CURLM *multi, long timeout_ms, void *context);
 
 /* ---- result ---- */
 
-void mr_curl_result(struct mr_curl_handle *handle, CURLcode code, struct mr_exchange_result *result);
+void mr_curl_result(struct mr_curl_handle *handle, CURLcode code,
+                    struct mr_exchange_result *result);
 
 #endif

@@ -35,7 +35,8 @@ static void describe_late(const struct ending *end) {
   struct mr_buffer what;
   mr_buffer_init(&what, MR_MESSAGE_SIZE);
   mr_buffer_format(&what, missing[end->result->phase], end->host);
-  mr_fail(&end->result->error, MR_TIMEOUT, "%s after %.2f s, when the time was up; a larger timeout waits longer",
+  mr_fail(&end->result->error, MR_TIMEOUT,
+          "%s after %.2f s, when the time was up; a larger timeout waits longer",
           mr_buffer_string(&what), seconds_since(end->handle));
   mr_buffer_free(&what);
 }
@@ -101,7 +102,14 @@ static void describe_resolve(const struct ending *end) {
 }
 
 /* X509_V_ERR_ numbers of libcrypto's x509_vfy.h, which are part of its documented interface. */
-enum { NOT_YET_VALID = 9, EXPIRED = 10, SELF_SIGNED = 18, SELF_SIGNED_CHAIN = 19, NO_ISSUER = 20, NO_FIRST = 21 };
+enum {
+  NOT_YET_VALID = 9,
+  EXPIRED = 10,
+  SELF_SIGNED = 18,
+  SELF_SIGNED_CHAIN = 19,
+  NO_ISSUER = 20,
+  NO_FIRST = 21
+};
 
 static const char *certificate_advice(long check) {
   switch (check) {
@@ -135,7 +143,8 @@ static void describe_tls(const struct ending *end) {
             route->ca_file ? route->ca_file : "of this system");
     break;
   case CURLE_SSL_CERTPROBLEM:
-    mr_fail(error, MR_IO, "cannot use the client certificate '%.80s': %s; see client_cert and client_key",
+    mr_fail(error, MR_IO,
+            "cannot use the client certificate '%.80s': %s; see client_cert and client_key",
             certificate, end->detail);
     break;
   case CURLE_SSL_CLIENTCERT:
@@ -147,8 +156,8 @@ static void describe_tls(const struct ending *end) {
     describe_certificate(end);
     break;
   default:
-    mr_fail(error, MR_NETWORK, "no TLS connection to %s: %s; does it speak TLS on this port?", end->host,
-            end->detail);
+    mr_fail(error, MR_NETWORK, "no TLS connection to %s: %s; does it speak TLS on this port?",
+            end->host, end->detail);
   }
 }
 
@@ -157,7 +166,8 @@ static void describe_tls(const struct ending *end) {
 static void describe_cut(const struct ending *end) {
   const struct mr_curl_progress *progress = &end->handle->progress;
   if (progress->part != MR_PART_BODY) {
-    mr_fail(&end->result->error, MR_TRUNCATED, "the answer of %s was cut off in its headers", end->host);
+    mr_fail(&end->result->error, MR_TRUNCATED, "the answer of %s was cut off in its headers",
+            end->host);
     return;
   }
   curl_off_t length = -1;
@@ -165,8 +175,9 @@ static void describe_cut(const struct ending *end) {
   struct mr_buffer of;
   mr_buffer_init(&of, 64);
   if (length >= 0) mr_buffer_format(&of, " of %lld", (long long)length);
-  mr_fail(&end->result->error, MR_TRUNCATED, "the answer of %s was cut off after %llu%s bytes of its body",
-          end->host, (unsigned long long)end->result->bytes_received, mr_buffer_string(&of));
+  mr_fail(&end->result->error, MR_TRUNCATED,
+          "the answer of %s was cut off after %llu%s bytes of its body", end->host,
+          (unsigned long long)end->result->bytes_received, mr_buffer_string(&of));
   mr_buffer_free(&of);
 }
 
@@ -176,8 +187,9 @@ static void describe_lost(const struct ending *end) {
     return;
   }
   const char *what = end->result->stale ? "the kept connection to %s was closed meanwhile"
-                     : end->code == CURLE_GOT_NOTHING ? "%s closed the connection without an answer"
-                                                      : "the connection to %s broke before an answer: %s";
+                     : end->code == CURLE_GOT_NOTHING
+                         ? "%s closed the connection without an answer"
+                         : "the connection to %s broke before an answer: %s";
   mr_fail(&end->result->error, MR_NETWORK, what, end->host, end->detail);
 }
 
@@ -195,31 +207,34 @@ static void describe_unfinished(const struct ending *end) {
 static void describe_upload(const struct ending *end) {
   const struct mr_exchange *x = end->handle->x;
   if (end->handle->progress.short_read)
-    mr_fail(&end->result->error, MR_IO, "the request body for %s ended after %lld of %lld bytes", end->host,
-            (long long)end->handle->progress.read, (long long)x->body_size);
+    mr_fail(&end->result->error, MR_IO, "the request body for %s ended after %lld of %lld bytes",
+            end->host, (long long)end->handle->progress.read, (long long)x->body_size);
   else
     mr_fail(&end->result->error, MR_IO, "the request body for %s could not be read", end->host);
 }
 
 static void describe_large(const struct ending *end) {
-  mr_fail(&end->result->error, MR_TOO_LARGE, "%s sent larger response headers than libcurl takes", end->host);
+  mr_fail(&end->result->error, MR_TOO_LARGE, "%s sent larger response headers than libcurl takes",
+          end->host);
 }
 
 static void describe_other(const struct ending *end) {
   switch ((int)end->code) {
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_UNSUPPORTED_PROTOCOL:
-    mr_fail(&end->result->error, MR_NETWORK, "%s does not answer in HTTP: %s; is it the right port?",
-            end->host, end->detail);
+    mr_fail(&end->result->error, MR_NETWORK,
+            "%s does not answer in HTTP: %s; is it the right port?", end->host, end->detail);
     break;
   case CURLE_OUT_OF_MEMORY:
     mr_fail(&end->result->error, MR_LIMIT, "out of memory while talking to %s", end->host);
     break;
   case CURLE_PROXY:
-    mr_fail(&end->result->error, MR_NETWORK, "the proxy on the way to %s refused: %s", end->host, end->detail);
+    mr_fail(&end->result->error, MR_NETWORK, "the proxy on the way to %s refused: %s", end->host,
+            end->detail);
     break;
   default:
-    mr_fail(&end->result->error, MR_NETWORK, "the exchange with %s failed: %s", end->host, end->detail);
+    mr_fail(&end->result->error, MR_NETWORK, "the exchange with %s failed: %s", end->host,
+            end->detail);
   }
 }
 
@@ -330,7 +345,8 @@ static bool lost_connection(CURLcode code) {
 /* Sent, and lost before a byte came back: either libcurl wanted to send it again or it could not. */
 static bool is_stale(const struct mr_curl_handle *handle, CURLcode code) {
   const struct mr_curl_progress *progress = &handle->progress;
-  if (progress->phase != MR_PHASE_SEND || progress->late || progress->idle || progress->stopped) return false;
+  if (progress->phase != MR_PHASE_SEND || progress->late || progress->idle || progress->stopped)
+    return false;
   return progress->sends > 1 || (!progress->connected && lost_connection(code));
 }
 
@@ -340,7 +356,8 @@ static bool is_whole(const struct mr_curl_handle *handle, CURLcode code) {
          (!handle->gunzip || mr_gunzip_is_complete(handle->gunzip));
 }
 
-void mr_curl_result(struct mr_curl_handle *handle, CURLcode code, struct mr_exchange_result *result) {
+void mr_curl_result(struct mr_curl_handle *handle, CURLcode code,
+                    struct mr_exchange_result *result) {
   const struct mr_curl_progress *progress = &handle->progress;
   *result = (struct mr_exchange_result){
       .status = progress->status,

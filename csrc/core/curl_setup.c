@@ -112,7 +112,8 @@ static enum mr_kind copy_headers(struct mr_curl_handle *handle) {
   handle->line_count = 0;
   if (headers->size > 0) mr_wipe(headers->data, headers->size);
   mr_buffer_clear(headers);
-  if (x->headers_size > 0 && mr_buffer_append(headers, x->headers, x->headers_size)) return MR_LIMIT;
+  if (x->headers_size > 0 && mr_buffer_append(headers, x->headers, x->headers_size))
+    return MR_LIMIT;
   if (mr_buffer_byte(headers, '\0')) return MR_LIMIT;
   return build_lines(handle);
 }
@@ -193,15 +194,17 @@ static void set_connect_timeout(struct mr_curl_handle *handle) {
 static void set_read_size(struct mr_curl_handle *handle) {
   if (handle->x->bulk == handle->bulk) return;
   handle->bulk = handle->x->bulk;
-  curl_easy_setopt(handle->easy, CURLOPT_BUFFERSIZE, handle->bulk ? BULK_READ_SIZE : MR_CURL_READ_SIZE);
+  curl_easy_setopt(handle->easy, CURLOPT_BUFFERSIZE,
+                   handle->bulk ? BULK_READ_SIZE : MR_CURL_READ_SIZE);
 }
 
 static enum mr_kind refuse_exposed(const struct mr_curl_handle *handle, struct mr_error *error) {
   if (!handle->x->has_credential || !handle->origin->exposed) return MR_NONE;
-  return mr_fail(error, MR_AUTH,
-                 "a credential for %.100s would pass a proxy in clear; use https, or exempt the host "
-                 "with no_proxy",
-                 handle->origin->label);
+  return mr_fail(
+      error, MR_AUTH,
+      "a credential for %.100s would pass a proxy in clear; use https, or exempt the host "
+      "with no_proxy",
+      handle->origin->label);
 }
 
 enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error) {

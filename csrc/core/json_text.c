@@ -49,6 +49,17 @@ int mr_utf8_length(const char *text, const char *end) {
   return available < length ? -1 : length;
 }
 
+/* The same, by the short way for the two and three bytes that most text beyond ASCII is made of. */
+static inline int length_of(const char *text, const char *end) {
+  const unsigned char *bytes = (const unsigned char *)text;
+  if (end - text >= 3 && (bytes[1] & 0xc0) == 0x80) {
+    if (is_between(bytes[0], 0xc2, 0xdf)) return 2;
+    bool is_whole_row = bytes[0] > 0xe0 && bytes[0] < 0xf0 && bytes[0] != 0xed;
+    if (is_whole_row && (bytes[2] & 0xc0) == 0x80) return 3;
+  }
+  return mr_utf8_length(text, end);
+}
+
 static size_t write_utf8(char *out, uint32_t code) {
   if (code < 0x80) {
     out[0] = (char)code;
@@ -72,6 +83,28 @@ static int hex_digit(char byte) {
   if (byte >= '0' && byte <= '9') return byte - '0';
   char lower = (char)(byte | 0x20);
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* What the letter after a backslash means; 0 if it means nothing by itself. */
+static char plain_letter(char letter) {
+  switch (letter) {
+  case '"':
+  case '\\':
+  case '/':
+    return letter;
+  case 'b':
+    return '\b';
+  case 'f':
+    return '\f';
+  case 'n':
+    return '\n';
+  case 'r':
+    return '\r';
+  case 't':
+    return '\t';
+  default:
+    return 0;
+  }
 }
 
 /* The value of four hex digits at 'text', -1 if one of them is none, -2 if they are cut off at
@@ -134,15 +167,14 @@ static enum mr_json_string_state scan_escape(struct mr_json_string *string, cons
   if (end - string->at < 2) return MR_JSON_STRING_STARVED;
   char letter = string->at[1];
   if (letter == 'u') return scan_unicode(string, end);
-  if (letter == '\0' || !strchr("\"\\/bfnrt", letter))
-    return bad(string, "unknown escape after the backslash");
+  if (!plain_letter(letter)) return bad(string, "unknown escape after the backslash");
   string->at += 2;
   string->saved += 1;
   return MR_JSON_STRING_CLOSED;
 }
 
 static enum mr_json_string_state scan_sequence(struct mr_json_string *string, const char *end) {
-  int length = mr_utf8_length(string->at, end);
+  int length = length_of(string->at, end);
   if (length < 0) return MR_JSON_STRING_STARVED;
   if (length == 0) return bad(string, "invalid UTF-8");
   string->at += length;
@@ -168,23 +200,6 @@ enum mr_json_string_state mr_json_scan_string(struct mr_json_string *string, con
 /* }====== */
 
 /* {====== Unescaping ====== */
-
-static char plain_letter(char letter) {
-  switch (letter) {
-  case 'b':
-    return '\b';
-  case 'f':
-    return '\f';
-  case 'n':
-    return '\n';
-  case 'r':
-    return '\r';
-  case 't':
-    return '\t';
-  default:
-    return letter;
-  }
-}
 
 /* '*text' stands behind the backslash, and is moved behind the escape. */
 static size_t unescape_one(char *out, const char **text) {
@@ -273,46 +288,66 @@ static const char *copy_plain(char *out, const char *text, const char *end) {
   return text;
 }
 
-static enum mr_kind write_escape(struct mr_buffer *out, char byte) {
+/* The escape of a special ASCII byte, and its length. */
+static size_t escape_of(unsigned char byte, char escape[6]) {
   static const char letters[] = "btn?fr"; /* from 8 to 13; 11 has none */
-  char escape[6] = {'\\', byte, '0', '0', 0, 0};
-  if (byte == '"' || byte == '\\') return mr_buffer_append(out, escape, 2);
+  escape[0] = '\\';
+  escape[1] = (char)byte;
+  if (byte == '"' || byte == '\\') return 2;
   if (byte >= '\b' && byte <= '\r' && byte != '\v') {
     escape[1] = letters[byte - '\b'];
-    return mr_buffer_append(out, escape, 2);
+    return 2;
   }
-  escape[1] = 'u';
+  memcpy(escape + 1, "u00", 3);
   escape[4] = lower_hex[byte >> 4];
   escape[5] = lower_hex[byte & 15];
-  return mr_buffer_append(out, escape, sizeof escape);
+  return 6;
 }
 
-static enum mr_kind write_special(struct mr_buffer *out, const char **text, const char *end) {
-  if ((unsigned char)**text < 0x80) return write_escape(out, *(*text)++);
-  const char *start = *text;
+/* The rest of the text and the final quote always have room: each byte makes at least one. */
+static enum mr_kind write_escape(struct mr_buffer *out, unsigned char byte, size_t rest) {
+  char escape[6];
+  size_t size = escape_of(byte, escape), needed = size + rest + 1;
+  if (out->capacity - out->size <= needed) {
+    enum mr_kind kind = mr_buffer_reserve(out, needed);
+    if (kind != MR_NONE) return kind;
+  }
+  memcpy(out->data + out->size, escape, size);
+  out->size += size;
+  return MR_NONE;
+}
+
+/* Copies what is beyond ASCII and returns where that ends, NULL if it is invalid. */
+static const char *write_sequences(struct mr_buffer *out, const char *text, const char *end) {
   do {
-    int length = mr_utf8_length(*text, end);
-    if (length <= 0) return MR_DECODE;
-    *text += length;
-  } while (*text < end && (unsigned char)**text >= 0x80);
-  return mr_buffer_append(out, start, (size_t)(*text - start));
+    int length = length_of(text, end);
+    if (length <= 0) return NULL;
+    for (; length > 0; length--)
+      out->data[out->size++] = *text++;
+  } while (text < end && (unsigned char)*text >= 0x80);
+  return text;
 }
 
-/* 'out' has room for the rest of the text, each of whose bytes makes at least one. */
 static const char *write_plain(struct mr_buffer *out, const char *text, const char *end) {
   const char *stop = copy_plain(out->data + out->size, text, end);
   out->size += (size_t)(stop - text);
   return stop;
 }
 
+/* 'text' stands on a special byte. */
 static enum mr_kind write_rest(struct mr_buffer *out, const char *text, const char *end) {
   while (text < end) {
-    enum mr_kind kind = write_special(out, &text, end);
-    if (kind == MR_NONE) kind = mr_buffer_reserve(out, (size_t)(end - text));
-    if (kind != MR_NONE) return kind;
+    if ((unsigned char)*text >= 0x80) {
+      text = write_sequences(out, text, end);
+      if (!text) return MR_DECODE;
+    } else {
+      enum mr_kind kind = write_escape(out, (unsigned char)*text, (size_t)(end - text - 1));
+      if (kind != MR_NONE) return kind;
+      text++;
+    }
     text = write_plain(out, text, end);
   }
-  return mr_buffer_byte(out, '"');
+  return MR_NONE;
 }
 
 enum mr_kind mr_json_write_string(struct mr_buffer *out, const char *text, size_t size) {
@@ -324,7 +359,10 @@ enum mr_kind mr_json_write_string(struct mr_buffer *out, const char *text, size_
   }
   out->data[out->size++] = '"';
   text = write_plain(out, text, end);
-  if (text < end) return write_rest(out, text, end);
+  if (text < end) {
+    enum mr_kind kind = write_rest(out, text, end);
+    if (kind != MR_NONE) return kind;
+  }
   out->data[out->size++] = '"';
   out->data[out->size] = '\0';
   return MR_NONE;

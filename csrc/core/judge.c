@@ -12,6 +12,7 @@ void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum 
   mr_request_note(request, request->finished_us, NULL, 0);
   if (state == MR_STATE_DONE && request->to_sink && mr_sink_finish(&request->sink, &request->error))
     state = MR_STATE_FAILED;
+  if (request->to_file) mr_sink_discard(&request->sink); /* nothing half-written stays */
   mr_wipe(request->head.data, request->head.size); /* the secrets of this hop have done their duty */
   request->state = state;
   request->stream_ended = true;

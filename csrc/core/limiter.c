@@ -21,8 +21,19 @@ struct mr_limiter *mr_limiter_open(const struct mr_clock *clock, struct mr_error
   return limiter;
 }
 
+struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const char *path,
+                                          struct mr_error *error) {
+  if (error) *error = (struct mr_error){.kind = MR_NONE};
+  struct mr_limiter *limiter = mr_limiter_open(clock, error);
+  if (!limiter) return NULL;
+  limiter->shared = mr_shared_open(clock, path, error);
+  const struct mr_bucket_limits one_at_a_time = {.concurrent = 1};
+  mr_bucket_state_init(&limiter->stand_in, &one_at_a_time);
+  return limiter;
+}
+
 static void free_bucket(struct mr_bucket *bucket) {
-  mr_free(bucket->state);
+  mr_free(bucket->own);
   mr_free(bucket);
 }
 
@@ -34,6 +45,7 @@ static void free_visited(void *context, struct mr_hash_link *link) {
 static void free_limiter(struct mr_limiter *limiter) {
   mr_hash_table_each(&limiter->buckets, free_visited, NULL);
   mr_hash_table_free(&limiter->buckets);
+  mr_shared_close(limiter->shared);
   pthread_mutex_destroy(&limiter->lock);
   mr_free(limiter);
 }
@@ -52,6 +64,75 @@ void mr_limiter_retain(struct mr_limiter *limiter) {
   pthread_mutex_unlock(&limiter->lock);
 }
 
+/*
+** {======================================================
+** The two locks
+** =======================================================
+*/
+
+static struct mr_bucket_state *make_state(const struct mr_bucket_limits *limits) {
+  struct mr_bucket_state *state = mr_alloc_zero(1, mr_bucket_state_size(limits));
+  if (state) mr_bucket_state_init(state, limits);
+  return state;
+}
+
+/* The file is lost, and with it what others have used: the bucket begins anew as if it were used up. */
+static struct mr_bucket_state *own_state(struct mr_bucket *bucket) {
+  struct mr_limiter *limiter = bucket->limiter;
+  if (bucket->own) return bucket->own;
+  bucket->own = make_state(&bucket->limits);
+  if (!bucket->own) return &limiter->stand_in;
+  mr_bucket_fill(bucket->own, mr_clock_now(&limiter->clock));
+  return bucket->own;
+}
+
+static bool is_shared(const struct mr_limiter *limiter) {
+  return limiter->shared && !mr_shared_is_broken(limiter->shared);
+}
+
+/* true: the file is locked as well, and unlock() will release both. */
+static bool lock(struct mr_limiter *limiter) {
+  pthread_mutex_lock(&limiter->lock);
+  return is_shared(limiter) && mr_shared_lock(limiter->shared, &limiter->trouble);
+}
+
+static void unlock(struct mr_limiter *limiter) {
+  if (is_shared(limiter)) mr_shared_unlock(limiter->shared);
+  pthread_mutex_unlock(&limiter->lock);
+}
+
+void mr_limiter_begin(struct mr_limiter *limiter, struct mr_bucket *const *buckets,
+                      uint32_t bucket_count) {
+  bool shared = lock(limiter);
+  for (uint32_t i = 0; i < bucket_count; i++) {
+    struct mr_bucket *bucket = buckets[i];
+    bucket->state = shared && bucket->entry ? mr_shared_change(limiter->shared, bucket->entry)
+                                            : own_state(bucket);
+  }
+}
+
+void mr_limiter_end(struct mr_limiter *limiter) {
+  if (is_shared(limiter)) mr_shared_commit(limiter->shared);
+  unlock(limiter);
+}
+
+bool mr_limiter_trouble(struct mr_limiter *limiter, struct mr_error *error) {
+  pthread_mutex_lock(&limiter->lock);
+  bool any = limiter->trouble.kind != MR_NONE;
+  if (any) *error = limiter->trouble;
+  limiter->trouble.kind = MR_NONE;
+  pthread_mutex_unlock(&limiter->lock);
+  return any;
+}
+
+/* }====================================================== */
+
+/*
+** {======================================================
+** Buckets by their keys
+** =======================================================
+*/
+
 static struct mr_bucket *find(const struct mr_limiter *limiter, const char *key, uint64_t hash) {
   struct mr_hash_link *link = mr_hash_table_find(&limiter->buckets, hash);
   while (link && strcmp(((struct mr_bucket *)link)->key, key) != 0)
@@ -67,12 +148,14 @@ struct purge {
 static void purge_visited(void *context, struct mr_hash_link *link) {
   struct purge *purge = context;
   struct mr_bucket *bucket = (struct mr_bucket *)link;
-  if (bucket->references > 0 || !mr_bucket_is_idle(bucket->state, purge->now_us)) return;
+  if (bucket->references > 0) return;
+  if (bucket->own && !mr_bucket_is_idle(bucket->own, purge->now_us)) return;
+  if (bucket->entry && is_shared(purge->limiter)) mr_shared_drop(purge->limiter->shared, bucket->entry);
   mr_hash_table_remove(&purge->limiter->buckets, link);
   free_bucket(bucket);
 }
 
-/* Buckets that nobody uses are kept as long as they remember something. */
+/* Buckets that nobody uses are kept as long as they remember something; the file remembers its own. */
 static void purge(struct mr_limiter *limiter) {
   if (limiter->buckets.size < limiter->purge_at) return;
   struct purge context = {.limiter = limiter, .now_us = mr_clock_now(&limiter->clock)};
@@ -80,10 +163,18 @@ static void purge(struct mr_limiter *limiter) {
   limiter->purge_at = limiter->buckets.size * 2 + FIRST_PURGE;
 }
 
-static struct mr_bucket_state *make_state(const struct mr_bucket_limits *limits) {
-  struct mr_bucket_state *state = mr_alloc_zero(1, mr_bucket_state_size(limits));
-  if (state) mr_bucket_state_init(state, limits);
-  return state;
+/* A bucket that has no room in the file lives in this process alone. */
+static bool settle_new(struct mr_bucket *bucket) {
+  struct mr_limiter *limiter = bucket->limiter;
+  if (is_shared(limiter)) {
+    bucket->entry = mr_shared_bucket(limiter->shared, bucket->key, &bucket->limits);
+    if (bucket->entry) return true;
+    mr_fail(&limiter->trouble, MR_IO,
+            "no room for %s in the shared limits file; its limits are kept by this process alone",
+            bucket->key);
+  }
+  bucket->own = make_state(&bucket->limits);
+  return bucket->own != NULL;
 }
 
 static struct mr_bucket *make(struct mr_limiter *limiter, const char *key, uint64_t hash,
@@ -93,20 +184,32 @@ static struct mr_bucket *make(struct mr_limiter *limiter, const char *key, uint6
   if (!bucket) return NULL;
   memcpy(bucket->key, key, size);
   bucket->limiter = limiter;
+  bucket->limits = *limits;
   atomic_init(&bucket->queued, 0);
-  bucket->state = make_state(limits);
-  if (bucket->state && mr_hash_table_add(&limiter->buckets, &bucket->link, hash)) return bucket;
+  if (!mr_hash_table_add(&limiter->buckets, &bucket->link, hash)) {
+    mr_free(bucket);
+    return NULL;
+  }
+  if (settle_new(bucket)) return bucket;
+  mr_hash_table_remove(&limiter->buckets, &bucket->link);
   free_bucket(bucket);
   return NULL;
 }
 
 static bool relimit(struct mr_bucket *bucket, const struct mr_bucket_limits *limits) {
-  if (mr_bucket_same_limits(&bucket->state->limits, limits)) return true;
+  struct mr_limiter *limiter = bucket->limiter;
+  if (bucket->entry && is_shared(limiter)) {
+    if (!mr_shared_set_limits(limiter->shared, bucket->entry, limits)) return false;
+    bucket->limits = *limits;
+    return true;
+  }
+  if (mr_bucket_same_limits(&bucket->limits, limits)) return true;
   struct mr_bucket_state *state = make_state(limits);
   if (!state) return false;
-  mr_bucket_state_adopt(state, bucket->state);
-  mr_free(bucket->state);
-  bucket->state = state;
+  mr_bucket_state_adopt(state, own_state(bucket));
+  mr_free(bucket->own);
+  bucket->own = state;
+  bucket->limits = *limits;
   return true;
 }
 
@@ -126,10 +229,10 @@ enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key,
   if (kind) return kind;
   if (strlen(key) > KEY_MAX)
     return mr_fail(error, MR_LIMIT, "the name of a bucket is longer than %d bytes", KEY_MAX);
-  pthread_mutex_lock(&limiter->lock);
+  lock(limiter);
   struct mr_bucket *bucket = find_or_make(limiter, key, limits);
   if (bucket && bucket->references++ == 0) limiter->references++;
-  pthread_mutex_unlock(&limiter->lock);
+  unlock(limiter);
   if (!bucket) return mr_fail(error, MR_LIMIT, "out of memory for the bucket %s", key);
   *out = bucket;
   return MR_NONE;
@@ -151,17 +254,10 @@ void mr_bucket_release(struct mr_bucket *bucket) {
   if (unused) mr_limiter_close(limiter);
 }
 
-void mr_limiter_begin(struct mr_limiter *limiter, struct mr_bucket *const *buckets,
-                      uint32_t bucket_count) {
-  (void)buckets;
-  (void)bucket_count;
-  pthread_mutex_lock(&limiter->lock);
-}
-
-void mr_limiter_end(struct mr_limiter *limiter) { pthread_mutex_unlock(&limiter->lock); }
+/* }====================================================== */
 
 bool mr_limiter_is_shared(const struct mr_limiter *limiter) {
-  return atomic_load_explicit(&limiter->queues, memory_order_relaxed) > 1;
+  return is_shared(limiter) || atomic_load_explicit(&limiter->queues, memory_order_relaxed) > 1;
 }
 
 static int64_t ready_of_all(const struct mr_ticket *ticket, int64_t now_us, uint32_t *blocker) {
@@ -193,7 +289,11 @@ bool mr_limiter_take(struct mr_limiter *limiter, struct mr_ticket *ticket, int64
   *ready_us = ready_of_all(ticket, now_us, blocker);
   bool taken = *ready_us <= now_us;
   if (taken) take_all(ticket, now_us);
-  mr_limiter_end(limiter);
+  if (is_shared(limiter)) {
+    mr_shared_commit(limiter->shared);
+    mr_shared_tick(limiter->shared, now_us);
+  }
+  unlock(limiter);
   return taken;
 }
 

@@ -45,6 +45,15 @@ struct mr_queue;
 struct mr_limiter *mr_limiter_open(const struct mr_clock *clock, struct mr_error *error);
 void mr_limiter_close(struct mr_limiter *limiter);
 
+/* The same with buckets that all processes of this user share through a file, by default in $XDG_RUNTIME_DIR/moonrest,
+** else in /dev/shm/moonrest-UID. 'clock' must count alike in all of them, as mr_clock_system does. Where sharing is
+** not possible the limiter is a local one, and *error (kind MR_IO, else MR_NONE) says why: a warning. NULL: no memory. */
+struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const char *path,
+                                          struct mr_error *error);
+/* Did sharing end, or fail for a bucket, since this was asked last? Then *error says why; the limits are
+** kept by this process alone from then on. */
+bool mr_limiter_trouble(struct mr_limiter *limiter, struct mr_error *error);
+
 /* The bucket of that key, made when new, held for the caller. Known keys keep their history; other limits
 ** than before take effect for the next slot. Keys never contain a credential. MR_LIMIT: no memory, or limits out of range. */
 enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key, const struct mr_bucket_limits *limits,

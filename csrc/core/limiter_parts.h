@@ -12,21 +12,28 @@
 #include "bucket.h"
 #include "hash_table.h"
 #include "limiter.h"
+#include "limiter_shared.h"
 
 struct mr_limiter {
   struct mr_clock clock;
-  pthread_mutex_t lock;        /* the table, all references and, when local, all states */
+  pthread_mutex_t lock;         /* everything in this process; taken before the lock of a shared file */
   struct mr_hash_table buckets;
-  uint32_t references;         /* whoever opened it, its buckets in use, its queues */
-  uint32_t purge_at;           /* so many buckets make it look for forgotten ones */
-  atomic_uint queues;          /* more than one: somebody else may free a slot */
+  struct mr_shared *shared;     /* NULL: a local limiter */
+  uint32_t references;          /* whoever opened it, its buckets in use, its queues */
+  uint32_t purge_at;            /* so many buckets make it look for forgotten ones */
+  atomic_uint queues;           /* more than one: somebody else may free a slot */
+  struct mr_error trouble;      /* to be told */
+  struct mr_bucket_state stand_in; /* for a bucket whose file is lost and for which there is no memory */
 };
 
 struct mr_bucket {
   struct mr_hash_link link;
   struct mr_limiter *limiter;
-  struct mr_bucket_state *state;
-  uint32_t references; /* 0: kept for its history alone */
+  struct mr_bucket_state *state;  /* valid between begin and end */
+  struct mr_bucket_state *own;    /* in this process; NULL when shared */
+  struct mr_shared_entry *entry;  /* in the file; NULL when not */
+  struct mr_bucket_limits limits; /* as this process gave them last */
+  uint32_t references;            /* 0: kept for its history alone */
   atomic_uint queued;  /* tickets of all queues of this process */
   char key[];
 };

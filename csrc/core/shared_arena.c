@@ -60,26 +60,40 @@ static void free_block(struct mr_shared_file *file, uint64_t offset) {
   header->free_blocks[block->size_class] = offset;
 }
 
+/* Any other byte in a bool is undefined behaviour to read. */
+static bool is_bool(const bool *value) {
+  unsigned char byte;
+  memcpy(&byte, value, 1);
+  return byte <= 1;
+}
+
 static bool is_sound_window(const struct mr_window *window, uint32_t start) {
-  return window->start == start && window->count >= 1 && window->period_us >= 1 &&
+  return is_bool(&window->renewing) && is_bool(&window->blocked) && window->start == start && window->count >= 1 && window->period_us >= 1 &&
          window->capacity == mr_window_capacity(&(struct mr_window_limit){
                                  .count = window->count, .period_us = window->period_us}) &&
          window->first < window->capacity && window->size < window->capacity &&
-         window->held >= 0 && window->interval_us > 0;
+         window->held >= 0 && window->foreign >= 0 && window->burst >= 1 &&
+         window->burst <= window->count && window->hold_us >= window->period_us &&
+         window->hold_us <= 2 * window->period_us &&
+         window->interval_us == (double)window->period_us / (double)window->count;
 }
 
 bool mr_shared_block_is_sound(const struct mr_shared_file *file, uint64_t offset) {
   if (!is_block(file, offset)) return false;
   const struct mr_shared_block *block = mr_shared_block_at(file, offset);
   const struct mr_bucket_state *state = &block->state;
-  if (block->size_class >= MR_SHARED_CLASSES || mr_bucket_check(&state->limits, "", NULL))
+  if (block->size_class >= MR_SHARED_CLASSES || !is_bool(&state->limits.strict) ||
+      !is_bool(&state->limits.renewing) || mr_bucket_check(&state->limits, "", NULL))
     return false;
   uint64_t size = block_size(&state->limits);
   if (size > class_size(block->size_class) || offset + size > file->header->size) return false;
   uint32_t start = 0;
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
-    if (!is_sound_window(&state->windows[i], start)) return false;
-    start += state->windows[i].capacity;
+    const struct mr_window *window = &state->windows[i];
+    if (window->count != state->limits.windows[i].count ||
+        window->period_us != state->limits.windows[i].period_us || !is_sound_window(window, start))
+      return false;
+    start += window->capacity;
   }
   return state->cell_count == start;
 }
@@ -153,8 +167,8 @@ static struct mr_shared_entry *make_entry(struct mr_shared_file *file, const uin
   return entry;
 }
 
-static bool relimit(struct mr_shared_file *file, struct mr_shared_entry *entry,
-                    const struct mr_bucket_limits *limits) {
+bool mr_shared_relimit(struct mr_shared_file *file, struct mr_shared_entry *entry,
+                       const struct mr_bucket_limits *limits) {
   struct mr_shared_block *old = mr_shared_block_at(file, entry->block);
   if (mr_bucket_same_limits(&old->state.limits, limits)) return true;
   uint64_t block = make_block(file, limits), old_block = entry->block;
@@ -174,7 +188,9 @@ struct mr_shared_entry *mr_shared_attach(struct mr_shared_file *file, const uint
   struct mr_shared_entry *entry = find(file, key);
   if (!entry) entry = make_entry(file, key, limits, now_us);
   if (!entry || !mr_shared_block_is_sound(file, entry->block)) return NULL;
-  if (!relimit(file, entry, limits)) return NULL;
+  struct mr_bucket_state *state = &mr_shared_block_at(file, entry->block)->state;
+  if (!mr_bucket_is_timely(state, now_us)) mr_bucket_renew(state, now_us);
+  if (!mr_shared_relimit(file, entry, limits)) return NULL;
   entry->users[file->process / 64] |= UINT64_C(1) << (file->process % 64);
   return entry;
 }

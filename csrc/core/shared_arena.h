@@ -18,6 +18,9 @@ static inline struct mr_shared_block *mr_shared_block_at(const struct mr_shared_
 ** no room, or what is there is damaged. */
 struct mr_shared_entry *mr_shared_attach(struct mr_shared_file *file, const uint64_t key[2],
                                          const struct mr_bucket_limits *limits, int64_t now_us);
+/* Other limits for it; false: no room. */
+bool mr_shared_relimit(struct mr_shared_file *file, struct mr_shared_entry *entry,
+                       const struct mr_bucket_limits *limits);
 void mr_shared_detach(struct mr_shared_file *file, struct mr_shared_entry *entry);
 void mr_shared_forget_user(struct mr_shared_entry *entry, uint32_t process);
 

@@ -70,12 +70,18 @@ enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error) {
   return MR_NONE;
 }
 
-void mr_sink_free(struct mr_sink *sink) {
+void mr_sink_discard(struct mr_sink *sink) {
   if (sink->descriptor >= 0) close(sink->descriptor);
   if (sink->temporary) unlink(sink->temporary);
   mr_free(sink->temporary);
+  sink->temporary = NULL;
+  sink->descriptor = -1;
+}
+
+void mr_sink_free(struct mr_sink *sink) {
+  mr_sink_discard(sink);
   mr_free(sink->path);
-  *sink = (struct mr_sink){.descriptor = -1};
+  sink->path = NULL;
 }
 
 enum mr_kind mr_source_open(struct mr_source *source, const char *path, struct mr_error *error) {

@@ -24,7 +24,8 @@ enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_erro
 enum mr_kind mr_sink_open(struct mr_sink *sink, struct mr_error *error); /* empties one that is open */
 enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size, struct mr_error *error);
 enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error); /* renames */
-void mr_sink_free(struct mr_sink *sink); /* what is not finished is deleted */
+void mr_sink_discard(struct mr_sink *sink); /* deletes what is not finished; fine when there is nothing */
+void mr_sink_free(struct mr_sink *sink);    /* discards, too */
 
 struct mr_source {
   char *path;

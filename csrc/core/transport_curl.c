@@ -72,7 +72,8 @@ static struct mr_transport *make(const struct mr_transport_config *config, struc
     return NULL;
   }
   transport->clock = config->clock;
-  transport->max_idle = config->max_idle_connections ? config->max_idle_connections : IDLE_CONNECTIONS;
+  transport->max_idle =
+      config->max_idle_connections ? config->max_idle_connections : IDLE_CONNECTIONS;
   transport->due_us = MR_NEVER;
   mr_timers_init(&transport->timers);
   if (mr_curl_loop_open(&transport->loop, error)) {
@@ -82,7 +83,8 @@ static struct mr_transport *make(const struct mr_transport_config *config, struc
   return transport;
 }
 
-static struct mr_transport *transport_open(const struct mr_transport_config *config, struct mr_error *error) {
+static struct mr_transport *transport_open(const struct mr_transport_config *config,
+                                           struct mr_error *error) {
   pthread_once(&initialized, initialize);
   const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
   if (version->version_num < OLDEST_VERSION) {
@@ -163,10 +165,12 @@ static enum mr_kind launch(struct mr_curl_handle *handle, struct mr_error *error
   CURLMcode code = curl_multi_add_handle(transport->multi, handle->easy);
   if (code == CURLM_OK) return MR_NONE;
   mr_timer_clear(&transport->timers, &handle->timer);
-  return mr_fail(error, MR_LIMIT, "libcurl cannot start an exchange: %s", curl_multi_strerror(code));
+  return mr_fail(error, MR_LIMIT, "libcurl cannot start an exchange: %s",
+                 curl_multi_strerror(code));
 }
 
-static enum mr_kind transport_start(struct mr_transport *transport, struct mr_exchange *x, struct mr_error *error) {
+static enum mr_kind transport_start(struct mr_transport *transport, struct mr_exchange *x,
+                                    struct mr_error *error) {
   struct mr_curl_handle *handle;
   enum mr_kind kind = mr_curl_pool_take(transport, x->route, &handle, error);
   if (kind) return kind;
@@ -300,7 +304,8 @@ static CURLMcode run_due(struct mr_transport *transport) {
   return code;
 }
 
-static CURLMcode run_events(struct mr_transport *transport, const struct mr_curl_event *events, int count) {
+static CURLMcode run_events(struct mr_transport *transport, const struct mr_curl_event *events,
+                            int count) {
   CURLMcode code = CURLM_OK;
   for (int i = 0; i < count && code == CURLM_OK; i++)
     code = act(transport, events[i].descriptor, events[i].select);
@@ -329,7 +334,8 @@ static int run(struct mr_transport *transport, int64_t until_us, struct mr_error
     if (code) return fail_step(error, curl_multi_strerror(code));
     bool over = waited && transport->now_us >= until_us;
     if (transport->ended || transport->told || woken || over) return transport->ended;
-    int count = mr_curl_loop_wait(&transport->loop, transport->clock, wait_us(transport, until_us), events, &woken);
+    int count = mr_curl_loop_wait(&transport->loop, transport->clock, wait_us(transport, until_us),
+                                  events, &woken);
     if (count < 0) return fail_step(error, "waiting for descriptors");
     waited = true;
     transport->now_us = mr_clock_now(transport->clock);
@@ -338,7 +344,8 @@ static int run(struct mr_transport *transport, int64_t until_us, struct mr_error
   }
 }
 
-static int transport_step(struct mr_transport *transport, int64_t timeout_us, struct mr_error *error) {
+static int transport_step(struct mr_transport *transport, int64_t timeout_us,
+                          struct mr_error *error) {
   transport->now_us = mr_clock_now(transport->clock);
   transport->ended = 0;
   transport->told = false;

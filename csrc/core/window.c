@@ -41,10 +41,11 @@ static const struct mr_cell *oldest(const struct mr_window *window, const struct
   return window->size > 0 ? &cells[window->first] : &window->newest;
 }
 
+/* With the last one goes whatever a damaged file may have counted beyond it. */
 static void drop_oldest(struct mr_window *window, const struct mr_cell *cells) {
   window->held -= oldest(window, cells)->units;
   if (window->size == 0) {
-    window->newest.units = 0;
+    window->newest.units = window->held = 0;
     return;
   }
   window->first = window->first + 1 == window->capacity ? 0 : window->first + 1;
@@ -206,6 +207,15 @@ int64_t mr_window_reset_us(const struct mr_window *window, int64_t now_us) {
   if (window->foreign > 0 && window->foreign_until_us > reset_us)
     reset_us = window->foreign_until_us;
   return reset_us > now_us ? reset_us : now_us;
+}
+
+void mr_window_renew(struct mr_window *window, int64_t now_us) {
+  if (window->held < 0 || window->held > window->count) window->held = window->count;
+  window->newest = (struct mr_cell){.base_us = now_us, .units = window->held};
+  window->first = window->size = 0;
+  window->spaced_us = now_us;
+  if (window->foreign_until_us > now_us + window->hold_us)
+    window->foreign_until_us = now_us + window->hold_us;
 }
 
 void mr_window_shift(struct mr_window *window, struct mr_cell *cells, int64_t shift_us) {

@@ -73,6 +73,8 @@ void mr_window_learn(struct mr_window *window, int64_t left, int64_t until_us, i
 int64_t mr_window_free(const struct mr_window *window, int64_t pending);
 /* When everything that is held now will be free. */
 int64_t mr_window_reset_us(const struct mr_window *window, int64_t now_us);
+/* All that is held counts from now on: the safe answer when its times are in doubt. */
+void mr_window_renew(struct mr_window *window, int64_t now_us);
 /* The clock was set: all times move by that much. */
 void mr_window_shift(struct mr_window *window, struct mr_cell *cells, int64_t shift_us);
 

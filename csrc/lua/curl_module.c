@@ -9,9 +9,15 @@ static const struct {
   const char *name;
   int bit;
 } features[] = {
-    {"async_dns", CURL_VERSION_ASYNCHDNS}, {"brotli", CURL_VERSION_BROTLI}, {"http2", CURL_VERSION_HTTP2},
-    {"https_proxy", CURL_VERSION_HTTPS_PROXY}, {"idn", CURL_VERSION_IDN}, {"ipv6", CURL_VERSION_IPV6},
-    {"tls", CURL_VERSION_SSL}, {"unix_sockets", CURL_VERSION_UNIX_SOCKETS}, {"zlib", CURL_VERSION_LIBZ},
+    {"async_dns", CURL_VERSION_ASYNCHDNS},
+    {"brotli", CURL_VERSION_BROTLI},
+    {"http2", CURL_VERSION_HTTP2},
+    {"https_proxy", CURL_VERSION_HTTPS_PROXY},
+    {"idn", CURL_VERSION_IDN},
+    {"ipv6", CURL_VERSION_IPV6},
+    {"tls", CURL_VERSION_SSL},
+    {"unix_sockets", CURL_VERSION_UNIX_SOCKETS},
+    {"zlib", CURL_VERSION_LIBZ},
     {"zstd", CURL_VERSION_ZSTD},
 };
 

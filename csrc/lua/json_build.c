@@ -118,7 +118,7 @@ static void add_simple(struct build *build, const struct mr_json_token *token) {
     lua_pushnumber(build->L, token->value.real);
     break;
   case MR_JSON_TOKEN_STRING:
-    lua_pushlstring(build->L, build->data + token->value.offset, token->size);
+    mr_json_push_name(build->L, build->workspace, build->anchors, build->data + token->value.offset, token->size);
     break;
   default:
     lua_pushboolean(build->L, token->kind == MR_JSON_TOKEN_TRUE);

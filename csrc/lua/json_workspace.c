@@ -50,7 +50,7 @@ static struct mr_json_workspace *push_new(lua_State *L) {
   mr_buffer_init(&workspace->scratch, SIZE_MAX);
   mr_buffer_init(&workspace->text, SIZE_MAX);
   for (int i = 0; i < MR_JSON_NAMES; i++)
-    workspace->names[i] = (struct mr_json_name){NULL, UINT32_MAX};
+    workspace->names[i].size = UINT32_MAX;
   set_metatable(L);
   push_anchors(L);
   lua_rawgeti(L, -1, ARRAY_METATABLE_ANCHOR);
@@ -92,6 +92,8 @@ void mr_json_push_array_metatable(lua_State *L, int anchors) {
   lua_rawgeti(L, anchors, ARRAY_METATABLE_ANCHOR);
 }
 
+/* {====== Names ====== */
+
 /* 'size' is a constant wherever this is called. */
 static inline uint64_t load(const char *text, size_t size) {
   uint64_t word = 0;
@@ -99,29 +101,41 @@ static inline uint64_t load(const char *text, size_t size) {
   return word;
 }
 
-static inline uint64_t ends_of(const char *text, size_t size) {
+/* Up to 16 bytes are wholly in the two words, which may overlap. */
+static inline void load_ends(struct mr_json_name *name) {
+  const char *text = name->text;
+  size_t size = name->size;
+  name->last = 0;
   if (size >= 8) {
-    uint64_t last = load(text + size - 8, 8);
-    return load(text, 8) ^ (last << 23 | last >> 41);
+    name->first = load(text, 8);
+    name->last = load(text + size - 8, 8);
+  } else if (size >= 4) {
+    name->first = load(text, 4) | load(text + size - 4, 4) << 32;
+  } else if (size > 0) {
+    name->first = load(text, 1) | load(text + size / 2, 1) << 8 | load(text + size - 1, 1) << 16;
+  } else {
+    name->first = 0;
   }
-  if (size >= 4) return load(text, 4) << 32 | load(text + size - 4, 4);
-  if (size == 0) return 0;
-  return load(text, 1) << 16 | load(text + size / 2, 1) << 8 | load(text + size - 1, 1);
 }
 
-/* The first and the last eight bytes and the length tell the names of one API apart. */
-static inline unsigned slot_of(const char *text, size_t size) {
-  uint64_t mixed = (ends_of(text, size) ^ size) * UINT64_C(0x9e3779b97f4a7c15);
-  return (unsigned)(mixed >> 32) & (MR_JSON_NAMES - 1);
+static inline unsigned slot_of(const struct mr_json_name *name) {
+  uint64_t mixed = name->first ^ (name->last << 23 | name->last >> 41) ^ name->size;
+  return (unsigned)(mixed * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (MR_JSON_NAMES - 1);
 }
 
-static void push_uncached(lua_State *L, struct mr_json_name *name, int anchors, int anchor,
-                          const char *text, size_t size) {
-  lua_pushlstring(L, text, size);
+static inline bool is_same(const struct mr_json_name *a, const struct mr_json_name *b) {
+  if (a->size != b->size || a->first != b->first || a->last != b->last) return false;
+  return a->size <= 16 || memcmp(a->text + 8, b->text + 8, a->size - 16) == 0;
+}
+
+/* The string in the anchors keeps the text in its place. */
+static void push_new_name(lua_State *L, struct mr_json_name *place, int anchors, int anchor,
+                          const struct mr_json_name *name) {
+  lua_pushlstring(L, name->text, name->size);
   lua_pushvalue(L, -1);
   lua_rawseti(L, anchors, anchor);
-  name->text = lua_tostring(L, -1);
-  name->size = (uint32_t)size;
+  *place = *name;
+  place->text = lua_tostring(L, -1);
 }
 
 void mr_json_push_name(lua_State *L, struct mr_json_workspace *workspace, int anchors,
@@ -130,10 +144,17 @@ void mr_json_push_name(lua_State *L, struct mr_json_workspace *workspace, int an
     lua_pushlstring(L, text, size);
     return;
   }
-  unsigned slot = slot_of(text, size);
-  struct mr_json_name *name = &workspace->names[slot];
-  if (name->size == size && memcmp(name->text, text, size) == 0)
+  struct mr_json_name name = {.text = text, .size = (uint32_t)size};
+  load_ends(&name);
+  unsigned slot = slot_of(&name);
+  if (is_same(&workspace->names[slot], &name))
     lua_rawgeti(L, anchors, (int)slot + 1);
-  else
-    push_uncached(L, name, anchors, (int)slot + 1, text, size);
+  else {
+    uint64_t print = (name.first ^ (name.last << 23 | name.last >> 41) ^ name.size)* UINT64_C(0x9e3779b97f4a7c15);
+    if (workspace->seen[slot] == print)
+    push_new_name(L, &workspace->names[slot], anchors, (int)slot + 1, &name);
+    else { workspace->seen[slot] = print; lua_pushlstring(L, text, size); }
+  }
 }
+
+/* }====== */

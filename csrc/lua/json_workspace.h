@@ -18,6 +18,8 @@
 
 /* A field name whose string stands in the anchors under its slot + 1. */
 struct mr_json_name {
+  uint64_t first; /* its first and its last bytes, which most often are all of it */
+  uint64_t last;
   const char *text;
   uint32_t size; /* UINT32_MAX: free */
 };
@@ -31,6 +33,7 @@ struct mr_json_workspace {
   struct mr_json_nest nest;       /* what the encoder is inside of */
   struct mr_json_tape tape;       /* of the tokens below */
   struct mr_json_name names[MR_JSON_NAMES];
+  uint64_t seen[MR_JSON_NAMES];
   struct mr_json_token tokens[MR_JSON_TAPE];
 };
 

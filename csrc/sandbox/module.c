@@ -125,9 +125,9 @@ static const char *text_field(lua_State *L, const char *name, const char *otherw
 
 static lua_Integer integer_field(lua_State *L, const char *name, lua_Integer otherwise,
                                  lua_Integer highest) {
-  int is_integer = 1;
-  lua_Integer value = otherwise;
-  if (lua_getfield(L, 1, name) != LUA_TNIL) value = lua_tointegerx(L, -1, &is_integer);
+  bool absent = lua_getfield(L, 1, name) == LUA_TNIL;
+  bool is_integer = absent || lua_isinteger(L, -1);
+  lua_Integer value = absent ? otherwise : lua_tointeger(L, -1);
   if (!is_integer || value < 0 || value > highest)
     luaL_error(L, "bad field '%s' (integer of 0 to %I expected)", name, (LUAI_UACINT)highest);
   lua_pop(L, 1);

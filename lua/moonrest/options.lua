@@ -33,9 +33,9 @@ options.known = {
 }
 
 local function has_type(value, wanted)
+  if value ~= value then return false end
   if wanted == "any" or wanted == type(value) then return true end
   if wanted == "integer" then return math.type(value) == "integer" end
-  if wanted == "number" then return type(value) == "number" and value == value end
   for word in wanted:gmatch "%a+" do
     if word == type(value) then return true end
   end

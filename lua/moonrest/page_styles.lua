@@ -56,11 +56,11 @@ local function by_rule(walk, page, position)
   return position
 end
 
--- How many items came before this page. Where nobody told the size of a page, this one is taken for a full one: if
--- it is the short last one, the error is on the side of asking once more.
-local function items_before(walk, position, page)
+-- How many items came before this page. Where nobody told the size of a page, the largest one is taken for a full
+-- one: if only the short last one was seen, the error is on the side of asking once more.
+local function items_before(walk, position)
   if walk.started_first then return walk.received end
-  return (position - (walk.style.first or 1)) * (full_page(walk) or #page.items)
+  return (position - (walk.style.first or 1)) * (full_page(walk) or walk.largest)
 end
 
 -- }========================================================================
@@ -106,7 +106,7 @@ local function by_counts(walk, answer)
   local pages, total = number_at(answer.body, style.pages), number_at(answer.body, style.total)
   if pages then return position - (style.first or 1) + 1 < pages and position + 1 or nil end
   if total then
-    local is_end = #answer.items == 0 or items_before(walk, position, answer) + #answer.items >= total
+    local is_end = #answer.items == 0 or items_before(walk, position) + #answer.items >= total
     return not is_end and position + 1 or nil
   end
   return by_rule(walk, answer, position + 1)

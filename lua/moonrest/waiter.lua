@@ -76,39 +76,39 @@ local function is_one_of(value, words)
   return false
 end
 
-local function fits_field(acceptor, body)
-  local value = lookup.at(body, acceptor.field)
+local function fits_field(acceptor, data)
+  local value = lookup.at(data, acceptor.field)
   if value == nil then return false end
   if acceptor.matches then return contains(value, acceptor.matches) end
   if acceptor.one_of then return is_one_of(value, acceptor.one_of) end
   return value == acceptor.equals
 end
 
--- 'err' is what the poll failed with, else nil.
-local function fits(acceptor, body, status, err)
+-- 'data' is what the poll returned, or 'err' what it failed with.
+local function fits(acceptor, data, status, err)
   if acceptor.status and acceptor.status ~= status then return false end
   if acceptor.code and not (err and err.code == acceptor.code) then return false end
-  if acceptor.field then return not err and fits_field(acceptor, body) end
+  if acceptor.field then return not err and fits_field(acceptor, data) end
   return acceptor.status ~= nil or acceptor.code ~= nil
 end
 
-local function judge(declared, body, status, err)
+local function judge(declared, data, status, err)
   for _, acceptor in ipairs(declared.accept) do
-    if fits(acceptor, body, status, err) then return acceptor.state, acceptor end
+    if fits(acceptor, data, status, err) then return acceptor.state, acceptor end
   end
   return "retry"
 end
 
 -- }========================================================================
 
-local function describe(acceptor, body)
+local function describe(acceptor, data)
   if not acceptor.field then return acceptor.code or ("status %d"):format(acceptor.status) end
-  return ("%s = %s"):format(acceptor.field, tostring(lookup.at(body, acceptor.field)))
+  return ("%s = %s"):format(acceptor.field, tostring(lookup.at(data, acceptor.field)))
 end
 
-local function failed(recipe, name, acceptor, body, reply)
-  return errors.of_content(recipe, reply, "http",
-    ("will not become '%s': %s"):format(name, describe(acceptor, body)), body)
+local function failed(recipe, name, acceptor, data, reply)
+  local message = ("will not become '%s': %s"):format(name, describe(acceptor, data))
+  return errors.of_content(recipe, reply, "http", message, data)
 end
 
 local function timed_out(recipe, name, seconds, polls, last)
@@ -116,18 +116,17 @@ local function timed_out(recipe, name, seconds, polls, last)
     kind = "timeout", operation = recipe.label, retryable = true,
     message = ("not '%s' after %g s (%d polls)"):format(name, seconds, polls),
   }
-  err.data, err.response = last.body, last.reply
+  err.data, err.response = last.data, last.reply
   return err
 end
 
--- One poll: the state, the acceptor that said so, data, response or err, body.
+-- One poll: the verdict, the acceptor that gave it, then data and response, or nil and the err.
 local function poll(recipe, declared, values, given, extra)
   local request, err = call.start(recipe, values, given, extra)
   if not request then return "retry", nil, nil, err end
-  local data, reply, body = call.finish(recipe, request, given, values)
-  err = data == nil and reply or nil
-  local state, acceptor = judge(declared, body, err and err.status or reply.status, err)
-  return state, acceptor, data, reply, body
+  local data, reply = call.finish(recipe, request, given, values)
+  local state, acceptor = judge(declared, data, reply.status, data == nil and reply or nil)
+  return state, acceptor, data, reply
 end
 
 local function copy_values(values)
@@ -147,19 +146,19 @@ local function run(recipe, declared, name, values, given)
   local deadline = core.clock.now() + seconds
   while true do
     local left = math.max(deadline - core.clock.now(), 0.001)
-    local state, acceptor, data, reply, body = poll(recipe, declared, copy_values(values), given,
+    local state, acceptor, data, reply = poll(recipe, declared, copy_values(values), given,
       { jump = polls > 0, timeout = left })
     polls = polls + 1
     if state == "success" then return data == nil and true or data, data == nil and reply.response or reply end
     if state == "failure" then
       if data == nil then return nil, reply end
-      return nil, failed(recipe, name, acceptor, body, reply)
+      return nil, failed(recipe, name, acceptor, data, reply)
     end
     local is_over = core.clock.now() + delay >= deadline
     if data == nil and not (reply.retryable or acceptor) and not (is_over and reply.kind == "timeout") then
       return nil, reply
     end
-    if data ~= nil then last.body, last.reply = body, reply end
+    if data ~= nil then last.data, last.reply = data, reply end
     if is_over then return nil, timed_out(recipe, name, seconds, polls, last) end
     wait.sleep(jitter(delay))
     delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)

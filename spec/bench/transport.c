@@ -122,13 +122,15 @@ static void run(struct bench *bench, long count, long started) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) return fprintf(stderr, "usage: transport URL COUNT CONCURRENCY [paths|headers]\n"), 2;
+  if (argc < 4)
+    return fprintf(stderr, "usage: transport URL COUNT CONCURRENCY [paths|headers]\n"), 2;
   long count = atol(argv[2]), concurrency = atol(argv[3]);
   struct mr_transport_config config = {.clock = &mr_clock_system};
   struct mr_route route = {.verify = true, .max_connections = 1024};
   struct mr_error error;
   struct bench bench = {.url = argv[1]};
-  if (argc > 4) bench.paths = !strcmp(argv[4], "paths"), bench.headers = !strcmp(argv[4], "headers");
+  if (argc > 4)
+    bench.paths = !strcmp(argv[4], "paths"), bench.headers = !strcmp(argv[4], "headers");
   bench.transport = mr_transport_curl.open(&config, &error);
   struct job *jobs = calloc((size_t)concurrency, sizeof *jobs);
   struct usage usage = usage_begin();

@@ -27,7 +27,7 @@ function Request:wait()
   return self.waits > (self.reply.slices or 0)
 end
 
-function Request:finished() return self.waits > (self.reply.slices or 0) end
+function Request:finished() return self.waits >= (self.reply.slices or 0) end
 function Request:state() return self:finished() and "done" or "receiving" end
 function Request:status() return self.reply.status end
 function Request:body() return self.text end

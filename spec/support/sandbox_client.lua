@@ -76,7 +76,7 @@ function Exchange:finish()
   self.body = read_body(self)
   self.connection:close()
   local is_json = (self.headers["content-type"] or ""):find("application/json", 1, true)
-  if is_json and self.body ~= "" then self.json = assert(json.decode(self.body)) end
+  if is_json and self.body ~= "" then self.json = assert(json.decode(self.body, { null = "keep" })) end
   return self
 end
 
@@ -91,6 +91,22 @@ function client.caller(base, headers)
     for name, value in pairs(headers or {}) do all[name] = value end
     for name, value in pairs(more or {}) do all[name] = value end
     return client.request(base .. path, { method = method, body = body, headers = all })
+  end
+end
+
+-- Calls, and fails the test unless that succeeds. Returns the decoded body and the exchange.
+function client.good(call, method, path, body)
+  local answer = call(method, path, body)
+  if answer.status >= 300 then error(("%s %s: %d %s"):format(method, path, answer.status, answer.body), 2) end
+  return answer.json, answer
+end
+
+-- Waits until something that other threads bring about has come about, and fails after TIMEOUT seconds.
+function client.eventually(check)
+  local deadline = socket.gettime() + TIMEOUT
+  while not check() do
+    if socket.gettime() > deadline then error("it never came about", 2) end
+    socket.sleep(0.005)
   end
 end
 
@@ -122,13 +138,9 @@ function Receiver:take(status)
   return hook
 end
 
--- True when nothing arrives within a moment.
-function Receiver:quiet()
-  self.listener:settimeout(0.2)
-  local connection = self.listener:accept()
-  self.listener:settimeout(TIMEOUT)
-  if connection then connection:close() end
-  return connection == nil
+-- True when a webhook has come in, which take() then gets at once.
+function Receiver:has_one()
+  return #socket.select({ self.listener }, nil, 0) > 0
 end
 
 function Receiver:close() self.listener:close() end

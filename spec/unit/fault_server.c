@@ -172,6 +172,8 @@ static bool run_step(struct connection *connection, const struct fault_step *ste
     return hang(connection);
   case FAULT_RESET:
     return reset(connection);
+  case FAULT_AGAIN:
+    return true;
   default:
     return false;
   }
@@ -181,7 +183,7 @@ static void run_script(struct connection *connection) {
   const struct fault_step *step = connection->script->steps;
   const struct fault_step *end = step + FAULT_STEPS;
   while (step < end && run_step(connection, step))
-    step++;
+    step = step->action == FAULT_AGAIN ? connection->script->steps : step + 1;
   bool usual = step == end || step->action == FAULT_END;
   if (usual && connection->tls) SSL_shutdown(connection->tls);
 }

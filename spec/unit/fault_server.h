@@ -22,6 +22,7 @@ enum fault_action {
   FAULT_FLOOD,   /* bytes, again and again until the client hangs up or 'ms' times */
   FAULT_HANG,    /* says nothing until the client hangs up */
   FAULT_RESET,   /* ends with RST: what is unread and unsent is lost */
+  FAULT_AGAIN,   /* from the first step on */
   FAULT_CUT      /* ends TCP without the closing words of TLS */
 };
 
@@ -47,6 +48,8 @@ struct fault_step {
   { .action = FAULT_HANG }
 #define DO_RESET                                                                                   \
   { .action = FAULT_RESET }
+#define DO_AGAIN                                                                                   \
+  { .action = FAULT_AGAIN }
 #define DO_CUT                                                                                     \
   { .action = FAULT_CUT }
 

@@ -215,10 +215,11 @@ static bool read_body(struct mr_transport *transport, struct flight *flight) {
       fail_flight(transport, flight, MR_IO, "the request body could not be read");
       return false;
     }
-    sent->body = realloc(sent->body, sent->body_size + (size_t)size);
+    sent->body = realloc(sent->body, sent->body_size + (size_t)size + 1);
     assert_non_null(sent->body);
     memcpy(sent->body + sent->body_size, bytes, (size_t)size);
     sent->body_size += (size_t)size;
+    sent->body[sent->body_size] = '\0';
   }
   return true;
 }

@@ -172,7 +172,8 @@ void call_wait(struct call *call) {
   int64_t until_us = mr_time_after(mr_clock_now(&mr_clock_system), 2 * PATIENCE_US);
   while (!call->dones) {
     wire_step(call->wire, 100 * MR_MILLISECOND);
-    if (call->waiting) mr_transport_curl.resume(call->wire->transport, &call->exchange);
+    if (call->waiting && !call->dones)
+      mr_transport_curl.resume(call->wire->transport, &call->exchange);
     call->waiting = false;
     assert_true(mr_clock_now(&mr_clock_system) < until_us);
   }

@@ -74,7 +74,7 @@ local function remember(self, request, status)
   local entry = {
     system = request.system or "", method = request.method, path = request.path, query = request.query_text,
     uri = request.uri, status = status or 0, time = request.time or self.clock:now(), headers = names,
-    body_size = #request.raw,
+    body_size = #request.raw, route = request.route and request.route.template or "", -- "": no route knows it
   }
   for name in pairs(SECRET_HEADERS) do
     if request.headers[name] then entry[name] = redact(request.headers[name]) end

@@ -37,10 +37,13 @@ end
 local function set_limits(world)
   world:limits {
     default = "key", style = "silence",
-    buckets = { key = {
-      free = { "100/min" }, standard = { "100/min" }, enterprise = { "1000/min" }, server = { "2000/min" },
-      default = { "100/min" },
-    } },
+    buckets = {
+      key = {
+        free = { "100/min" }, standard = { "100/min" }, enterprise = { "1000/min" }, server = { "2000/min" },
+        default = { "100/min" },
+      },
+      upload = { "20000/min" },
+    },
     refuse = function(state, request)
       local own = world.store.apikeys:find(function(key) return key.key == request.identity.account end)
       local more, headers = capgo.wait_hints(world.now(), world.now() + state.seconds,

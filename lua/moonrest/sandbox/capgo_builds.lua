@@ -238,8 +238,7 @@ local function analyze()
   return 426, { error = "Please upgrade your CLI", code = "upgrade_required" }
 end
 
-local function analyze_stream(_, _, input)
-  capgo.need(input, "app_id")
+local function analyze_stream()
   return 200, function(write)
     for _, word in ipairs { "The", "build", "is", "fine." } do write(event("delta", { text = word .. " " })) end
     write(event("done", {}))
@@ -254,10 +253,10 @@ end
 function builds.routes(world)
   world.store.builds = support.shelf()
   local denied = { 400, "cannot_access_app" }
-  local function serve(method, path, handler)
+  local function serve(method, path, handler, bucket)
     capgo.route(world, method, "/build" .. path, "K", denied, function(request, input)
       return handler(world, request, input)
-    end)
+    end, bucket)
   end
   serve("POST", "/request", ask)
   serve("POST", "/start/{jobId}", start)
@@ -268,10 +267,10 @@ function builds.routes(world)
   serve("POST", "/ai_analyze_stream", analyze_stream)
   serve("POST", "/support_logs", support_logs)
   for _, path in ipairs { "/upload/{jobId}", "/upload/{jobId}/{rest...}" } do
-    serve("POST", path, open_upload)
-    serve("HEAD", path, ask_upload)
-    serve("PATCH", path, continue_upload)
-    serve("OPTIONS", path, upload_options)
+    serve("POST", path, open_upload, "upload")
+    serve("HEAD", path, ask_upload, "upload")
+    serve("PATCH", path, continue_upload, "upload")
+    serve("OPTIONS", path, upload_options, "upload")
   end
 end
 

@@ -30,14 +30,12 @@ end
 
 local function send(world, _, input)
   local state, app = state_of(world, input)
-  capgo.need(input, "title")
   state.sent = state.sent + app.devices.count
   return 200, { status = "ok", recipients = app.devices.count }
 end
 
 local function create_campaign(world, _, input)
   local state = state_of(world, input)
-  capgo.need(input, "name")
   local id = world.uuid()
   local row = write_into({ id = id, status = "draft", created_at = calendar.iso_ms(world.now()) }, input)
   row.id = id
@@ -77,7 +75,10 @@ function notifications.routes(world)
   serve("GET", "/stats", function(_, _, input)
     return 200, { data = { sent = state_of(world, input).sent, opened = 0, failed = 0 } }
   end)
-  serve("GET", "/recipients", recipients)
+  for _, path in ipairs { "/recipients", "/recipients/{rest...}" } do
+    serve("GET", path, recipients)
+    serve("POST", path, recipients)
+  end
 end
 
 return notifications

@@ -115,9 +115,10 @@ function capgo.guard(world)
 end
 
 -- gate: "K", "A" or nil (anyone). denied: { status, code } for keys without the permission.
-function capgo.route(world, method, path, gate, denied, handler)
+-- bucket: of limits, where it is not the key's own.
+function capgo.route(world, method, path, gate, denied, handler, bucket)
   world:route(method, path, function(request) return handler(request, capgo.input(request)) end,
-    { auth = gate ~= nil, limit = gate ~= nil, gate = gate, denied = denied })
+    { auth = gate ~= nil, limit = gate ~= nil, gate = gate, denied = denied, bucket = bucket })
 end
 
 -- Parameters --------------------------------------------------------------

@@ -43,16 +43,19 @@ function clock:after_real(seconds, action)
   self.native.wake()
 end
 
-local function run(action)
+--- Where the error of a timer goes: no caller waits for it.
+function clock.report(message) io.stderr:write("moonrest sandbox: ", message, "\n") end
+
+local function run(self, action)
   local fine, message = xpcall(action, debug.traceback)
-  if not fine then io.stderr:write("moonrest sandbox: ", message, "\n") end
+  if not fine then self.report(message) end
 end
 
 local function run_due(self, now)
   local timer = self.waking:take(now)
   while timer do
     self.frozen = timer.due
-    run(timer.action)
+    run(self, timer.action)
     self.frozen = nil
     timer = self.waking:take(now)
   end
@@ -68,7 +71,7 @@ end
 function clock:tick()
   local timer = self.real:take(self.native.monotonic())
   while timer do
-    run(timer.action)
+    run(self, timer.action)
     timer = self.real:take(self.native.monotonic())
   end
   if not self.virtual then run_due(self, self:now()) end

@@ -8,6 +8,8 @@
 local calendar = require "moonrest.sandbox.calendar"
 local support = require "moonrest.sandbox.support"
 
+local NANO = 1000000000
+
 local traffic = {}
 
 -- Prices in nano-dollars a token, out of which all costs come as integers.
@@ -37,23 +39,26 @@ local tag_sets = {
   { "team:web", "env:production" }, { "team:game", "env:staging" }, { "team:game" }, {}, { "team:web" },
 }
 
--- Row 'index' of 'count' in the window { from =, to = } (seconds since 1970), oldest first.
-function traffic.row(seed, index, count, window)
-  local pick = function(list, what) return support.pick(list, seed, what, index) end
-  local model, key = pick(traffic.MODELS, "model"), pick(traffic.KEYS, "key")
-  local input = 20 + support.mix(seed, "input", index) % 4000
-  local output = 1 + support.mix(seed, "output", index) % 1500
-  return {
-    time = window.from + (window.to - window.from) * (index - 0.5) / count,
-    key = key, model = model, provider = support.pick(model.providers, seed, "provider", index),
-    user = pick(traffic.USERS, "user"), tags = pick(tag_sets, "tags"),
-    input = input, output = output, cost = input * model.input + output * model.output,
-  }
+-- Takes a choice out of a list, and what is left of the hash for the next one.
+local function choose(list, hash)
+  return list[hash % #list + 1], hash // #list
 end
 
--- Dollars as a decimal number with nine places, without a float on the way.
-function traffic.dollars(nano)
-  return string.format("%d.%09d", nano // 1000000000, nano % 1000000000)
+-- Row 'index' of 'count' in the window { from =, to = } (seconds since 1970), oldest first.
+function traffic.row(seed, index, count, window)
+  local choices, amounts = support.mix(seed, index, 1), support.mix(seed, index, 2)
+  local model, key, tags, user, provider
+  model, choices = choose(traffic.MODELS, choices)
+  key, choices = choose(traffic.KEYS, choices)
+  tags, choices = choose(tag_sets, choices)
+  user, choices = choose(traffic.USERS, choices)
+  provider = choose(model.providers, choices)
+  local input, output = 20 + amounts % 4000, 1 + amounts // 4000 % 1500
+  return {
+    time = window.from + (window.to - window.from) * (index - 0.5) / count,
+    key = key, model = model, provider = provider, user = user, tags = tags,
+    input = input, output = output, cost = input * model.input + output * model.output,
+  }
 end
 
 -- Export ------------------------------------------------------------------
@@ -61,21 +66,33 @@ end
 local columns = { "Timestamp", "API Key", "Model", "Provider", "Input Tokens", "Output Tokens", "Cost", "Tags" }
 local CSV_HEADER = support.csv_row(columns)
 
-local function csv_line(row)
-  return support.csv_row { calendar.iso(row.time), row.key.name, row.model.id, row.provider, row.input, row.output,
-    traffic.dollars(row.cost), table.concat(row.tags, ",") }
-end
-
 local function json_text(text)
   return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
 end
 
-local function json_line(row)
-  return string.format('{"Timestamp":"%s","API Key":%s,"Model":"%s","Provider":"%s","Input Tokens":%d,'
-    .. '"Output Tokens":%d,"Cost":%s,"Tags":[%s]}', calendar.iso(row.time), json_text(row.key.name), row.model.id,
-    row.provider, row.input, row.output, traffic.dollars(row.cost),
-    table.concat(support.map(row.tags, json_text), ","))
+-- How names and tags are written, once for all rows.
+local csv_texts, json_texts = {}, {}
+for _, key in ipairs(traffic.KEYS) do
+  csv_texts[key], json_texts[key] = support.csv_field(key.name), json_text(key.name)
 end
+for _, tags in ipairs(tag_sets) do
+  csv_texts[tags] = support.csv_field(table.concat(tags, ","))
+  json_texts[tags] = "[" .. table.concat(support.map(tags, json_text), ",") .. "]"
+end
+
+local CSV_LINE = "%s,%s,%s,%s,%d,%d,%d.%09d,%s\r\n"
+local JSON_LINE = '{"Timestamp":"%s","API Key":%s,"Model":"%s","Provider":"%s","Input Tokens":%d,'
+  .. '"Output Tokens":%d,"Cost":%d.%09d,"Tags":%s}'
+
+-- Costs are dollars with nine places, without a float on the way.
+local function line_of(form, texts, row)
+  return form:format(calendar.iso(row.time), texts[row.key], row.model.id, row.provider, row.input, row.output,
+    row.cost // NANO, row.cost % NANO, texts[row.tags])
+end
+
+local function csv_line(row) return line_of(CSV_LINE, csv_texts, row) end
+
+local function json_line(row) return line_of(JSON_LINE, json_texts, row) end
 
 local function fits(row, filter)
   if next(filter.keys) and not filter.keys[row.key.id] then return false end

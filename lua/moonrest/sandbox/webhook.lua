@@ -6,7 +6,7 @@ local LOOPBACK = { ["localhost"] = "127.0.0.1", ["[::1]"] = "::1" }
 
 --- "http://127.0.0.1:8000/x?y" -> address, port, target, authority; or nil, message.
 function webhook.parse(url)
-  local scheme, authority, rest = tostring(url):match "^(%a+)://([^/?#]+)([^#]*)$"
+  local scheme, authority, rest = tostring(url):match "^(%a+)://([^/?#]+)([^#]*)"
   if not scheme then return nil, "not a URL" end
   if scheme ~= "http" then return nil, "the sandbox sends webhooks over plain http to loopback only" end
   local host, port = authority:match "^(.-):(%d+)$"

@@ -1,0 +1,173 @@
+/*
+** Where exchanges of a route go: scheme, host and port, with the decision about proxies. libcurl is told
+** that decision each time an origin changes, so its own look at the environment finds nothing to add.
+*/
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "curl_parts.h"
+#include "memory.h"
+#include "url.h"
+
+#define ORIGINS_KEPT 16
+
+static const char *environment(const char *lower, const char *upper) {
+  const char *value = getenv(lower);
+  if (!value && upper) value = getenv(upper);
+  return value && *value ? value : NULL;
+}
+
+/* What libcurl would take. Only lower case counts for http_proxy: a web server puts the header "Proxy:"
+** of its client into HTTP_PROXY. */
+static const char *find_proxy(const struct mr_route *route, bool https) {
+  if (route->proxy) return *route->proxy ? route->proxy : NULL;
+  const char *proxy =
+      https ? environment("https_proxy", "HTTPS_PROXY") : environment("http_proxy", NULL);
+  return proxy ? proxy : environment("all_proxy", "ALL_PROXY");
+}
+
+static bool names_host(const char *entry, size_t size, struct mr_slice host) {
+  while (size > 0 && *entry == '.') {
+    entry++;
+    size--;
+  }
+  if (size == 1 && *entry == '*') return true;
+  if (size == 0 || size > host.size) return false;
+  const char *tail = host.data + host.size - size;
+  return strncasecmp(tail, entry, size) == 0 && (size == host.size || tail[-1] == '.');
+}
+
+/* Names and "*" of a NO_PROXY list. Networks ("10.0.0.0/8") are left to libcurl: here such a host counts
+** as one behind the proxy, which errs towards keeping a credential. */
+static bool bypasses(const struct mr_route *route, struct mr_slice host) {
+  const char *list = route->no_proxy ? route->no_proxy : environment("no_proxy", "NO_PROXY");
+  while (list && *list) {
+    size_t size = strcspn(list, ", ");
+    if (names_host(list, size, host)) return true;
+    list += size + strspn(list + size, ", ");
+  }
+  return false;
+}
+
+static void decide_proxy(struct mr_curl_origin *origin, const struct mr_route *route,
+                         const struct mr_url *url) {
+  const char *proxy = find_proxy(route, url->https);
+  origin->direct =
+      !proxy || route->unix_socket || mr_url_is_loopback(url) || bypasses(route, url->host);
+  origin->exposed = !origin->direct && !url->https;
+  origin->forwarded = origin->exposed && strncasecmp(proxy, "socks", 5) != 0;
+}
+
+void mr_curl_origin_drop(struct mr_curl_origin *origin) {
+  if (!origin || --origin->references > 0) return;
+  curl_url_cleanup(origin->url);
+  mr_free(origin->label);
+  mr_free(origin->text);
+  mr_free(origin);
+}
+
+static char *make_label(const struct mr_url *url) {
+  struct mr_buffer label;
+  mr_buffer_init(&label, MR_URL_MAX);
+  bool brackets = memchr(url->host.data, ':', url->host.size) != NULL;
+  enum mr_kind kind = mr_buffer_format(&label, brackets ? "[%.*s]:%u" : "%.*s:%u",
+                                       (int)url->host.size, url->host.data, (unsigned)url->port);
+  char *copy = kind ? NULL : mr_duplicate(label.data, label.size);
+  mr_buffer_free(&label);
+  return copy;
+}
+
+static struct mr_curl_origin *make_origin(const struct mr_route *route, const struct mr_url *url,
+                                          const char *text, size_t size) {
+  struct mr_curl_origin *origin = mr_alloc_zero(1, sizeof *origin);
+  if (!origin) return NULL;
+  origin->references = 1;
+  origin->https = url->https;
+  origin->multiplexed = url->https && route->http2;
+  decide_proxy(origin, route, url);
+  origin->size = size;
+  origin->text = mr_duplicate(text, size);
+  origin->label = make_label(url);
+  origin->url = curl_url();
+  if (origin->text && origin->label && origin->url) return origin;
+  mr_curl_origin_drop(origin);
+  return NULL;
+}
+
+/* Length of "scheme://host:port". */
+static size_t origin_size(const char *url, size_t size) {
+  const char *slashes = memchr(url, ':', size);
+  size_t at = slashes && url + size - slashes > 3 ? (size_t)(slashes - url) + 3 : size;
+  while (at < size && url[at] != '/' && url[at] != '?' && url[at] != '#')
+    at++;
+  return at;
+}
+
+/* A client talks to one or two origins; only redirects bring more. The oldest idle one makes room. */
+static void trim_origins(struct mr_curl_pool *pool) {
+  size_t count = 0;
+  struct mr_curl_origin **last = NULL;
+  for (struct mr_curl_origin **place = &pool->origins; *place; place = &(*place)->next, count++)
+    if ((*place)->references == 1) last = place;
+  if (count < ORIGINS_KEPT || !last) return;
+  struct mr_curl_origin *origin = *last;
+  *last = origin->next;
+  mr_curl_origin_drop(origin);
+}
+
+static enum mr_kind new_origin(struct mr_curl_pool *pool, const struct mr_exchange *x, size_t size,
+                               struct mr_curl_origin **out, struct mr_error *error) {
+  struct mr_url url;
+  enum mr_kind kind = mr_url_parse(x->url, x->url_size, &url, error);
+  if (kind) return kind;
+  struct mr_curl_origin *origin = make_origin(pool->route, &url, x->url, size);
+  if (!origin) return mr_fail(error, MR_LIMIT, "out of memory for an address");
+  if (curl_url_set(origin->url, CURLUPART_URL, origin->text, CURLU_DISALLOW_USER)) {
+    kind = mr_fail(error, MR_DECODE, "libcurl cannot read the address '%.100s'", origin->label);
+    mr_curl_origin_drop(origin);
+    return kind;
+  }
+  trim_origins(pool);
+  origin->next = pool->origins;
+  pool->origins = origin;
+  *out = origin;
+  return MR_NONE;
+}
+
+static bool is_origin(const struct mr_curl_origin *origin, const char *text, size_t size) {
+  return origin->size == size && memcmp(origin->text, text, size) == 0;
+}
+
+static void use_origin(struct mr_curl_handle *handle, struct mr_curl_origin *origin) {
+  origin->references++;
+  mr_curl_origin_drop(handle->origin);
+  handle->origin = origin;
+  curl_easy_setopt(handle->easy, CURLOPT_CURLU, origin->url);
+  curl_easy_setopt(handle->easy, CURLOPT_PROXY, origin->direct ? "" : handle->pool->route->proxy);
+  curl_easy_setopt(handle->easy, CURLOPT_NOPROXY,
+                   origin->direct ? "*" : handle->pool->route->no_proxy);
+  curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION,
+                   origin->multiplexed ? (long)CURL_HTTP_VERSION_2TLS
+                                       : (long)CURL_HTTP_VERSION_1_1);
+}
+
+enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error) {
+  const struct mr_exchange *x = handle->x;
+  size_t size = origin_size(x->url, x->url_size);
+  if (handle->origin && is_origin(handle->origin, x->url, size)) return MR_NONE;
+  struct mr_curl_origin *origin = handle->pool->origins;
+  while (origin && !is_origin(origin, x->url, size))
+    origin = origin->next;
+  enum mr_kind kind = origin ? MR_NONE : new_origin(handle->pool, x, size, &origin, error);
+  if (!kind) use_origin(handle, origin);
+  return kind;
+}
+
+void mr_curl_origins_drop(struct mr_curl_pool *pool) {
+  while (pool->origins) {
+    struct mr_curl_origin *origin = pool->origins;
+    pool->origins = origin->next;
+    mr_curl_origin_drop(origin);
+  }
+}

@@ -1,0 +1,278 @@
+-- What a bad day brings: each ends in a clear error that names the operation and tells what to do, quickly, and leaves
+-- nothing half-written behind.
+
+local moonrest = require "moonrest"
+local raw_server = require "spec.support.raw_server"
+local sandbox = require "moonrest.sandbox"
+
+local function definition(fields)
+  local base = {
+    name = "tested",
+    servers = { production = "https://api.tested.example" },
+    pages = { style = "page", page = "page", size = "limit", has_next = "has_next" },
+    resources = {
+      things = {
+        list = { "GET /things", "Lists things.", items = "data", paged = true },
+        get = { "GET /things/{id}", "One thing." },
+        export = { "GET /export", "All things as a file.", returns = "file" },
+      },
+    },
+  }
+  for name, value in pairs(fields or {}) do base[name] = value end
+  return base
+end
+
+local function open(server, options)
+  options = options or {}
+  options.base_url = options.base_url or server.url
+  options.token, options.retry = "t", false
+  return moonrest.open(definition(), options)
+end
+
+-- The error of one call to a server that answers so; checks what every error must have.
+local function failure(answer, options, call_options)
+  local server <close> = raw_server.start { answer }
+  local data, err = open(server, options).things:get({ id = "1" }, call_options)
+  assert.is_nil(data)
+  assert.is_string(err.message)
+  assert.matches("tested.things:get", tostring(err), 1, true)
+  return err
+end
+
+local function gzip(text)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "wb"))
+  file:write(text)
+  file:close()
+  local pipe <close> = assert(io.popen("gzip -c " .. name))
+  local packed = pipe:read "a"
+  os.remove(name)
+  return packed
+end
+
+describe("a body", function()
+  it("that is not JSON is told with its place", function()
+    local err = failure(raw_server.response(200, '{"id": tru}'))
+    assert.equal("decode", err.kind)
+    assert.matches("line 1", err.message, 1, true)
+  end)
+
+  it("that is a proxy's HTML page is told as one", function()
+    local page = "<html><head><title>Bad Gateway</title></head></html>"
+    local err = failure(raw_server.response(502, page):gsub("application/json", "text/html"), nil)
+    assert.equal("http", err.kind)
+    assert.equal(502, err.status)
+    assert.matches("Bad Gateway", err.message, 1, true)
+  end)
+
+  it("that is cut off is an error, also for a file, which is not written", function()
+    local whole = raw_server.response(200, ('{"id":"%s"}'):format(("x"):rep(2000)))
+    local cut = { whole:sub(1, -1000), close = true }
+    assert.equal("truncated", failure(cut).kind)
+    local server <close> = raw_server.start { cut }
+    local target = os.tmpname()
+    os.remove(target)
+    local data, err = open(server).things:export({}, { to = target })
+    assert.is_nil(data)
+    assert.equal("truncated", err.kind)
+    assert.is_nil(io.open(target))
+    local pipe <close> = assert(io.popen("ls " .. target .. "* 2>/dev/null"))
+    assert.equal("", pipe:read "a")
+  end)
+
+  it("in another charset is refused where its bytes are no UTF-8", function()
+    assert.equal("decode", failure(raw_server.response(200, '{"name":"caf\xe9"}')).kind)
+  end)
+
+  it("over the bound is refused, announced or not", function()
+    local big = '"' .. ("x"):rep(5000) .. '"'
+    assert.equal("too_large", failure(raw_server.response(200, big), { max_body = 4096 }).kind)
+    local unannounced = { "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" .. big, close = true }
+    assert.equal("too_large", failure(unannounced, { max_body = 4096 }).kind)
+  end)
+
+  it("that is a gzip bomb stops at the bound", function()
+    local bomb = gzip(("0"):rep(8 * 1024 * 1024))
+    assert.is_true(#bomb < 10000)
+    local err = failure(raw_server.response(200, bomb, { "Content-Encoding: gzip" }), { max_body = 1024 * 1024 })
+    assert.equal("too_large", err.kind)
+  end)
+
+  it("that is too deep is refused", function()
+    local err = failure(raw_server.response(200, ("["):rep(5000) .. ("]"):rep(5000)))
+    assert.equal("decode", err.kind)
+    assert.matches("deep", err.message, 1, true)
+  end)
+
+  it("of a 204 is not read", function()
+    local server <close> = raw_server.start { { "HTTP/1.1 204 No Content\r\n\r\n", close = true } }
+    assert.is_true((open(server).things:get "1"))
+  end)
+
+  it("with a wrong Content-Type is read as what it is", function()
+    local answer = raw_server.response(200, '{"id":7}'):gsub("application/json", "text/plain")
+    local server <close> = raw_server.start { answer }
+    assert.equal(7, assert(open(server).things:get "1").id)
+  end)
+end)
+
+describe("headers", function()
+  it("that are too large are refused", function()
+    local lines = {}
+    for place = 1, 40 do lines[place] = ("X-Filler-%d: %s"):format(place, ("y"):rep(4000)) end
+    assert.equal("too_large", failure(raw_server.response(200, "{}", lines)).kind)
+  end)
+end)
+
+describe("a server", function()
+  it("that is not there is told with its address", function()
+    local port
+    do
+      local server <close> = raw_server.start { "" }
+      port = server.port
+    end
+    local _, err = open({ url = "http://127.0.0.1:" .. port }).things:get "1"
+    assert.equal("network", err.kind)
+    assert.matches("127.0.0.1:" .. port, err.message, 1, true)
+    assert.is_true(err.retryable)
+  end)
+
+  it("that closes without an answer is a network error", function()
+    assert.equal("network", failure { "", close = true }.kind)
+  end)
+
+  it("that speaks something else is told so", function()
+    local err = failure { "SSH-2.0-OpenSSH_9.2\r\n", close = true }
+    assert.is_true(err.kind == "network" or err.kind == "decode")
+  end)
+
+  it("whose certificate nobody vouches for is refused", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    os.execute(("mkdir %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout %s/key -out %s/cert -days 2 "
+      .. "-subj /CN=localhost 2>/dev/null"):format(folder, folder, folder))
+    local pipe = assert(io.popen(("exec env -u LD_PRELOAD sh -c 'echo $$; exec openssl s_server -accept 127.0.0.1:0 "
+      .. "-key %s/key -cert %s/cert -www 2>&1'"):format(folder, folder)))
+    local pid = pipe:read "n"
+    local port
+    repeat port = (pipe:read "l" or error "openssl s_server did not start"):match "ACCEPT 127.0.0.1:(%d+)" until port
+    local _, err = open({ url = "https://127.0.0.1:" .. port }).things:get "1"
+    os.execute("kill " .. pid)
+    pipe:close()
+    os.execute("rm -r " .. folder)
+    assert.equal("network", err.kind)
+    assert.matches("certificate", err.message, 1, true)
+    assert.is_false(err.retryable)
+  end)
+end)
+
+describe("a list", function()
+  it("that never ends stops when a page is repeated", function()
+    local page = raw_server.response(200, '{"data":[{"id":1},{"id":2}],"has_next":true}')
+    local server <close> = raw_server.start { page }
+    local seen = 0
+    local ok, err = pcall(function()
+      for _ in open(server).things:each() do seen = seen + 1 end
+    end)
+    assert.is_false(ok)
+    assert.is_true(seen <= 4)
+    assert.matches("never end", tostring(err), 1, true)
+  end)
+
+  it("without a sign of its end is not silently short", function()
+    local server <close> = raw_server.start { raw_server.response(200, '{"data":[{"id":1}]}') }
+    local ok, err = pcall(function()
+      for _ in open(server).things:each() do end
+    end)
+    assert.is_false(ok)
+    assert.equal("truncated", err.kind)
+  end)
+end)
+
+describe("a target file", function()
+  it("in a folder that is not there or cannot be written is an io error", function()
+    local server <close> = raw_server.start { raw_server.response(200, "a,b\n") }
+    for _, target in ipairs { "/nonexistent/folder/file.csv", "/proc/file.csv" } do
+      local data, err = open(server).things:export({}, { to = target })
+      assert.is_nil(data)
+      assert.equal("io", err.kind)
+      assert.matches(target, err.message, 1, true)
+    end
+  end)
+end)
+
+describe("a credential", function()
+  local variable <const> = "MOONREST_SURELY_UNSET"
+
+  it("that is missing is told with the variable to set", function()
+    local client = moonrest.open(definition {
+      servers = { production = "https://api.tested.example" }, auth = { header = "Authorization", env = { variable } },
+    })
+    local data, err = client.things:get "1"
+    assert.is_nil(data)
+    assert.equal("auth", err.kind)
+    assert.matches(variable, err.message, 1, true)
+  end)
+
+  it("that is empty or has line breaks within is refused", function()
+    for _, bad in ipairs { "", "a\nb", "a\0b", "a\r\nX: y" } do
+      assert.has_error(function() moonrest.open(definition(), { token = bad, base_url = "https://127.0.0.1" }) end)
+    end
+  end)
+
+  it("of a file may end in a line break", function()
+    local name = os.tmpname()
+    local file = assert(io.open(name, "w"))
+    file:write "secret-value\n"
+    file:close()
+    os.execute("chmod 600 " .. name)
+    local server <close> = raw_server.start { raw_server.response(200, "{}") }
+    local client = moonrest.open(definition { auth = { header = "Authorization", prefix = "Bearer " } },
+      { base_url = server.url, token = moonrest.file(name) })
+    assert(client.things:get "1")
+    os.remove(name)
+    assert.matches("\r\nAuthorization: Bearer secret-value\r\n", server:requests()[1], 1, true)
+  end)
+end)
+
+describe("moonrest.open", function()
+  local function message_of(...)
+    local ok, problem = pcall(moonrest.open, ...)
+    assert.is_false(ok)
+    return problem
+  end
+
+  it("names the nearest definition, server and option", function()
+    assert.matches("edgegap", message_of "edgegab", 1, true)
+    assert.matches("staging", message_of("template", { server = "stagging", token = "t" }), 1, true)
+    assert.matches("base_url", message_of("edgegap", { base_ulr = "https://x", token = "t" }), 1, true)
+  end)
+
+  it("tells a wrong field of a definition with its path", function()
+    assert.matches("resources.things.get", message_of(definition {
+      resources = { things = { get = { "GET /x", "One.", query = { a = "intger" } } } } }), 1, true)
+  end)
+end)
+
+describe("the sandbox", function()
+  it("says so when its port is in use", function()
+    local server <close> = assert(sandbox.start())
+    local second, message = sandbox.start { port = server.port }
+    assert.is_nil(second)
+    assert.matches(tostring(server.port), message, 1, true)
+  end)
+end)
+
+describe("Ctrl-C", function()
+  it("ends a long call at once", function()
+    local server <close> = assert(sandbox.start())
+    server:fail { path = "/v1/apps", delay = 30 }
+    local script = ([[timeout --preserve-status -s INT 1 lua5.4 -e '
+      local client = require "moonrest".open("edgegap", { base_url = "%s", token = "%s" })
+      client.apps:list()' 2>&1]]):format(server:base "edgegap", server:token "edgegap")
+    local started = os.time()
+    local pipe <close> = assert(io.popen(script))
+    assert.matches("interrupted", pipe:read "a", 1, true)
+    assert.is_true(os.time() - started < 10)
+  end)
+end)

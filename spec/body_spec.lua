@@ -1,0 +1,69 @@
+local test_api = require "spec.support.test_api"
+
+describe("body", function()
+  local shop, core
+
+  before_each(function() shop, core = test_api.open() end)
+
+  local function last() return core.sent[#core.sent].options end
+
+  it("is JSON of the fields by default, with {} where the method expects a body", function()
+    shop.items:create { name = "n", price = 1 }
+    assert.same({ name = "n", price = 1 }, last().json)
+    shop.items:update "1"
+    assert.equal("{}", core.json.encode(last().json))
+    shop.items:get "1"
+    assert.is_nil(last().json)
+  end)
+
+  it("keeps empty lists lists", function()
+    shop.items:sell_many { ids = {} }
+    assert.equal('{"ids":[]}', core.json.encode(last().json))
+    shop.items:create { name = "n", lines = {} }
+    assert.matches('"lines":%[%]', core.json.encode(last().json))
+  end)
+
+  it("may be brought whole: a table, bytes, or a file", function()
+    shop.items:create(nil, { body = { any = "thing" } })
+    assert.same({ any = "thing" }, last().json)
+    shop.items:create(nil, { body = '{"raw":1}' })
+    assert.equal('{"raw":1}', last().body)
+    assert.equal("application/json", last().content_type)
+    shop.images:upload("1", nil, { upload = "/tmp/picture.png" })
+    assert.equal("/tmp/picture.png", last().upload)
+    assert.equal("image/png", last().content_type)
+    shop.images:upload("1", nil, { body = "bytes", content_type = "image/gif" })
+    assert.same({ "bytes", "image/gif" }, { last().body, last().content_type })
+    assert.error_matches(function() shop.items:create({ name = "n" }, { body = {} }) end, "no body field can be given")
+  end)
+
+  it("is a form where the API wants one", function()
+    shop.keys:find { text = "a b&c" }
+    assert.equal("text=a%20b%26c", last().body)
+    assert.equal("application/x-www-form-urlencoded", last().content_type)
+  end)
+
+  it("is multipart with files, whose names cannot end the header", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    file:write "\0\1\2bytes"
+    file:close()
+    shop.images:send { title = "t", file = { path = path, filename = 'a"\r\nb.png', content_type = "image/png" } }
+    os.remove(path)
+    local body, boundary = last().body, last().content_type:match "^multipart/form%-data; boundary=(.+)$"
+    assert.is_truthy(body:find("--" .. boundary .. "\r\nContent-Disposition: form-data; name=\"file\"; "
+      .. 'filename="a%22%0D%0Ab.png"\r\nContent-Type: image/png\r\n\r\n\0\1\2bytes\r\n', 1, true), body)
+    assert.is_truthy(body:find('name="title"\r\n\r\nt\r\n--' .. boundary .. "--\r\n", 1, true), body)
+    assert.error_matches(function() shop.images:send { file = { path = "/no/such/file" } } end, "cannot read the file")
+  end)
+
+  it("turns a table into JSON text inside JSON where the API wants that", function()
+    shop, core = test_api.open({}, function(at)
+      at.resources.items.create.body.extra = { type = "object", encode = "json" }
+    end)
+    shop.items:create { name = "n", extra = { a = 1 } }
+    assert.equal('{"a":1}', last().json.extra)
+    shop.items:create { name = "n", extra = '{"b":2}' }
+    assert.equal('{"b":2}', last().json.extra)
+  end)
+end)

@@ -1,0 +1,86 @@
+local test_api = require "spec.support.test_api"
+
+describe("help", function()
+  local shop, core, help
+
+  before_each(function()
+    shop, core = test_api.open()
+    help = require "moonrest.help"
+  end)
+
+  it("tells what there is", function()
+    assert.matches("moonrest.open", help.text(), 1, true)
+    assert.matches("capgo, cygni, edgee, edgegap, template", help.text(require "moonrest"), 1, true)
+  end)
+
+  it("documents an operation in full", function()
+    local text = help.text(shop.items.create)
+    assert.matches("shop.items:create({ parameters })\nPOST /items\n\nMakes an item.", text, 1, true)
+    assert.matches("\n  name +body +string +required", text)
+    assert.matches("\n  note +body +string or null", text)
+    assert.matches("\nLine\n", text, 1, true)
+    assert.matches("\n  count +integer 1%.%.", text)
+    assert.matches("Limits: account (free: 100/min, 1000/h; pro: 1000/min; enterprise: no limit)", text, 1, true)
+    assert.matches("Returns: Item { id, name }", text, 1, true)
+    assert.matches("Repeats: never repeated", text, 1, true)
+    assert.matches('assert(shop.items:create { name = "chair", price = 12.5 })', text, 1, true)
+  end)
+
+  it("documents lists, dangers, tenants, secrets and deprecations", function()
+    local text = help.text(shop.items.list)
+    assert.matches("List: has :each, :pages and :all (page)", text, 1, true)
+    assert.matches("for item in shop.items.list:each() do ... end", text, 1, true)
+    assert.matches("one of active, gone", text, 1, true)
+    text = help.text(shop.items.delete)
+    assert.matches("Needs { confirm = true }: deletes it for good", text, 1, true)
+    assert.matches("{ confirm = true }))", text, 1, true)
+    assert.matches("filled by moonrest.open { org_id = }", help.text(shop.orders.list), 1, true)
+    assert.matches("for each app_id", help.text(shop.orders.get), 1, true)
+    assert.matches("private_token +body +string +secret", help.text(shop.keys.create))
+    assert.matches("Deprecated: use items", help.text(shop.limits_.list), 1, true)
+    assert.matches("without 'deep' it takes all lines", help.text(shop.orders.purge), 1, true)
+    assert.matches("Stream: has :stream", help.text(shop.items.watch), 1, true)
+  end)
+
+  it("documents clients, resources, definitions and names", function()
+    local text = help.text(shop)
+    assert.matches("^Shop: Sells things\nhttps://shop.example/docs\n", text)
+    assert.matches("Credential: option token, or the variable SHOP_TOKEN", text, 1, true)
+    assert.matches("Option org_id: fills {orgId}, your organization", text, 1, true)
+    assert.matches("Plans: free, pro, enterprise", text, 1, true)
+    assert.matches("States to :wait for: ready", help.text(shop.items), 1, true)
+    assert.equal(text, help.text(test_api.definition()))
+    assert.matches("^edgegap.apps:create", help.text "edgegap.apps.create")
+    assert.matches("^edgegap.apps:create", help.text "edgegap.apps:create")
+    assert.matches("^edgegap.apps", help.text "edgegap.apps")
+    assert.matches("^Edgegap", help.text "edgegap")
+    assert.error_matches(function() help.text "edgegap.aps" end, "no 'aps'; did you mean 'apps'")
+    assert.error_matches(function() help.text "edgegup" end, "did you mean 'edgegap'")
+  end)
+
+  it("explains an error", function()
+    core.answer { kind = "network", message = "connection refused" }
+    local _, err = shop.items:get "1"
+    local text = help.text(err)
+    assert.matches("kind 'network': no connection, or it broke", text, 1, true)
+    assert.matches("may succeed later", text, 1, true)
+  end)
+
+  it("has something for every operation that is built in", function()
+    local definition = require "moonrest.definition"
+    for _, name in ipairs(definition.built_in) do
+      definition.each_operation(definition.find(name).resources, function(_, path)
+        assert.matches("Example\n", help.text(name .. "." .. path), 1, true)
+      end)
+    end
+  end)
+
+  it("admits what it does not know, and prints", function()
+    assert.equal("moonrest has no help for a number", help.text(5))
+    local real, printed = print, nil
+    _G.print = function(text) printed = text end
+    help.help(5)
+    _G.print = real
+    assert.equal("moonrest has no help for a number", printed)
+  end)
+end)

@@ -1,0 +1,309 @@
+local test_api = require "spec.support.test_api"
+
+describe("pages", function()
+  local shop, core
+
+  local function open(paged, change)
+    shop, core = test_api.open({ org_id = "o" }, function(at)
+      at.resources.items.list.paged = paged or true
+      at.resources.items.list.query.cursor = "string"
+      at.resources.items.list.query.offset = "integer"
+      if change then change(at) end
+    end)
+  end
+
+  local function query_of(sent)
+    local query = {}
+    for name, value in sent.target:gmatch "[?&]([^=]+)=([^&]*)" do query[name] = math.tointeger(value) or value end
+    return query
+  end
+
+  local function rows(first, last)
+    local list = core.json.array {}
+    for id = first, last do list[#list + 1] = { id = id } end
+    return list
+  end
+
+  -- A server with 'total' items in pages of its size, told by 'describe(page, size, total)'.
+  local function serve(total, size, describe_page)
+    core.handle(function(sent)
+      local query = query_of(sent)
+      local page, asked = query.page or 1, math.min(query.limit or size, size)
+      local items = rows((page - 1) * asked + 1, math.min(page * asked, total))
+      return { status = 200, json = describe_page(items, page, asked) }
+    end)
+  end
+
+  local function with_pages(total, size)
+    serve(total, size, function(items, page, asked)
+      return { data = items, meta = { page = page, pages = (total + asked - 1) // asked } }
+    end)
+  end
+
+  local function ids(iterator, state, control, closing)
+    local list = {}
+    for item in iterator, state, control, closing do list[#list + 1] = item.id end
+    return list
+  end
+
+  local function numbers(first, last)
+    local list = {}
+    for number = first, last do list[#list + 1] = number end
+    return list
+  end
+
+  local function raised(call)
+    local ok, err = pcall(call)
+    assert.is_false(ok)
+    assert.is_table(err, err)
+    return err
+  end
+
+  before_each(function() open() end)
+
+  describe("each", function()
+    it("gives every item of every page", function()
+      with_pages(25, 10)
+      assert.same(numbers(1, 25), ids(shop.items:each()))
+      assert.equal(3, #core.sent)
+    end)
+
+    it("works on the resource, on the operation, and from a given page", function()
+      with_pages(25, 10)
+      assert.same(numbers(11, 25), ids(shop.items.list:each { page = 2, limit = 10 }))
+      assert.equal(10, query_of(core.sent[1]).limit)
+    end)
+
+    it("asks for the largest pages, but not for more than is wanted", function()
+      with_pages(25, 100)
+      ids(shop.items:each())
+      assert.equal(100, query_of(core.sent[1]).limit)
+      ids(shop.items:each({}, { max_items = 5 }))
+      assert.equal(5, query_of(core.sent[2]).limit)
+    end)
+
+    it("keeps the parameters on every page", function()
+      with_pages(25, 10)
+      ids(shop.items:each { status = "active" })
+      for _, sent in ipairs(core.sent) do assert.equal("active", query_of(sent).status) end
+    end)
+
+    it("ends without an item when there is none", function()
+      with_pages(0, 10)
+      assert.same({}, ids(shop.items:each()))
+    end)
+
+    it("stops at the caller's limits", function()
+      with_pages(100, 10)
+      assert.same(numbers(1, 15), ids(shop.items:each({ limit = 10 }, { max_items = 15 })))
+      assert.equal(2, #core.sent)
+      assert.same(numbers(1, 20), ids(shop.items:each({ limit = 10 }, { max_pages = 2 })))
+      assert.same({}, ids(shop.items:each({}, { max_items = 0 })))
+      assert.equal(4, #core.sent)
+    end)
+
+    it("raises the err of a page", function()
+      with_pages(100, 10)
+      core.answer { status = 200, json = { data = rows(1, 10), meta = { pages = 9 } } }
+      core.answer { status = 500, body = '{"message":"broken"}' }
+      local list = {}
+      local err = raised(function()
+        for item in shop.items:each { limit = 10 } do list[#list + 1] = item.id end
+      end)
+      assert.same(numbers(1, 10), list)
+      assert.equal(500, err.status)
+      assert.matches("pages_spec%.lua:%d+$", err.where)
+      assert.same(numbers(11, 100), ids(shop.items:each({ limit = 10 }, { resume = err.resume })))
+    end)
+
+    it("releases each page as it goes", function()
+      with_pages(50, 10)
+      ids(shop.items:each { limit = 10 })
+      assert.equal(5, core.closed)
+    end)
+
+    it("refuses what is no list", function()
+      assert.error_matches(function() shop.items.get:each() end, "shop.items:get is no list")
+      assert.error_matches(function() shop.keys:each() end, "no operation 'list'")
+      assert.error_matches(function() shop.items.each { limit = 1 } end, "call each with a colon")
+      assert.error_matches(function() shop.items:each({}, { to = "f" }) end, "option 'to' is not for lists")
+    end)
+  end)
+
+  describe("pages", function()
+    it("gives page objects with a reason at the end", function()
+      with_pages(25, 10)
+      local seen = {}
+      for page in shop.items:pages { limit = 10 } do
+        seen[#seen + 1] = { page.number, #page.items, page.reason or "more", page.response.status }
+      end
+      assert.same({ { 1, 10, "more", 200 }, { 2, 10, "more", 200 }, { 3, 5, "end", 200 } }, seen)
+      assert.equal(0, core.closed)
+    end)
+
+    it("cuts the last page at max_items, and can go on from there", function()
+      with_pages(25, 10)
+      local last
+      for page in shop.items:pages({ limit = 10 }, { max_items = 13 }) do last = page end
+      assert.same({ 2, 3, "max_items" }, { last.number, #last.items, last.reason })
+      assert.same(numbers(14, 25), ids(shop.items:each({ limit = 10 }, { resume = last.resume })))
+    end)
+
+    it("says max_pages", function()
+      with_pages(25, 10)
+      local last
+      for page in shop.items:pages({ limit = 10 }, { max_pages = 2 }) do last = page end
+      assert.equal("max_pages", last.reason)
+      assert.same(numbers(21, 25), ids(shop.items:each({ limit = 10 }, { resume = last.resume })))
+    end)
+  end)
+
+  describe("all", function()
+    it("returns the items and the reason", function()
+      with_pages(25, 10)
+      local items, reason = shop.items:all { limit = 10 }
+      assert.equal(25, #items)
+      assert.equal("end", reason)
+      items, reason = shop.items:all({ limit = 10 }, { max_items = 12 })
+      assert.same({ 12, "max_items" }, { #items, reason })
+      items, reason = shop.items:all({ limit = 10 }, { max_items = 20 })
+      assert.same({ 20, "max_items" }, { #items, reason })
+      items, reason = shop.items:all({ limit = 10 }, { max_items = 25 })
+      assert.same({ 25, "end" }, { #items, reason })
+      items, reason = shop.items:all({ limit = 10 }, { max_pages = 1 })
+      assert.same({ 10, "max_pages" }, { #items, reason })
+    end)
+
+    it("returns nil and the err when a page fails", function()
+      core.answer { status = 200, json = { data = rows(1, 10), meta = { pages = 9 } } }
+      core.answer { kind = "network", message = "connection reset" }
+      local items, err = shop.items:all { limit = 10 }
+      assert.is_nil(items)
+      assert.equal("network", err.kind)
+    end)
+
+    it("is a list even when it is empty", function()
+      with_pages(0, 10)
+      assert.equal("[]", core.json.encode((shop.items:all())))
+    end)
+  end)
+
+  describe("a place", function()
+    it("resumes in the middle of a page, by token, in another client", function()
+      with_pages(25, 10)
+      local token
+      for item, place in shop.items:each { limit = 10 } do
+        if item.id == 13 then
+          token = place:resume()
+          assert.matches("page 2, item 13", tostring(place))
+          break
+        end
+      end
+      assert.equal("1|shop.items:list|2|3|i2", token)
+      open()
+      with_pages(25, 10)
+      assert.same(numbers(14, 25), ids(shop.items:each({ limit = 10 }, { resume = token })))
+    end)
+
+    it("resumes behind a whole page, and knows the end", function()
+      with_pages(20, 10)
+      local tokens = {}
+      for _, place in shop.items:each { limit = 10 } do tokens[#tokens + 1] = place:resume() or "end" end
+      assert.same(numbers(11, 20), ids(shop.items:each({ limit = 10 }, { resume = tokens[10] })))
+      assert.equal("end", tokens[20])
+    end)
+
+    it("refuses a token of another list", function()
+      assert.error_matches(function() shop.items:each({}, { resume = "1|shop.orders:list|1|0|i1" }) end,
+        "is a token of shop%.orders:list")
+      assert.error_matches(function() shop.items:each({}, { resume = "nonsense" }) end, "no token")
+    end)
+  end)
+
+  describe("prefetch", function()
+    it("asks for the next page ahead, and cancels it on break", function()
+      with_pages(50, 10)
+      for item in shop.items:each({ limit = 10 }, { prefetch = true }) do
+        if item.id == 1 then assert.equal(2, #core.sent) end
+        if item.id == 12 then break end
+      end
+      assert.equal(3, #core.sent)
+      assert.equal(3, core.closed)
+    end)
+
+    it("does not ask for more than is wanted", function()
+      with_pages(50, 10)
+      ids(shop.items:each({ limit = 10 }, { prefetch = true, max_items = 10 }))
+      ids(shop.items:each({ limit = 10 }, { prefetch = true, max_pages = 1 }))
+      assert.equal(2, #core.sent)
+      assert.same(numbers(1, 50), ids(shop.items:each({ limit = 10 }, { prefetch = true })))
+      assert.equal(7, #core.sent)
+    end)
+  end)
+
+  describe("never ends silently, nor never:", function()
+    it("an answer without any end signal raises", function()
+      serve(25, 10, function(items) return { data = items } end)
+      local err = raised(function() ids(shop.items:each { limit = 10 }) end)
+      assert.equal("truncated", err.kind)
+      assert.matches("page 1: the answer does not tell whether there are more pages", err.message)
+    end)
+
+    it("an answer without the list raises", function()
+      core.answer { status = 200, json = { meta = { pages = 3 } } }
+      local err = raised(function() ids(shop.items:each()) end)
+      assert.equal("decode", err.kind)
+      assert.matches("has no list", err.message)
+    end)
+
+    it("an answer without the list that says there is nothing is an empty one", function()
+      open { style = "page", page = "page", size = "limit", total = "total", items = "things" }
+      core.answer { status = 200, json = { total = 0 } }
+      assert.same({}, ids(shop.items:each()))
+    end)
+
+    it("a page that comes again raises", function()
+      core.handle(function() return { status = 200, json = { data = rows(1, 10), meta = { pages = 5 } } } end)
+      local err = raised(function() ids(shop.items:each { limit = 10 }) end)
+      assert.equal("decode", err.kind)
+      assert.matches("page 2: the server sent the page before it once more", err.message)
+    end)
+
+    it("a list without end raises at the library's cap, unless the caller sets his own", function()
+      local page = 0
+      core.handle(function()
+        page = page + 1
+        return { status = 200, json = { data = { { id = page } }, meta = { pages = 1000000 } } }
+      end)
+      local err = raised(function() for _ in shop.items:each() do end end)
+      assert.equal("limit", err.kind)
+      assert.equal(10000, #core.sent)
+      assert.matches("max_pages", err.message)
+      assert.equal(10001, #(shop.items:all({}, { max_pages = 10001 })))
+    end)
+  end)
+
+  describe("memory", function()
+    it("stays constant over many pages", function()
+      local page = 0
+      core.handle(function()
+        page = page + 1
+        local items = {}
+        for index = 1, 100 do items[index] = { id = page * 100 + index, name = ("n"):rep(50) } end
+        return { status = 200, json = { data = items, meta = { pages = 100 } } }
+      end)
+      local early, late, count = nil, nil, 0
+      for _ in shop.items:each { limit = 100 } do
+        count = count + 1
+        if count == 500 or count == 9500 then
+          core.sent = {}
+          collectgarbage()
+          collectgarbage()
+          if count == 500 then early = collectgarbage "count" else late = collectgarbage "count" end
+        end
+      end
+      assert.equal(10000, count)
+      assert.is_true(late - early < 60, ("grew by %.0f KB"):format(late - early))
+    end)
+  end)
+end)

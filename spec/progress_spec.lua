@@ -1,0 +1,39 @@
+local progress = require "moonrest.progress"
+
+local function request(received, expected, finished)
+  return {
+    progress = function() return received, expected end,
+    finished = function() return finished end,
+  }
+end
+
+describe("progress", function()
+  it("writes sizes", function()
+    assert.equal("0 B", progress.size(0))
+    assert.equal("1023 B", progress.size(1023))
+    assert.equal("1.5 KiB", progress.size(1536))
+    assert.equal("1.0 GiB", progress.size(1 << 30))
+    assert.equal("2048.0 TiB", progress.size(1 << 51))
+  end)
+
+  it("calls a function with the bytes", function()
+    local seen
+    progress.watch("x", function(...) seen = table.pack(...) end)(request(5, nil))
+    assert.same({ 5, nil, n = 2 }, seen)
+  end)
+
+  it("renews a line on stderr", function()
+    local real, written = io.stderr, {}
+    io.stderr = { write = function(_, ...) written[#written + 1] = table.concat { ... } end } -- luacheck: ignore
+    local watch = progress.watch("shop.items:export", true)
+    watch(request(512, 1024, false))
+    watch(request(2048, nil, true))
+    io.stderr = real -- luacheck: ignore
+    assert.same({ "\rshop.items:export: 512 B of 1.0 KiB, 50%   ", "\rshop.items:export: 2.0 KiB   \n" }, written)
+  end)
+
+  it("watches nothing when nothing is wanted", function()
+    assert.is_nil(progress.watch("x", nil))
+    assert.is_nil(progress.watch("x", false))
+  end)
+end)

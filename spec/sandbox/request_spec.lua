@@ -1,0 +1,46 @@
+local json = require "moonrest.sandbox.json"
+local request = require "moonrest.sandbox.request"
+
+describe("a request of the sandbox", function()
+  it("is split into system, path and query", function()
+    local made = request.new("GET", "/edgegap/v1/app/a%2Fb?page=2&x=a+b%20c&flag", {}, "")
+    assert.equal("edgegap", made.mount)
+    assert.equal("/v1/app/a%2Fb", made.path)
+    assert.equal("page=2&x=a+b%20c&flag", made.query_text)
+    assert.same({ page = "2", x = "a b c", flag = "" }, made.query)
+    assert.equal("", request.new("GET", "/", {}, "").mount)
+    assert.equal("", request.new("GET", "*", {}, "").path)
+  end)
+
+  it("keeps repeated values", function()
+    local made = request.new("GET", "/s/p?ids[]=1&ids%5B%5D=2&x=1&x=2", {}, "")
+    assert.same({ "1", "2" }, made.query["ids[]"])
+    assert.equal("1", made.query.x)
+    assert.same({ "1", "2" }, made.list "x")
+    assert.same({}, made.list "y")
+  end)
+
+  it("has headers by their lower-case names", function()
+    local made = request.new("GET", "/", { "Accept", "a", "ACCEPT", "b", "X-One", "1" }, "")
+    assert.same({ accept = "a, b", ["x-one"] = "1" }, made.headers)
+  end)
+
+  it("has a decoded body, or why there is none", function()
+    local function body(content_type, text)
+      return request.new("POST", "/", content_type and { "Content-Type", content_type } or {}, text)
+    end
+    assert.same({ a = json.null }, body("application/json", '{"a":null}').body)
+    assert.same({ a = 1 }, body("application/vnd.api+json; charset=utf-8", '{"a":1}').body)
+    assert.same({ a = 1 }, body(nil, '{"a":1}').body)
+    assert.is_nil(body("text/plain", '{"a":1}').body)
+    assert.is_nil(body("application/json", "").body_error)
+    local wrong = body("application/json", "{")
+    assert.is_nil(wrong.body)
+    assert.is_string(wrong.body_error)
+    assert.equal("{", wrong.raw)
+  end)
+
+  it("reads forms", function()
+    assert.same({ a = { "1", "2" }, b = { "x y" } }, request.pairs "a=1&b=x+y&a=2")
+  end)
+end)

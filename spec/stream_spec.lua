@@ -1,0 +1,63 @@
+local test_api = require "spec.support.test_api"
+
+describe("stream", function()
+  local shop, core
+
+  before_each(function() shop, core = test_api.open() end)
+
+  it("gives events as they come", function()
+    core.answer { status = 200, events = { { event = "log", data = "one" }, false, { event = "log", data = "two" } } }
+    local list = {}
+    for event in shop.items.watch:stream() do list[#list + 1] = event.data end
+    assert.same({ "one", "two" }, list)
+    local sent = core.sent[1]
+    assert.is_true(sent.options.stream)
+    assert.is_true(sent.options.timeout > 86400)
+    assert.equal("Accept: text/event-stream", sent.endpoint.headers[1])
+    assert.equal(90, sent.endpoint.idle_timeout)
+    assert.equal(1, core.closed)
+  end)
+
+  it("gives the bytes of a file, and keeps the caller's time limit", function()
+    core.answer { status = 200, chunks = { "a,b\n", "", "1,2\n" } }
+    local list = {}
+    for bytes in shop.items.export:stream({}, { timeout = 9 }) do list[#list + 1] = bytes end
+    assert.same({ "a,b\n", "1,2\n" }, list)
+    assert.equal(9, core.sent[1].options.timeout)
+  end)
+
+  it("is cancelled by a break", function()
+    core.answer { status = 200, events = { { data = "one" }, { data = "two" } } }
+    for _ in shop.items.watch:stream() do break end
+    assert.equal(1, core.closed)
+  end)
+
+  it("raises the server's refusal", function()
+    core.answer { status = 403, chunks = { '{"error":{"code":', '"NO","message":"not yours"}}' } }
+    local ok, err = pcall(function() for _ in shop.items.watch:stream() do error "no event was sent" end end)
+    assert.is_false(ok)
+    assert.same({ "http", 403, "NO", "not yours" }, { err.kind, err.status, err.code, err.message })
+    assert.equal(1, core.closed)
+  end)
+
+  it("raises when it breaks in the middle", function()
+    core.answer { status = 200, events = { { data = "one" } }, stream_kind = "truncated", stream_message = "cut off" }
+    local count = 0
+    local ok, err = pcall(function() for _ in shop.items.watch:stream() do count = count + 1 end end)
+    assert.is_false(ok)
+    assert.same({ 1, "truncated", "cut off" }, { count, err.kind, err.message })
+  end)
+
+  it("raises when no answer comes", function()
+    core.answer { kind = "network", message = "connection refused" }
+    local ok, err = pcall(function() return shop.items.watch:stream() end)
+    assert.is_false(ok)
+    assert.equal("network", err.kind)
+  end)
+
+  it("refuses operations that return no stream", function()
+    assert.error_matches(function() shop.items.get:stream "1" end, "shop.items:get returns no stream")
+    assert.error_matches(function() shop.items.export:stream({}, { to = "f" }) end, "option 'to' is for calls without")
+    assert.error_matches(function() shop.items.export.stream() end, "call stream with a colon")
+  end)
+end)

@@ -1,0 +1,515 @@
+/* Routes: TLS and who is trusted, client certificates, proxies, sockets, and that none of it mixes. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/ssl.h>
+
+#include "certificates.h"
+#include "fault_server.h"
+#include "wire.h"
+
+static struct certificates certificates;
+
+static int make_certificates(void **state) {
+  (void)state;
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                      "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    unsetenv(names[i]);
+  certificates_make(&certificates);
+  return 0;
+}
+
+static int remove_certificates(void **state) {
+  (void)state;
+  certificates_remove(&certificates);
+  return 0;
+}
+
+static const struct fault_script keeps = {{DO_REQUEST, DO_SEND(FAULT_OK), DO_AGAIN}};
+
+struct scene {
+  struct wire wire;
+  struct fault_server *server;
+  struct call call;
+};
+
+static void open_tls(struct scene *scene, const char *certificate,
+                     const struct fault_script *script, bool wants_client) {
+  struct fault_server_options options = {
+      .scripts = script,
+      .script_count = 1,
+      .certificate = certificate,
+      .key = certificates.key,
+      .client_ca = certificates.ca,
+      .wants_client = wants_client,
+  };
+  wire_open(&scene->wire);
+  scene->wire.route.ca_file = certificates.ca;
+  scene->server = fault_server_start(&options);
+}
+
+static void open_plain(struct scene *scene, const struct fault_script *script) {
+  wire_open(&scene->wire);
+  scene->server = fault_server_run(script);
+}
+
+static void close_scene(struct scene *scene) {
+  wire_close(&scene->wire);
+  fault_server_stop(scene->server);
+}
+
+/* A call of "https://HOST:PORT/" on the route, to its end. */
+static void run_tls(struct scene *scene, const struct mr_route *route, const char *host) {
+  struct call *call = &scene->call;
+  char url[200];
+  snprintf(url, sizeof url, "https://%s:%d/", host, fault_server_port(scene->server));
+  call_init(call, &scene->wire, 0, "/");
+  call_url(call, url);
+  call->exchange.route = route;
+  call_run(call);
+  call_free(call);
+}
+
+static void assert_hello(const struct scene *scene) {
+  assert_ended(&scene->call, MR_NONE, MR_PHASE_DONE);
+  assert_int_equal(scene->call.body_size, 5);
+}
+
+/* ---- TLS ---- */
+
+static void test_good_certificate(void **state) {
+  struct scene scene;
+  (void)state;
+  open_tls(&scene, certificates.good, &keeps, false);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_hello(&scene);
+  assert_true(scene.call.result.timings.secured_us >= scene.call.result.timings.connected_us);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_hello(&scene);
+  assert_true(scene.call.result.reused);
+  close_scene(&scene);
+}
+
+static void refuse_certificate(const char *certificate, const char *ca_file, const char *words,
+                               const char *advice) {
+  struct scene scene;
+  char port[80];
+  open_tls(&scene, certificate, &keeps, false);
+  scene.wire.route.ca_file = (char *)ca_file;
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_ended(&scene.call, MR_NETWORK, MR_PHASE_CONNECT);
+  snprintf(port, sizeof port, "the certificate of 127.0.0.1:%d was refused",
+           fault_server_port(scene.server));
+  assert_message(&scene.call, port);
+  assert_message(&scene.call, words);
+  assert_message(&scene.call, advice);
+  assert_int_equal(scene.call.sent, 0);
+  assert_int_equal(fault_server_requests(scene.server), 0);
+  close_scene(&scene);
+}
+
+static void test_bad_certificates(void **state) {
+  (void)state;
+  refuse_certificate(certificates.good, certificates.other_ca, "issuer", "with ca_file");
+  refuse_certificate(certificates.good, NULL, "issuer", "with ca_file");
+  refuse_certificate(certificates.expired, certificates.ca, "expired", "renew it");
+  refuse_certificate(certificates.wrong, certificates.ca,
+                     "no alternative certificate subject name matches",
+                     "the URL must name the host");
+  refuse_certificate(certificates.other_ca, certificates.ca, "self", "with ca_file");
+}
+
+/* What was let pass without a check must not carry what wants one, nor lend it its TLS session. */
+static void test_unverified_is_not_shared(void **state) {
+  struct scene scene;
+  struct mr_route careless = {.verify = false};
+  (void)state;
+  open_tls(&scene, certificates.wrong, &keeps, false);
+  run_tls(&scene, &careless, "127.0.0.1");
+  assert_hello(&scene);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_ended(&scene.call, MR_NETWORK, MR_PHASE_CONNECT);
+  assert_int_equal(fault_server_requests(scene.server), 1);
+  mr_transport_curl.route_closed(scene.wire.transport, &careless);
+  close_scene(&scene);
+}
+
+static void test_client_certificate(void **state) {
+  struct scene scene;
+  (void)state;
+  open_tls(&scene, certificates.good, &keeps, true);
+  struct mr_route known = {.verify = true,
+                           .ca_file = certificates.ca,
+                           .client_cert = certificates.client,
+                           .client_key = certificates.key};
+  run_tls(&scene, &known, "127.0.0.1");
+  assert_hello(&scene);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_true(scene.call.result.kind == MR_NETWORK || scene.call.result.kind == MR_AUTH);
+  assert_int_equal(fault_server_requests(scene.server), 1);
+  mr_transport_curl.route_closed(scene.wire.transport, &known);
+  close_scene(&scene);
+}
+
+/* With the certificate and without: never on the same connection. */
+static void test_client_certificate_is_not_shared(void **state) {
+  struct scene scene;
+  (void)state;
+  open_tls(&scene, certificates.good, &keeps, false);
+  struct mr_route known = {.verify = true,
+                           .ca_file = certificates.ca,
+                           .client_cert = certificates.client,
+                           .client_key = certificates.key};
+  run_tls(&scene, &known, "127.0.0.1");
+  assert_hello(&scene);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_hello(&scene);
+  assert_false(scene.call.result.reused);
+  run_tls(&scene, &known, "127.0.0.1");
+  assert_true(scene.call.result.reused);
+  assert_int_equal(fault_server_connections(scene.server), 2);
+  mr_transport_curl.route_closed(scene.wire.transport, &known);
+  close_scene(&scene);
+}
+
+static void test_bad_files(void **state) {
+  struct scene scene;
+  (void)state;
+  open_tls(&scene, certificates.good, &keeps, false);
+  struct mr_route no_issuers = {.verify = true, .ca_file = "/nonexistent/ca.pem"};
+  run_tls(&scene, &no_issuers, "127.0.0.1");
+  assert_ended(&scene.call, MR_IO, MR_PHASE_CONNECT);
+  assert_message(&scene.call, "/nonexistent/ca.pem");
+  struct mr_route no_key = {.verify = true,
+                            .ca_file = certificates.ca,
+                            .client_cert = "/nonexistent/client.pem",
+                            .client_key = certificates.key};
+  run_tls(&scene, &no_key, "127.0.0.1");
+  assert_ended(&scene.call, MR_IO, MR_PHASE_CONNECT);
+  assert_message(&scene.call, "/nonexistent/client.pem");
+  mr_transport_curl.route_closed(scene.wire.transport, &no_issuers);
+  mr_transport_curl.route_closed(scene.wire.transport, &no_key);
+  close_scene(&scene);
+}
+
+static void test_old_tls(void **state) {
+  struct scene scene;
+  (void)state;
+  struct fault_server_options options = {.scripts = &keeps,
+                                         .script_count = 1,
+                                         .certificate = certificates.good,
+                                         .key = certificates.key,
+                                         .newest_tls = TLS1_1_VERSION};
+  wire_open(&scene.wire);
+  scene.wire.route.ca_file = certificates.ca;
+  scene.server = fault_server_start(&options);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_ended(&scene.call, MR_NETWORK, MR_PHASE_CONNECT);
+  assert_message(&scene.call, "no TLS connection");
+  close_scene(&scene);
+}
+
+static void test_plain_server(void **state) {
+  struct scene scene;
+  (void)state;
+  open_plain(&scene, &(struct fault_script){{DO_SEND("HTTP/1.1 400 Bad Request\r\n\r\n")}});
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_ended(&scene.call, MR_NETWORK, MR_PHASE_CONNECT);
+  assert_message(&scene.call, "does it speak TLS on this port?");
+  close_scene(&scene);
+}
+
+/* TLS that ends without its closing words: what was announced counts. */
+static void test_cut_tls(void **state) {
+  struct scene scene;
+  (void)state;
+  open_tls(&scene, certificates.good,
+           &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_CUT}}, false);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_hello(&scene);
+  close_scene(&scene);
+  const char *half = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello";
+  open_tls(&scene, certificates.good, &(struct fault_script){{DO_REQUEST, DO_SEND(half), DO_CUT}},
+           false);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_ended(&scene.call, MR_TRUNCATED, MR_PHASE_RECEIVE);
+  close_scene(&scene);
+}
+
+static void test_stale_tls(void **state) {
+  struct scene scene;
+  (void)state;
+  open_tls(&scene, certificates.good,
+           &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST, DO_RESET}}, false);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_hello(&scene);
+  run_tls(&scene, &scene.wire.route, "127.0.0.1");
+  assert_ended(&scene.call, MR_NETWORK, MR_PHASE_SEND);
+  assert_true(scene.call.result.stale);
+  assert_int_equal(fault_server_requests(scene.server), 2);
+  close_scene(&scene);
+}
+
+/* The signal's default is to end the process: this test fails by dying. */
+static void test_no_pipe_signal(void **state) {
+  struct scene scene;
+  struct call *call = &scene.call;
+  char url[100];
+  (void)state;
+  signal(SIGPIPE, SIG_DFL);
+  size_t size = 3 * 1024 * 1024;
+  char *bytes = calloc(1, size);
+  for (int tls = 0; tls < 2; tls++) {
+    struct fault_script script = {{DO_RESET}};
+    if (tls)
+      open_tls(&scene, certificates.good, &script, false);
+    else
+      open_plain(&scene, &script);
+    call_init(call, &scene.wire, 0, "/");
+    snprintf(url, sizeof url, "http%s://127.0.0.1:%d/", tls ? "s" : "",
+             fault_server_port(scene.server));
+    call_url(call, url);
+    call_upload(call, "PUT", bytes, size, 4096);
+    call_run(call);
+    assert_int_equal(call->result.kind, MR_NETWORK);
+    close_scene(&scene);
+  }
+  free(bytes);
+}
+
+/* ---- proxies ---- */
+
+/* A proxy for everything in the environment, and a loopback server: it is never asked. */
+static void test_loopback_is_direct(void **state) {
+  struct scene scene;
+  char url[100];
+  (void)state;
+  static const char *const hosts[] = {"127.0.0.1", "localhost", "127.1.2.3"};
+  open_plain(&scene, &keeps);
+  struct fault_server *proxy = fault_server_run(&keeps);
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", fault_server_port(proxy));
+  setenv("http_proxy", url, 1);
+  setenv("all_proxy", url, 1);
+  struct mr_route named = {.verify = true, .proxy = url};
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+    char target[100];
+    snprintf(target, sizeof target, "http://%s:%d/", hosts[i], fault_server_port(scene.server));
+    for (int with_route = 0; with_route < 2; with_route++) {
+      call_init(&scene.call, &scene.wire, 0, "/");
+      call_url(&scene.call, target);
+      scene.call.exchange.has_credential = true;
+      if (with_route) scene.call.exchange.route = &named;
+      call_run(&scene.call);
+      if (strcmp(hosts[i], "127.1.2.3")) assert_answer(&scene.call, 200, "hello");
+      call_free(&scene.call);
+    }
+  }
+  assert_int_equal(fault_server_connections(proxy), 0);
+  unsetenv("http_proxy");
+  unsetenv("all_proxy");
+  mr_transport_curl.route_closed(scene.wire.transport, &named);
+  fault_server_stop(proxy);
+  close_scene(&scene);
+}
+
+/* example.test is no name that resolves; only the proxy, which is 'server', is connected to. */
+static void run_proxied(struct scene *scene, const struct mr_route *route, const char *url) {
+  call_init(&scene->call, &scene->wire, 0, "/");
+  call_url(&scene->call, url);
+  scene->call.exchange.route = route;
+  call_run(&scene->call);
+}
+
+static void test_plain_proxy(void **state) {
+  struct scene scene;
+  char url[100], seen[500];
+  (void)state;
+  open_plain(&scene, &keeps);
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", fault_server_port(scene.server));
+  struct mr_route route = {.verify = true, .proxy = url};
+  run_proxied(&scene, &route, "http://example.test/a%2Fb?c=d");
+  assert_answer(&scene.call, 200, "hello");
+  call_free(&scene.call);
+  fault_server_request(scene.server, 0, seen, sizeof seen);
+  assert_non_null(
+      strstr(seen, "GET http://example.test/a%2Fb?c=d HTTP/1.1\r\nHost: example.test\r\n"));
+  setenv("http_proxy", url, 1);
+  run_proxied(&scene, &scene.wire.route, "http://example.test/env");
+  assert_answer(&scene.call, 200, "hello");
+  call_free(&scene.call);
+  fault_server_request(scene.server, 1, seen, sizeof seen);
+  assert_non_null(strstr(seen, "GET http://example.test/env HTTP/1.1\r\n"));
+  unsetenv("http_proxy");
+  mr_transport_curl.route_closed(scene.wire.transport, &route);
+  close_scene(&scene);
+}
+
+/* https goes through as a tunnel, which shows the proxy the host and nothing else. */
+static void test_tunnel(void **state) {
+  struct scene scene;
+  char url[100], seen[500];
+  (void)state;
+  open_plain(&scene, &(struct fault_script){
+                         {DO_REQUEST,
+                          DO_SEND("HTTP/1.1 403 No\r\nContent-Length: 0\r\nX-Proxy: 1\r\n\r\n")}});
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", fault_server_port(scene.server));
+  struct mr_route route = {.verify = true, .proxy = url};
+  call_init(&scene.call, &scene.wire, 0, "/");
+  call_url(&scene.call, "https://example.test/secret");
+  call_headers(&scene.call, "Authorization: Bearer secret");
+  scene.call.exchange.route = &route;
+  scene.call.exchange.has_credential = true;
+  call_run(&scene.call);
+  assert_int_equal(scene.call.result.kind, MR_NETWORK);
+  assert_int_equal(scene.call.sent, 0);
+  assert_int_equal(scene.call.statuses, 0);
+  fault_server_request(scene.server, 0, seen, sizeof seen);
+  assert_non_null(strstr(seen, "CONNECT example.test:443 HTTP/1.1\r\n"));
+  assert_null(strstr(seen, "secret"));
+  mr_transport_curl.route_closed(scene.wire.transport, &route);
+  close_scene(&scene);
+}
+
+static void expect_exposed(struct scene *scene, const struct mr_route *route, const char *url,
+                           bool refused) {
+  struct mr_error error = {0};
+  call_init(&scene->call, &scene->wire, 0, "/");
+  call_url(&scene->call, url);
+  scene->call.exchange.route = route;
+  scene->call.exchange.has_credential = true;
+  enum mr_kind kind = mr_transport_curl.start(scene->wire.transport, &scene->call.exchange, &error);
+  assert_int_equal(kind, refused ? MR_AUTH : MR_NONE);
+  if (refused) assert_non_null(strstr(error.message, "would pass a proxy in clear"));
+  if (!refused) mr_transport_curl.cancel(scene->wire.transport, &scene->call.exchange);
+}
+
+static void test_exposed_credential(void **state) {
+  struct scene scene;
+  char url[100];
+  (void)state;
+  open_plain(&scene, &keeps);
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", fault_server_port(scene.server));
+  struct mr_route named = {.verify = true, .proxy = url};
+  expect_exposed(&scene, &named, "http://example.test/", true);
+  struct mr_route socks = {.verify = true, .proxy = "socks5h://127.0.0.1:9"};
+  expect_exposed(&scene, &socks, "http://example.test/", true);
+  struct mr_route none = {.verify = true, .proxy = ""};
+  struct mr_route exempt = {.verify = true, .proxy = url, .no_proxy = "other.test, .example.test"};
+  struct mr_route nearly = {.verify = true, .proxy = url, .no_proxy = "ample.test,x.example.test"};
+  setenv("http_proxy", url, 1);
+  expect_exposed(&scene, &scene.wire.route, "http://example.test/", true);
+  expect_exposed(&scene, &none, "http://example.test/", false);
+  expect_exposed(&scene, &exempt, "http://example.test/", false);
+  expect_exposed(&scene, &exempt, "http://a.EXAMPLE.test/", false);
+  expect_exposed(&scene, &nearly, "http://example.test/", true);
+  setenv("no_proxy", "*", 1);
+  struct mr_route all = {.verify = true};
+  expect_exposed(&scene, &all, "http://example.test/", false);
+  unsetenv("no_proxy");
+  unsetenv("http_proxy");
+  assert_int_equal(fault_server_connections(scene.server), 0);
+  const struct mr_route *const routes[] = {&named, &socks, &none, &exempt, &nearly, &all};
+  for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+    mr_transport_curl.route_closed(scene.wire.transport, routes[i]);
+  close_scene(&scene);
+}
+
+/* ---- other ways ---- */
+
+static void test_resolve_host(void **state) {
+  struct scene scene;
+  char rule[100], url[100], seen[200];
+  (void)state;
+  open_plain(&scene, &keeps);
+  int port = fault_server_port(scene.server);
+  snprintf(rule, sizeof rule, "api.example.test:%d:127.0.0.1", port);
+  snprintf(url, sizeof url, "http://api.example.test:%d/", port);
+  struct mr_route route = {.verify = true, .resolve_host = rule};
+  run_proxied(&scene, &route, url);
+  assert_answer(&scene.call, 200, "hello");
+  call_free(&scene.call);
+  fault_server_request(scene.server, 0, seen, sizeof seen);
+  assert_non_null(strstr(seen, "Host: api.example.test:"));
+  mr_transport_curl.route_closed(scene.wire.transport, &route);
+  close_scene(&scene);
+}
+
+static void test_unix_socket(void **state) {
+  struct scene scene;
+  char path[100], seen[200];
+  (void)state;
+  snprintf(path, sizeof path, "%s/socket", certificates.folder);
+  struct fault_server_options options = {.scripts = &keeps, .script_count = 1, .unix_path = path};
+  wire_open(&scene.wire);
+  scene.server = fault_server_start(&options);
+  struct mr_route route = {.verify = true, .unix_socket = path};
+  setenv("http_proxy", "http://127.0.0.1:9", 1);
+  run_proxied(&scene, &route, "http://daemon/v1");
+  unsetenv("http_proxy");
+  assert_answer(&scene.call, 200, "hello");
+  call_free(&scene.call);
+  fault_server_request(scene.server, 0, seen, sizeof seen);
+  assert_non_null(strstr(seen, "GET /v1 HTTP/1.1\r\nHost: daemon\r\n"));
+  mr_transport_curl.route_closed(scene.wire.transport, &route);
+  struct mr_route nowhere = {.verify = true, .unix_socket = "/nonexistent/socket"};
+  run_proxied(&scene, &nowhere, "http://daemon/v1");
+  assert_ended(&scene.call, MR_NETWORK, MR_PHASE_CONNECT);
+  assert_message(&scene.call, "/nonexistent/socket");
+  mr_transport_curl.route_closed(scene.wire.transport, &nowhere);
+  close_scene(&scene);
+}
+
+/* More origins than are kept, each used and all in flight at once. */
+static void test_many_origins(void **state) {
+  struct scene scene;
+  struct call calls[40];
+  (void)state;
+  open_plain(&scene, &keeps);
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < 40; i++) {
+      char url[100];
+      snprintf(url, sizeof url, "http://127.0.0.%d:%d/", i + 1, fault_server_port(scene.server));
+      call_init(&calls[i], &scene.wire, 0, "/");
+      call_url(&calls[i], url);
+      call_start(&calls[i]);
+    }
+    for (int i = 0; i < 40; i++) {
+      call_wait(&calls[i]);
+      call_free(&calls[i]);
+    }
+    assert_ended(&calls[0], MR_NONE, MR_PHASE_DONE);
+  }
+  close_scene(&scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_good_certificate),
+      cmocka_unit_test(test_bad_certificates),
+      cmocka_unit_test(test_unverified_is_not_shared),
+      cmocka_unit_test(test_client_certificate),
+      cmocka_unit_test(test_client_certificate_is_not_shared),
+      cmocka_unit_test(test_bad_files),
+      cmocka_unit_test(test_old_tls),
+      cmocka_unit_test(test_plain_server),
+      cmocka_unit_test(test_cut_tls),
+      cmocka_unit_test(test_stale_tls),
+      cmocka_unit_test(test_no_pipe_signal),
+      cmocka_unit_test(test_loopback_is_direct),
+      cmocka_unit_test(test_plain_proxy),
+      cmocka_unit_test(test_tunnel),
+      cmocka_unit_test(test_exposed_credential),
+      cmocka_unit_test(test_resolve_host),
+      cmocka_unit_test(test_unix_socket),
+      cmocka_unit_test(test_many_origins),
+  };
+  return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
+}

@@ -1,0 +1,397 @@
+/* The instance: many at once, cancelling, waking, descriptors, fork, memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+
+#include "failing_allocator.h"
+#include "fault_server.h"
+#include "wire.h"
+
+struct scene {
+  struct wire wire;
+  struct fault_server *server;
+  int port;
+};
+
+static const struct fault_script keeps = {{DO_REQUEST, DO_SEND(FAULT_OK), DO_AGAIN}};
+static const struct fault_script hangs = {{DO_REQUEST, DO_HANG}};
+
+static void open_scene(struct scene *scene, const struct fault_script *script) {
+  wire_open(&scene->wire);
+  scene->server = fault_server_run(script);
+  scene->port = fault_server_port(scene->server);
+}
+
+static void close_scene(struct scene *scene) {
+  wire_close(&scene->wire);
+  fault_server_stop(scene->server);
+}
+
+static void cancel(struct call *call) {
+  mr_transport_curl.cancel(call->wire->transport, &call->exchange);
+}
+
+/* ---- many ---- */
+
+#define MANY 150
+
+static void test_many(void **state) {
+  struct scene scene;
+  struct call *calls = calloc(MANY, sizeof *calls);
+  (void)state;
+  open_scene(&scene, &keeps);
+  for (int i = 0; i < MANY; i++) {
+    call_init(&calls[i], &scene.wire, scene.port, "/");
+    call_start(&calls[i]);
+  }
+  for (int i = 0; i < MANY; i++) {
+    call_wait(&calls[i]);
+    assert_answer(&calls[i], 200, "hello");
+    call_free(&calls[i]);
+  }
+  assert_int_equal(fault_server_requests(scene.server), MANY);
+  assert_true(fault_server_connections(scene.server) <= 64);
+  free(calls);
+  close_scene(&scene);
+}
+
+static void test_connection_limit(void **state) {
+  struct scene scene;
+  struct call calls[10];
+  (void)state;
+  open_scene(&scene, &keeps);
+  scene.wire.route.max_connections = 2;
+  for (int i = 0; i < 10; i++) {
+    call_init(&calls[i], &scene.wire, scene.port, "/");
+    calls[i].exchange.connect_timeout_us = MR_SECOND;
+    call_start(&calls[i]);
+  }
+  for (int i = 0; i < 10; i++) {
+    call_wait(&calls[i]);
+    assert_answer(&calls[i], 200, "hello");
+    call_free(&calls[i]);
+  }
+  assert_int_equal(fault_server_most_open(scene.server), 2);
+  close_scene(&scene);
+}
+
+/* Waiting for a free connection is no connecting: only the deadline ends it. */
+static void test_no_free_connection(void **state) {
+  struct scene scene;
+  struct call first, second;
+  (void)state;
+  open_scene(&scene, &hangs);
+  scene.wire.route.max_connections = 1;
+  call_init(&first, &scene.wire, scene.port, "/");
+  call_start(&first);
+  while (!first.sent)
+    wire_step(&scene.wire, MR_SECOND);
+  call_init(&second, &scene.wire, scene.port, "/");
+  second.exchange.connect_timeout_us = 20 * MR_MILLISECOND;
+  second.exchange.idle_timeout_us = 20 * MR_MILLISECOND;
+  second.exchange.deadline_us = mr_clock_now(&mr_clock_system) + 120 * MR_MILLISECOND;
+  call_run(&second);
+  assert_ended(&second, MR_TIMEOUT, MR_PHASE_NONE);
+  assert_message(&second, "no connection to 127.0.0.1");
+  assert_true(second.result.timings.done_us >= 119 * MR_MILLISECOND);
+  assert_int_equal(fault_server_connections(scene.server), 1);
+  cancel(&first);
+  close_scene(&scene);
+}
+
+/* ---- cancelling ---- */
+
+static void test_cancel(void **state) {
+  struct scene scene;
+  struct call call;
+  (void)state;
+  open_scene(&scene, &hangs);
+  for (int steps = 0; steps < 4; steps++) {
+    call_init(&call, &scene.wire, scene.port, "/");
+    call_start(&call);
+    for (int i = 0; i < steps; i++)
+      wire_step(&scene.wire, i < 2 ? MR_MILLISECOND : 20 * MR_MILLISECOND);
+    cancel(&call);
+    assert_int_equal(wire_step(&scene.wire, 0), 0);
+    assert_int_equal(call.dones, 0);
+    assert_true(fault_server_wait_open(scene.server, 0));
+  }
+  close_scene(&scene);
+}
+
+static void test_cancel_paused(void **state) {
+  struct scene scene;
+  struct call call, other;
+  (void)state;
+  open_scene(&scene, &keeps);
+  for (int resumed = 0; resumed < 2; resumed++) {
+    call_init(&call, &scene.wire, scene.port, "/");
+    call_init(&other, &scene.wire, scene.port, "/");
+    call.pause_at = other.pause_at = WIRE_BODY;
+    call.pauses = other.pauses = 1;
+    call_start(&call);
+    call_start(&other);
+    while (!call.waiting || !other.waiting)
+      wire_step(&scene.wire, MR_SECOND);
+    if (resumed) mr_transport_curl.resume(scene.wire.transport, &call.exchange);
+    if (resumed) mr_transport_curl.resume(scene.wire.transport, &other.exchange);
+    cancel(&call);
+    call_wait(&other);
+    assert_answer(&other, 200, "hello");
+    assert_int_equal(call.body_size, 0);
+    call_free(&other);
+  }
+  close_scene(&scene);
+}
+
+/* ---- waiting and waking ---- */
+
+static void *ring(void *context) {
+  struct wire *wire = context;
+  mr_transport_curl.wake(wire->transport);
+  return NULL;
+}
+
+static void test_wake(void **state) {
+  struct scene scene;
+  struct call call;
+  pthread_t thread;
+  (void)state;
+  open_scene(&scene, &hangs);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_start(&call);
+  while (!call.sent)
+    wire_step(&scene.wire, MR_SECOND);
+  pthread_create(&thread, NULL, ring, &scene.wire);
+  assert_int_equal(wire_step(&scene.wire, MR_NEVER), 0); /* returns at all */
+  pthread_join(thread, NULL);
+  cancel(&call);
+  close_scene(&scene);
+}
+
+static void test_never_blocks(void **state) {
+  struct scene scene;
+  struct call call;
+  (void)state;
+  open_scene(&scene, &hangs);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_start(&call);
+  int64_t start_us = mr_clock_now(&mr_clock_system);
+  for (int i = 0; i < 200; i++)
+    assert_int_equal(wire_step(&scene.wire, 0), 0);
+  assert_true(mr_clock_now(&mr_clock_system) - start_us < 2 * MR_SECOND);
+  assert_int_equal(call.sent, 1);
+  cancel(&call);
+  close_scene(&scene);
+}
+
+/* Without anything in flight a step waits as long as it may, and no longer. */
+static void test_idle_step(void **state) {
+  struct wire wire;
+  (void)state;
+  wire_open(&wire);
+  int64_t start_us = mr_clock_now(&mr_clock_system);
+  assert_int_equal(wire_step(&wire, 30 * MR_MILLISECOND), 0);
+  int64_t took_us = mr_clock_now(&mr_clock_system) - start_us;
+  assert_in_range(took_us, 30 * MR_MILLISECOND, 2 * MR_SECOND);
+  assert_true(mr_transport_curl.next_timer_us(wire.transport) == MR_NEVER);
+  wire_close(&wire);
+}
+
+static bool readable(int descriptor, int timeout_ms) {
+  struct pollfd entry = {.fd = descriptor, .events = POLLIN};
+  return poll(&entry, 1, timeout_ms) == 1;
+}
+
+/* A foreign loop that steps only when the descriptor says so gets everything, deadlines included.
+ */
+static void test_descriptor(void **state) {
+  struct scene scene;
+  struct call call, late;
+  (void)state;
+  struct fault_script script = {{DO_REQUEST,
+                                 DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+                                 DO_DRIP("hello", 10), DO_REQUEST, DO_HANG}};
+  open_scene(&scene, &script);
+  int descriptor = mr_transport_curl.descriptor(scene.wire.transport);
+  assert_true(descriptor >= 0);
+  assert_false(readable(descriptor, 0));
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_start(&call);
+  while (!call.dones) {
+    assert_true(readable(descriptor, 5000));
+    wire_step(&scene.wire, 0);
+  }
+  assert_answer(&call, 200, "hello");
+  call_free(&call);
+  call_init(&late, &scene.wire, scene.port, "/");
+  late.exchange.deadline_us = mr_clock_now(&mr_clock_system) + 60 * MR_MILLISECOND;
+  call_start(&late);
+  while (!late.dones) {
+    assert_true(readable(descriptor, 5000));
+    wire_step(&scene.wire, 0);
+  }
+  assert_ended(&late, MR_TIMEOUT, MR_PHASE_SEND);
+  assert_false(readable(descriptor, 0));
+  mr_transport_curl.wake(scene.wire.transport);
+  assert_true(readable(descriptor, 0));
+  wire_step(&scene.wire, 0);
+  assert_false(readable(descriptor, 0));
+  close_scene(&scene);
+}
+
+static void test_next_timer(void **state) {
+  struct scene scene;
+  struct call call;
+  (void)state;
+  open_scene(&scene, &hangs);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call.exchange.connect_timeout_us = 0;
+  call_start(&call);
+  assert_true(mr_transport_curl.next_timer_us(scene.wire.transport) <=
+              mr_clock_now(&mr_clock_system));
+  while (!call.sent)
+    wire_step(&scene.wire, MR_SECOND);
+  assert_true(mr_transport_curl.next_timer_us(scene.wire.transport) <= call.exchange.deadline_us);
+  cancel(&call);
+  close_scene(&scene);
+}
+
+/* ---- connections ---- */
+
+static void test_route_closed(void **state) {
+  struct scene scene;
+  struct call call;
+  (void)state;
+  open_scene(&scene, &keeps);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_run(&call);
+  call_free(&call);
+  assert_true(fault_server_wait_open(scene.server, 1));
+  mr_transport_curl.route_closed(scene.wire.transport, &scene.wire.route);
+  assert_true(fault_server_wait_open(scene.server, 0));
+  call_init(&call, &scene.wire, scene.port, "/"); /* and it can be used again */
+  call_run(&call);
+  assert_answer(&call, 200, "hello");
+  assert_false(call.result.reused);
+  call_free(&call);
+  close_scene(&scene);
+}
+
+/* A route may be closed while an exchange of another is on the same kind of connection. */
+static void test_route_closed_beside(void **state) {
+  struct scene scene;
+  struct call call;
+  struct mr_route other = {.verify = true};
+  (void)state;
+  open_scene(&scene, &keeps);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call.exchange.route = &other;
+  call_run(&call);
+  call_free(&call);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_start(&call);
+  wire_step(&scene.wire, 0);
+  mr_transport_curl.route_closed(scene.wire.transport, &other);
+  call_wait(&call);
+  assert_answer(&call, 200, "hello");
+  call_free(&call);
+  close_scene(&scene);
+}
+
+/* The child leaves everything alone, and the parent goes on with the connection that it had. */
+static void test_fork(void **state) {
+  struct scene scene;
+  struct call call;
+  int status = -1;
+  (void)state;
+  open_scene(&scene, &keeps);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_run(&call);
+  call_free(&call);
+  pid_t child = fork();
+  if (child == 0) {
+    mr_transport_curl.abandon(scene.wire.transport);
+    _exit(0);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_run(&call);
+  assert_answer(&call, 200, "hello");
+  assert_true(call.result.reused);
+  call_free(&call);
+  close_scene(&scene);
+}
+
+/* ---- memory ---- */
+
+static void exchange_once(int port) {
+  struct mr_transport_config config = {.clock = &mr_clock_system};
+  struct mr_error error = {0};
+  struct wire wire = {.route = {.verify = true}};
+  struct call call;
+  wire.transport = mr_transport_curl.open(&config, &error);
+  if (!wire.transport) {
+    assert_int_equal(error.kind, MR_LIMIT);
+    return;
+  }
+  call_init(&call, &wire, port, "/");
+  call_headers(&call, "Authorization: Bearer hush-hush-hush");
+  enum mr_kind kind = mr_transport_curl.start(wire.transport, &call.exchange, &error);
+  if (kind) assert_int_equal(kind, MR_LIMIT);
+  if (!kind) call_wait(&call);
+  call_free(&call);
+  wire_close(&wire);
+}
+
+/* Fails every allocation in turn; and what held a credential is wiped before it goes back. */
+static void test_memory(void **state) {
+  struct failing_allocator memory;
+  (void)state;
+  struct fault_script script = {{DO_REQUEST, DO_SEND(FAULT_OK)}};
+  struct fault_server *server = fault_server_run(&script);
+  failing_allocator_install(&memory);
+  memory.needle = "hush-hush-hush";
+  for (size_t n = 1; failing_allocator_next(&memory, n); n++)
+    exchange_once(fault_server_port(server));
+  failing_allocator_remove(&memory);
+  assert_true(fault_server_requests(server) > 0);
+  fault_server_stop(server);
+}
+
+static void test_type(void **state) {
+  (void)state;
+  assert_int_equal(mr_transport_curl.version, MR_TRANSPORT_VERSION);
+  assert_string_equal(mr_transport_curl.name, "curl");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_type),
+      cmocka_unit_test(test_many),
+      cmocka_unit_test(test_connection_limit),
+      cmocka_unit_test(test_no_free_connection),
+      cmocka_unit_test(test_cancel),
+      cmocka_unit_test(test_cancel_paused),
+      cmocka_unit_test(test_wake),
+      cmocka_unit_test(test_never_blocks),
+      cmocka_unit_test(test_idle_step),
+      cmocka_unit_test(test_descriptor),
+      cmocka_unit_test(test_next_timer),
+      cmocka_unit_test(test_route_closed),
+      cmocka_unit_test(test_route_closed_beside),
+      cmocka_unit_test(test_fork),
+      cmocka_unit_test(test_memory),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

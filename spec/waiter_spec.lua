@@ -1,0 +1,103 @@
+local test_api = require "spec.support.test_api"
+
+describe("waiter", function()
+  local shop, core
+
+  before_each(function() shop, core = test_api.open { org_id = "o" } end)
+
+  local function states(...)
+    for _, state in ipairs { ... } do core.answer { status = 200, json = { data = { state = state, id = "7" } } } end
+  end
+
+  it("polls until the state is there and returns what the poll returned", function()
+    states("Status.SEEKING", "Status.DEPLOYING", "Status.READY")
+    local began = core.time
+    local data, response = shop.items:wait("7", "ready")
+    assert.is_nil(data and data.missing)
+    assert.equal("Status.READY", data.state)
+    assert.equal(200, response.status)
+    assert.equal(3, #core.sent)
+    local waited = core.time - began
+    assert.is_true(waited > (2 + 4) * 0.89 and waited < (2 + 4) * 1.11, waited)
+    assert.is_nil(core.sent[1].options.jump and true or nil)
+    assert.is_true(core.sent[2].options.jump)
+  end)
+
+  it("takes named parameters, or the object that another call returned", function()
+    states("READY", "READY", "READY")
+    assert(shop.items:wait({ id = "a" }, "ready"))
+    assert(shop.items:wait({ item_id = "b", name = "n" }, "ready"))
+    assert(shop.items:wait("c", "ready", { timeout = 5 }))
+    assert.equal("/items/a/state", core.sent[1].target)
+    assert.equal("/items/b/state", core.sent[2].target)
+    assert.equal("/items/c/state", core.sent[3].target)
+  end)
+
+  it("lets the delay grow to its bound", function()
+    states("a", "a", "a", "a", "a", "READY")
+    local began = core.time
+    assert(shop.items:wait("7", "ready"))
+    local waited = core.time - began
+    assert.is_true(waited > (2 + 4 + 5 + 5 + 5) * 0.89 and waited < (2 + 4 + 5 + 5 + 5) * 1.11, waited)
+  end)
+
+  it("fails when a state says that it will not come", function()
+    states("Status.SEEKING", "BROKEN")
+    local data, err = shop.items:wait("7", "ready")
+    assert.is_nil(data)
+    assert.equal("http", err.kind)
+    assert.matches("will not become 'ready': state = BROKEN", err.message, 1, true)
+    assert.equal("BROKEN", err.data.state)
+    core.answer { status = 404, body = '{"message":"gone"}' }
+    data, err = shop.items:wait("7", "ready")
+    assert.is_nil(data)
+    assert.equal(404, err.status)
+  end)
+
+  it("takes a status for success where the definition says so", function()
+    shop, core = test_api.open({}, function(at)
+      at.resources.items.waiters.gone = { poll = "state", accept = {
+        { status = 404, state = "success" }, { status = 410, state = "success" } } }
+    end)
+    core.answer { status = 200, json = { state = "x" } }
+    core.answer { status = 410, body = "{}" }
+    assert.is_true((shop.items:wait("7", "gone")))
+  end)
+
+  it("fails at once for an error that repeating does not heal, and goes on for one that it may", function()
+    core.answer { status = 403, body = '{"message":"no"}' }
+    local _, err = shop.items:wait("7", "ready")
+    assert.equal(403, err.status)
+    assert.equal(1, #core.sent)
+    core.answer { status = 502 }
+    states "READY"
+    assert(shop.items:wait("7", "ready"))
+  end)
+
+  it("gives up at its time limit, with what it saw last", function()
+    core.handle(function() return { status = 200, json = { data = { state = "SEEKING" } } } end)
+    local began = core.time
+    local data, err = shop.items:wait("7", "ready", { timeout = 20 })
+    assert.is_nil(data)
+    assert.equal("timeout", err.kind)
+    assert.is_true(err.retryable)
+    assert.matches("not 'ready' after 20 s %(%d+ polls%)", err.message)
+    assert.equal("SEEKING", err.data.state)
+    assert.is_true(core.time - began <= 20)
+    for _, sent in ipairs(core.sent) do assert.is_true(sent.options.timeout <= 20) end
+  end)
+
+  it("uses the definition's own time limit", function()
+    core.handle(function() return { status = 200, json = { data = { state = "SEEKING" } } } end)
+    local _, err = shop.items:wait("7", "ready")
+    assert.matches("after 60 s", err.message)
+  end)
+
+  it("raises for unknown states and wrong arguments", function()
+    assert.error_matches(function() shop.items:wait("7", "redy") end, "knows no state 'redy'; did you mean 'ready'%?")
+    assert.error_matches(function() shop.items:wait("7", 5) end, "needs what to wait for and the state")
+    assert.error_matches(function() shop.keys:wait("7", "ready") end, "knows no state 'ready'")
+    assert.error_matches(function() shop.items:wait("7", "ready", { tiemout = 1 }) end, "unknown option 'tiemout'")
+    assert.error_matches(function() shop.items.wait("7", "ready") end, "call wait with a colon")
+  end)
+end)
