@@ -147,7 +147,8 @@ describe("arguments", function()
   end)
 
   it("asks for confirmation", function()
-    refused("shop.items:delete deletes it for good: pass the option confirm = true", function() shop.items:delete "x" end)
+    refused("shop.items:delete deletes it for good: pass the option confirm = true",
+      function() shop.items:delete "x" end)
     shop.items:delete("x", {}, { confirm = true })
     assert.equal("DELETE", last().method)
     refused("takes all lines", function() shop.orders:purge "7" end)

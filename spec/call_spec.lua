@@ -88,6 +88,15 @@ describe("call", function()
     assert.is_truthy(shop.items:sell_many { ids = { "a" } })
   end)
 
+  it("takes every item of a declared list of failures for one", function()
+    shop, core = test_api.open({}, function(at) at.resources.items.sell_many.partial = { items = "errors" } end)
+    core.answer { status = 200, body = '{"sold":["a"],"errors":["b is gone"]}' }
+    local _, err = shop.items:sell_many { ids = { "a", "b" } }
+    assert.same({ "partial", "1 of 1 items failed: b is gone", "a" }, { err.kind, err.message, err.data.sold[1] })
+    core.answer { status = 200, body = '{"sold":["a"],"errors":[]}' }
+    assert.same({ "a" }, (shop.items:sell_many { ids = { "a" } }).sold)
+  end)
+
   it("sees a failed item in a 207 of any operation", function()
     core.answer { status = 207, body = '{"results":[{"status":404}]}' }
     local _, err = shop.items:update("1", { name = "n" })
@@ -95,7 +104,8 @@ describe("call", function()
   end)
 
   it("takes a 404 for success when an earlier attempt may have deleted it", function()
-    core.answer { status = 404, body = "{}", attempts = { { number = 1, kind = "network" }, { number = 2, status = 404 } } }
+    core.answer { status = 404, body = "{}", attempts = { { number = 1, kind = "network" }, { number = 2,
+      status = 404 } } }
     assert.is_true((shop.items:delete("1", nil, { confirm = true })))
     core.answer { status = 404, body = "{}", attempts = { { number = 1, status = 429 }, { number = 2, status = 404 } } }
     assert.is_nil((shop.items:delete("1", nil, { confirm = true })))
@@ -104,7 +114,8 @@ describe("call", function()
   end)
 
   it("fails for a body that is not JSON", function()
-    core.answer { status = 200, body = "<html><title>Login</title></html>", headers = { ["Content-Type"] = "text/html" } }
+    core.answer { status = 200, body = "<html><title>Login</title></html>",
+      headers = { ["Content-Type"] = "text/html" } }
     local _, err = shop.items:get "1"
     assert.equal("decode", err.kind)
     assert.equal("the answer is an HTML page (Login), not JSON (Content-Type text/html)", err.message)
@@ -125,7 +136,8 @@ describe("call", function()
 
   it("raises what cannot be encoded", function()
     core.answer { refuse = "misuse", message = "body.extra: a function" }
-    assert.error_matches(function() shop.items:create { name = "n", extra = print } end, "shop.items:create: body.extra")
+    assert.error_matches(function() shop.items:create { name = "n", extra = print } end,
+      "shop.items:create: body.extra")
   end)
 
   it("raises failures where that is wanted", function()
@@ -139,10 +151,12 @@ describe("call", function()
   end)
 
   it("sends header parameters and further headers, and refuses bad ones", function()
-    shop.keys:use({ token = "abcd", X_Fields = "a,b" }, { headers = { ["X-More"] = 5, ["X-Key"] = core.secret "hidden" } })
+    shop.keys:use({ token = "abcd", X_Fields = "a,b" }, { headers = { ["X-More"] = 5,
+      ["X-Key"] = core.secret "hidden" } })
     assert.same({ ["x-fields"] = "a,b", ["x-more"] = "5", ["x-key"] = "***" }, last().headers)
     for _, value in ipairs { "a\r\nX: y", "a\nb", "a\0b" } do
-      assert.error_matches(function() shop.items:get("1", nil, { headers = { ["X-A"] = value } }) end, "must not contain CR")
+      assert.error_matches(function() shop.items:get("1", nil, { headers = { ["X-A"] = value } }) end,
+        "must not contain CR")
     end
     assert.error_matches(function() shop.items:get("1", nil, { headers = { ["X A"] = "v" } }) end, "no header name")
     assert.error_matches(function() shop.items:get("1", nil, { headers = { ["X-A"] = {} } }) end, "must be a string")

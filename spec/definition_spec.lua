@@ -52,7 +52,8 @@ describe("definition", function()
       function(at) at.resources.items.create.body = { "name" } end },
     { "resources.items.create.body_type must be one of form, json, multipart, raw",
       function(at) at.resources.items.create.body_type = "jsn" end },
-    { "resources.items.create.repeatable must be one of", function(at) at.resources.items.create.repeatable = "yes" end },
+    { "resources.items.create.repeatable must be one of",
+      function(at) at.resources.items.create.repeatable = "yes" end },
     { "resources.items.get.returns there is no result 'Itm'; did you mean 'Item'?",
       function(at) at.resources.items.get.returns = "Itm[]" end },
     { "resources.orders.list.bucket must be one of account, device, orders, got 'order'; did you mean 'orders'?",
@@ -101,7 +102,8 @@ describe("definition", function()
     assert.same({ 100, 60 }, { definition.parse_limit "100/min" })
     assert.same({ 1000, 3600 }, { definition.parse_limit " 1000 / h " })
     assert.same({ 5, 86400 }, { definition.parse_limit "5/day" })
-    for _, word in ipairs { "40", "40/w", "/s", "-1/s", "1.5/s" } do assert.is_nil(definition.parse_limit(word), word) end
+    for _, word in ipairs { "40", "40/w", "/s", "-1/s", "1.5/s" } do assert.is_nil(definition.parse_limit(word),
+      word) end
   end)
 
   it("finds a user's module, and names the nearest when there is none", function()

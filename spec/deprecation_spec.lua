@@ -12,13 +12,15 @@ describe("deprecation", function()
 
   it("tells of the header fields once for each operation", function()
     for _ = 1, 3 do
-      core.answer { status = 200, body = "{}", headers = { Deprecation = "@1700000000", Sunset = "Sat, 31 Dec 2030 23:59:59 GMT" } }
+      core.answer { status = 200, body = "{}", headers = { Deprecation = "@1700000000",
+        Sunset = "Sat, 31 Dec 2030 23:59:59 GMT" } }
       shop.items:get "1"
     end
     assert.equal(1, #heard)
     assert.equal("shop.items:get", heard[1].operation)
     assert.equal("deprecated since @1700000000, removed on Sat, 31 Dec 2030 23:59:59 GMT", heard[1].message)
-    core.answer { status = 200, body = "{}", headers = { ["X-API-Warning"] = "going away", ["X-API-Alternative"] = "/v2" } }
+    core.answer { status = 200, body = "{}", headers = { ["X-API-Warning"] = "going away",
+      ["X-API-Alternative"] = "/v2" } }
     shop.items:list()
     assert.equal("use /v2, going away", heard[2].message)
   end)

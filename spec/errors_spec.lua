@@ -84,12 +84,14 @@ describe("errors", function()
   end)
 
   it("find retry_after in the header, else in the body", function()
-    assert.equal(5, fail({ status = 429, headers = { ["Retry-After"] = "5" }, body = '{"error":{"retry_after":9}}' }).retry_after)
+    assert.equal(5, fail({ status = 429, headers = { ["Retry-After"] = "5" },
+      body = '{"error":{"retry_after":9}}' }).retry_after)
     assert.equal(9, fail({ status = 429, body = '{"error":{"retry_after":9}}' }).retry_after)
   end)
 
   it("never hold a secret parameter, nor a secret field", function()
-    local err = fail({ status = 400, body = '{"message":"bad token s3cr3t-token","body":{"private_token":"s3cr3t-token"}}' },
+    local err = fail({ status = 400,
+      body = '{"message":"bad token s3cr3t-token","body":{"private_token":"s3cr3t-token"}}' },
       function() return shop.keys:create { name = "n", private_token = "s3cr3t-token" } end)
     assert.equal("bad token ***", err.message)
     assert.equal("***", err.data.body.private_token)

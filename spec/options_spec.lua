@@ -20,7 +20,7 @@ describe("options", function()
     refused({ retry = 0 }, "false or the number of attempts")
     refused({ retry = 1.5 }, "false or the number of attempts")
     refused({ progress = 1 }, "must be a boolean or a function")
-    refused({ max_items = 1.5 }, "must be a integer", "list")
+    refused({ max_items = 1.5 }, "must be an integer", "list")
     refused({ [1] = true }, "unknown option '1'")
   end)
 

@@ -125,7 +125,8 @@ describe("page style", function()
       serve(20, function(items) return items end, 0)
       assert.equal(20, (count()))
       assert.equal(3, #core.sent)
-      open({ style = "page", page = "page", first = 0, ends = "empty", end_errors = { cannot_get_bundle = 400 } }, function(at)
+      open({ style = "page", page = "page", first = 0, ends = "empty", end_errors = { cannot_get_bundle = 400 } },
+        function(at)
         at.errors.code = { "error" }
       end)
       serve(20, function(items)
@@ -158,10 +159,12 @@ describe("page style", function()
       open { style = "offset", offset = "offset", size = "limit", items = "logs", total = "pagination.total" }
       core.handle(function(sent)
         local offset = query_of(sent).offset
-        return { status = 200, json = { logs = rows(offset + 1, math.min(offset + 10, 25)), pagination = { total = 25 } } }
+        return { status = 200, json = { logs = rows(offset + 1, math.min(offset + 10, 25)),
+          pagination = { total = 25 } } }
       end)
       assert.equal(25, (count()))
-      assert.same({ 0, 10, 20 }, { query_of(core.sent[1]).offset, query_of(core.sent[2]).offset, query_of(core.sent[3]).offset })
+      assert.same({ 0, 10, 20 }, { query_of(core.sent[1]).offset, query_of(core.sent[2]).offset,
+        query_of(core.sent[3]).offset })
       open { style = "offset", offset = "offset", items = "logs", has_more = "more" }
       core.answer { status = 200, json = { logs = rows(1, 3), more = true } }
       core.answer { status = 200, json = { logs = rows(4, 5), more = false } }
@@ -220,8 +223,10 @@ describe("page style", function()
   describe("link", function()
     it("follows rel=next on the same origin", function()
       open { style = "link", size = "limit" }
-      core.answer { status = 200, json = rows(1, 2), headers = { Link = '<https://api.shop.example/v1/items?page=2>; rel="next"' } }
-      core.answer { status = 200, json = rows(3, 4), headers = { Link = '</v1/items?page=3>; rel=next, </a>; rel=first' } }
+      core.answer { status = 200, json = rows(1, 2),
+        headers = { Link = '<https://api.shop.example/v1/items?page=2>; rel="next"' } }
+      core.answer { status = 200, json = rows(3, 4),
+        headers = { Link = '</v1/items?page=3>; rel=next, </a>; rel=first' } }
       core.answer { status = 200, json = rows(5, 5), headers = { Link = '</a>; rel="first"' } }
       assert.equal(5, (count { limit = 2 }))
       assert.equal("/items?limit=2", core.sent[1].target)

@@ -12,7 +12,8 @@ describe("resume_token", function()
   end)
 
   it("refuses what is no token, and tokens of another list", function()
-    for _, bad in ipairs { "", "x", "1|a|b", "2|shop.items:list|1|0|n", "1|shop.items:list|1|0|ix", "1|shop.items:list|1|0|z" } do
+    for _, bad in ipairs { "", "x", "1|a|b", "2|shop.items:list|1|0|n", "1|shop.items:list|1|0|ix",
+      "1|shop.items:list|1|0|z" } do
       local place, problem = resume_token.read(bad, "shop.items:list")
       assert.is_nil(place, bad)
       assert.matches("no token", problem)

@@ -193,8 +193,10 @@ describe("the sandbox", function()
 
     it("are checked", function()
       assert.has_error(function() server:fail() end)
-      assert.has_error(function() server:fail { sttus = 500 } end)
-      assert.has_error(function() server:fail { status = "500" } end)
+      for _, wrong in ipairs { { sttus = 500 }, { status = "500" }, { status = 99 }, { count = 0 }, { cut = -1 },
+                               { delay = "1" }, { system = "other" }, { body = 1 }, { drop = 1 } } do
+        assert.has_error(function() server:fail(wrong) end)
+      end
     end)
   end)
 

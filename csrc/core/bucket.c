@@ -2,14 +2,16 @@
 
 #include <string.h>
 
-#define COUNT_MAX        (INT64_C(1) << 53)
-#define PERIOD_MIN_US    MR_MILLISECOND
-#define PERIOD_MAX_US    (INT64_C(366) * 24 * 3600 * MR_SECOND)
-#define LATENCY_SAMPLES  64
+#define COUNT_MAX          (INT64_C(1) << 53)
+#define PERIOD_MIN_US      MR_MILLISECOND
+#define PERIOD_MAX_US      (INT64_C(366) * 24 * 3600 * MR_SECOND)
+#define SOON_WINDOWS       4 /* refusals within so many windows' worth of answers are no accident */
+#define STIFFEN            2 /* eighths of an interval */
+#define LATENCY_SAMPLES    64
 #define UNKNOWN_LATENCY_US MR_SECOND
-#define MARGIN_LEAST_US  (5 * MR_MILLISECOND) /* what a busy machine is late by, */
-#define MARGIN_LEAST     200                  /* but at most this part of a period */
-#define MARGIN_MOST      40                   /* the part of a period that a margin may cost */
+#define MARGIN_LEAST_US    (5 * MR_MILLISECOND) /* what a busy machine is late by, */
+#define MARGIN_LEAST       200                  /* but at most this part of a period */
+#define MARGIN_MOST        40                   /* the part of a period that a margin may cost */
 
 static enum mr_kind check_window(const struct mr_window_limit *window, uint32_t index,
                                  const char *key, struct mr_error *error) {
@@ -18,8 +20,8 @@ static enum mr_kind check_window(const struct mr_window_limit *window, uint32_t 
                    key, index + 1, (long long)window->count);
   if (window->period_us < PERIOD_MIN_US || window->period_us > PERIOD_MAX_US)
     return mr_fail(error, MR_LIMIT,
-                   "limits of %s: window %u is %lld us long; give 1 ms to 366 days", key,
-                   index + 1, (long long)window->period_us);
+                   "limits of %s: window %u is %lld us long; give 1 ms to 366 days", key, index + 1,
+                   (long long)window->period_us);
   return MR_NONE;
 }
 
@@ -130,7 +132,9 @@ static int64_t units_of(const struct mr_window *window, int64_t weight) {
   return weight < window->count ? weight : window->count;
 }
 
-static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t later(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
 
 int64_t mr_bucket_ready(struct mr_bucket_state *state, int64_t weight, int64_t now_us) {
   int64_t ready_us = later(now_us, state->paused_until_us);
@@ -139,8 +143,8 @@ int64_t mr_bucket_ready(struct mr_bucket_state *state, int64_t weight, int64_t n
     ready_us = MR_NEVER;
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
     struct mr_window *window = &state->windows[i];
-    int64_t window_us = mr_window_ready(window, mr_bucket_cells(state, i),
-                                        units_of(window, weight), state->pending, now_us);
+    int64_t window_us = mr_window_ready(window, mr_bucket_cells(state, i), units_of(window, weight),
+                                        state->pending, now_us);
     ready_us = later(ready_us, window_us);
   }
   return ready_us;
@@ -153,9 +157,9 @@ int64_t mr_bucket_estimate(struct mr_bucket_state *state, int64_t ahead, int64_t
     struct mr_window *window = &state->windows[i];
     const struct mr_cell *cells = mr_bucket_cells(state, i);
     mr_window_release(window, cells, now_us);
-    estimate_us = later(estimate_us, mr_window_estimate(window, cells, ahead,
-                                                        units_of(window, weight), state->pending,
-                                                        now_us));
+    estimate_us =
+        later(estimate_us, mr_window_estimate(window, cells, ahead, units_of(window, weight),
+                                              state->pending, now_us));
   }
   return estimate_us;
 }
@@ -174,7 +178,9 @@ void mr_bucket_take(struct mr_bucket_state *state, int64_t weight, int64_t now_u
 }
 
 /* A slot that was granted by a shared bucket may come back to the one that replaced it, which never gave it. */
-static void lower(int64_t *units, int64_t weight) { *units -= weight < *units ? weight : *units; }
+static void lower(int64_t *units, int64_t weight) {
+  *units -= weight < *units ? weight : *units;
+}
 
 static void one_less_running(struct mr_bucket_state *state) {
   if (state->running > 0) state->running--;
@@ -236,7 +242,8 @@ static void latency_add(struct mr_latency *latency, int64_t sample_us) {
 
 /* The single highest one is left out: a lone straggler must not cost everyone rate. */
 static int64_t latency_spread(const struct mr_latency *latency) {
-  int64_t low_us = latency->low_us[0], high_us = later(latency->second_us[0], latency->second_us[1]);
+  int64_t low_us = latency->low_us[0],
+          high_us = later(latency->second_us[0], latency->second_us[1]);
   if (latency->low_us[1] < low_us) low_us = latency->low_us[1];
   return high_us > low_us ? high_us - low_us : 0;
 }
@@ -261,6 +268,31 @@ void mr_bucket_closed(struct mr_bucket_state *state, int64_t weight, uint64_t *s
                       int64_t now_us) {
   set_base(state, weight, slot, now_us + still_arriving(&state->latency));
   one_less_running(state);
+}
+
+static uint64_t soon(const struct mr_window *window) {
+  return SOON_WINDOWS * (uint64_t)window->count;
+}
+
+/* A server that refuses the first request after a pause counts something else than spacing. */
+void mr_bucket_refused(struct mr_bucket_state *state) {
+  struct mr_window *window = &state->windows[shortest_window(&state->limits)];
+  bool soon_again = state->refusals > 0 && state->since_refusal < soon(window);
+  if (state->limits.window_count > 0 && state->strikes == 0 && soon_again)
+    mr_window_stiffen(window, STIFFEN);
+  state->strikes++;
+  state->refusals++;
+  state->since_refusal = 0;
+}
+
+void mr_bucket_accepted(struct mr_bucket_state *state) {
+  state->strikes = 0;
+  if (state->probing == MR_PROBE_OUT) state->probing = MR_PROBE_NONE;
+  state->since_refusal++;
+  if (state->limits.window_count == 0) return;
+  struct mr_window *window = &state->windows[shortest_window(&state->limits)];
+  if (window->stiffness > 0 && state->since_refusal % soon(window) == 0)
+    mr_window_stiffen(window, -1);
 }
 
 /* Afterwards one request goes first, and the others one by one: no stampede. */
@@ -309,7 +341,7 @@ bool mr_bucket_is_timely(const struct mr_bucket_state *state, int64_t now_us) {
   for (uint32_t i = 0; timely && i < state->limits.window_count; i++) {
     const struct mr_window *window = &state->windows[i];
     timely = (window->held == 0 || window->newest.base_us <= now_us + window->hold_us) &&
-             window->spaced_us >= 0 &&
+             window->spaced_us > -(INT64_C(1) << 60) &&
              window->spaced_us <= now_us + MR_PAUSE_MAX_US + 2 * window->hold_us;
   }
   return timely;
@@ -342,9 +374,8 @@ void mr_bucket_describe(struct mr_bucket_state *state, int64_t now_us,
   view->paused_us = later(state->paused_until_us - now_us, 0);
   view->server_limit = state->server_limit;
   view->server_remaining = state->server_remaining;
-  view->server_reset_us = state->server_reset_at_us < 0
-                              ? -1
-                              : later(state->server_reset_at_us - now_us, 0);
+  view->server_reset_us =
+      state->server_reset_at_us < 0 ? -1 : later(state->server_reset_at_us - now_us, 0);
   view->running = state->running;
   view->granted = state->granted;
   view->refused_429 = state->refused_429;

@@ -15,7 +15,8 @@
 #include "window.h"
 
 #define MR_PAUSE_MAX_US (24 * 3600 * MR_SECOND) /* no answer stops a bucket for longer than a day */
-#define MR_PROBE_US MR_SECOND /* after a pause one request goes first, and the others wait so long for its answer */
+#define MR_PROBE_US                                                                                \
+  MR_SECOND /* after a pause one request goes first, and the others wait so long for its answer */
 
 /* The lowest and the two highest header latencies of the current and of the last generation of samples. */
 struct mr_latency {
@@ -34,10 +35,12 @@ struct mr_bucket_state {
   int64_t unsent;      /* those of them that have not left */
   uint64_t sent_units; /* ever */
   int64_t paused_until_us, paused_since_us, probe_until_us;
-  uint32_t probing; /* enum mr_probing */
-  uint32_t strikes; /* 429s in a row, those of one pause as one */
+  uint32_t probing;       /* enum mr_probing */
+  uint32_t strikes;       /* 429s in a row, those of one pause as one */
+  uint64_t refusals;      /* answers that were, pauses counted as one, */
+  uint64_t since_refusal; /* and those that were not since then */
   struct mr_latency latency;
-  int64_t spread_us; /* of the latencies */
+  int64_t spread_us;                                          /* of the latencies */
   int64_t server_limit, server_remaining, server_reset_at_us; /* -1: never said */
   uint64_t granted, refused_429;
   int64_t waited_us;
@@ -70,17 +73,25 @@ void mr_bucket_answered(struct mr_bucket_state *state, int64_t weight, uint64_t 
 void mr_bucket_closed(struct mr_bucket_state *state, int64_t weight, uint64_t *slot,
                       int64_t now_us);
 
+/* An answer that is a refusal (the first of its pause), or is not. Refusals that come soon one after the other make
+** the spacing longer, contentment makes it shorter again. */
+void mr_bucket_refused(struct mr_bucket_state *state);
+void mr_bucket_accepted(struct mr_bucket_state *state);
 void mr_bucket_pause(struct mr_bucket_state *state, int64_t until_us, int64_t now_us);
 void mr_bucket_release_all(struct mr_bucket_state *state, int64_t now_us);
-bool mr_bucket_is_idle(const struct mr_bucket_state *state, int64_t now_us); /* nothing to remember */
+bool mr_bucket_is_idle(const struct mr_bucket_state *state,
+                       int64_t now_us); /* nothing to remember */
 
 /* Who held these is gone, and nobody knows how far it came: as if all had been sent and closed just now. */
 void mr_bucket_abandon(struct mr_bucket_state *state, int64_t pending, int64_t unsent,
                        int64_t running, int64_t now_us);
 void mr_bucket_shift(struct mr_bucket_state *state, int64_t shift_us); /* all times, by that much */
-void mr_bucket_renew(struct mr_bucket_state *state, int64_t now_us);   /* all that is held, from now on */
-bool mr_bucket_is_timely(const struct mr_bucket_state *state, int64_t now_us); /* no time is beyond reason */
-void mr_bucket_fill(struct mr_bucket_state *state, int64_t now_us);    /* a new one, as if used up just now */
+void mr_bucket_renew(struct mr_bucket_state *state,
+                     int64_t now_us); /* all that is held, from now on */
+bool mr_bucket_is_timely(const struct mr_bucket_state *state,
+                         int64_t now_us); /* no time is beyond reason */
+void mr_bucket_fill(struct mr_bucket_state *state,
+                    int64_t now_us); /* a new one, as if used up just now */
 void mr_bucket_describe(struct mr_bucket_state *state, int64_t now_us, struct mr_bucket_view *view);
 
 #endif

@@ -57,6 +57,13 @@ int64_t mr_clock_wall(const struct mr_clock *clock) {
   return clock->wall_us(clock->context);
 }
 
+void mr_clock_pass(int64_t duration_us) {
+  if (duration_us <= 0) return;
+  struct timespec span = {.tv_sec = (time_t)(duration_us / MR_SECOND),
+                          .tv_nsec = (long)(duration_us % MR_SECOND * 1000)};
+  nanosleep(&span, NULL);
+}
+
 int64_t mr_time_after(int64_t now_us, int64_t duration_us) {
   if (now_us == MR_NEVER || duration_us == MR_NEVER) return MR_NEVER;
   if (duration_us > 0 && now_us > MR_NEVER - duration_us) return MR_NEVER;

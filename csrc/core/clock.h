@@ -31,6 +31,9 @@ void mr_virtual_clock_init(struct mr_virtual_clock *clock, int64_t now_us, int64
 int64_t mr_clock_now(const struct mr_clock *clock);
 int64_t mr_clock_wall(const struct mr_clock *clock);
 
+/* Lets so much of the system's time pass, or less when a signal comes. */
+void mr_clock_pass(int64_t duration_us);
+
 /* now + duration without overflow: MR_NEVER at the top. Durations may be MR_NEVER. */
 int64_t mr_time_after(int64_t now_us, int64_t duration_us);
 /* Seconds as Lua gives them. NaN and negatives give 0, what does not fit gives MR_NEVER. */

@@ -65,9 +65,10 @@ static int on_ready(void *context, char *remote, char *local, int remote_port, i
   struct mr_curl_handle *handle = context;
   (void)remote, (void)local, (void)remote_port, (void)local_port;
   if (!handle->x || handle->progress.sends++ > 0) return CURL_PREREQFUNC_ABORT;
-  int64_t now_us = mr_clock_now(handle->pool->transport->clock);
-  handle->progress.sent_us = handle->active_us = now_us;
+  struct mr_transport *transport = handle->pool->transport;
+  handle->progress.sent_us = handle->active_us = mr_clock_now(transport->clock);
   reached(handle, MR_PHASE_SEND);
+  transport->told |= !handle->x->sends_quietly;
   handle->x->events->on_sent(handle->x);
   return CURL_PREREQFUNC_OK;
 }

@@ -110,7 +110,6 @@ static enum mr_kind copy_headers(struct mr_curl_handle *handle) {
   const struct mr_exchange *x = handle->x;
   struct mr_buffer *headers = &handle->headers;
   handle->line_count = 0;
-  if (headers->size > 0) mr_wipe(headers->data, headers->size);
   mr_buffer_clear(headers);
   if (x->headers_size > 0 && mr_buffer_append(headers, x->headers, x->headers_size))
     return MR_LIMIT;

@@ -65,9 +65,13 @@ static void settle(struct mr_heap *heap, uint32_t place, void *item) {
     sift_down(heap, place, item);
 }
 
-void mr_heap_add(struct mr_heap *heap, void *item) { sift_up(heap, heap->size++, item); }
+void mr_heap_add(struct mr_heap *heap, void *item) {
+  sift_up(heap, heap->size++, item);
+}
 
-void mr_heap_moved(struct mr_heap *heap, void *item) { settle(heap, *place_of(heap, item), item); }
+void mr_heap_moved(struct mr_heap *heap, void *item) {
+  settle(heap, *place_of(heap, item), item);
+}
 
 void mr_heap_remove(struct mr_heap *heap, void *item) {
   uint32_t place = *place_of(heap, item);

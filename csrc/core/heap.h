@@ -21,8 +21,7 @@ struct mr_heap {
 };
 
 /* Items that were never in a heap must have their place set to MR_HEAP_NOWHERE. */
-void mr_heap_init(struct mr_heap *heap, size_t place,
-                  bool (*before)(const void *a, const void *b));
+void mr_heap_init(struct mr_heap *heap, size_t place, bool (*before)(const void *a, const void *b));
 void mr_heap_free(struct mr_heap *heap);
 
 /* Room for so many in all; adding cannot fail up to there. MR_LIMIT: no memory. */

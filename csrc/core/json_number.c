@@ -189,7 +189,8 @@ static size_t write_scientific(char *out, const char *digits, size_t count, int6
 static size_t write_fixed(char *out, const char *digits, size_t count, int64_t point) {
   if (point <= 0) {
     size_t zeros = (size_t)-point;
-    memcpy(out, "0.", 2);
+    out[0] = '0';
+    out[1] = '.';
     memset(out + 2, '0', zeros);
     memcpy(out + 2 + zeros, digits, count);
     return 2 + zeros + count;

@@ -86,26 +86,10 @@ static int hex_digit(char byte) {
 }
 
 /* What the letter after a backslash means; 0 if it means nothing by itself. */
-static char plain_letter(char letter) {
-  switch (letter) {
-  case '"':
-  case '\\':
-  case '/':
-    return letter;
-  case 'b':
-    return '\b';
-  case 'f':
-    return '\f';
-  case 'n':
-    return '\n';
-  case 'r':
-    return '\r';
-  case 't':
-    return '\t';
-  default:
-    return 0;
-  }
-}
+static const char plain_letters[256] = {
+    ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+};
 
 /* The value of four hex digits at 'text', -1 if one of them is none, -2 if they are cut off at
  * 'end'. */
@@ -167,7 +151,8 @@ static enum mr_json_string_state scan_escape(struct mr_json_string *string, cons
   if (end - string->at < 2) return MR_JSON_STRING_STARVED;
   char letter = string->at[1];
   if (letter == 'u') return scan_unicode(string, end);
-  if (!plain_letter(letter)) return bad(string, "unknown escape after the backslash");
+  if (!plain_letters[(unsigned char)letter])
+    return bad(string, "unknown escape after the backslash");
   string->at += 2;
   string->saved += 1;
   return MR_JSON_STRING_CLOSED;
@@ -205,7 +190,7 @@ enum mr_json_string_state mr_json_scan_string(struct mr_json_string *string, con
 static size_t unescape_one(char *out, const char **text) {
   const char *p = *text;
   if (*p != 'u') {
-    *out = plain_letter(*p);
+    *out = plain_letters[(unsigned char)*p];
     *text = p + 1;
     return 1;
   }
@@ -298,7 +283,8 @@ static size_t escape_of(unsigned char byte, char escape[6]) {
     escape[1] = letters[byte - '\b'];
     return 2;
   }
-  memcpy(escape + 1, "u00", 3);
+  escape[1] = 'u';
+  escape[2] = escape[3] = '0';
   escape[4] = lower_hex[byte >> 4];
   escape[5] = lower_hex[byte & 15];
   return 6;

@@ -17,7 +17,9 @@ void mr_lane_init(struct mr_lane *lane) {
     lane->jumps[i] = (struct mr_line){.lane = lane, .priority = i, .jump = true};
 }
 
-void mr_lane_free(struct mr_lane *lane) { mr_heap_free(&lane->deadlines); }
+void mr_lane_free(struct mr_lane *lane) {
+  mr_heap_free(&lane->deadlines);
+}
 
 struct mr_lane *mr_lane_of(const struct mr_ticket *ticket) {
   return ((const struct mr_line *)ticket->lane)->lane;

@@ -35,9 +35,9 @@ struct mr_lane {
   uint32_t parked_place;   /* in the heap of the gate where it waits */
   uint32_t deadline_place; /* in the queue's heap of lanes */
   struct mr_gate *parked;
-  uint64_t turn;             /* when it had its last one */
-  uint32_t size;             /* tickets */
-  struct mr_heap deadlines;  /* tickets, the earliest first */
+  uint64_t turn;            /* when it had its last one */
+  uint32_t size;            /* tickets */
+  struct mr_heap deadlines; /* tickets, the earliest first */
   struct mr_line jumps[MR_PRIORITY_COUNT];
   struct mr_line *rings[MR_PRIORITY_COUNT]; /* whose turn is next */
   uint32_t tasks[MR_PRIORITY_COUNT];        /* in the ring */

@@ -79,7 +79,8 @@ static void heed(struct mr_bucket_state *state, struct mr_window *window,
   bool ours = window->count == word->limit;
   if (reset_us < 0 || (ours && !plausible(window, reset_us))) reset_us = window->period_us;
   if (reset_us > MR_PAUSE_MAX_US) reset_us = MR_PAUSE_MAX_US;
-  bool outlasts = !ours && reset_us > window->hold_us; /* what we hold is free before the server's is */
+  bool outlasts =
+      !ours && reset_us > window->hold_us; /* what we hold is free before the server's is */
   int64_t own = state->pending + (outlasts ? 0 : window->held);
   mr_window_learn(window, left, now_us + reset_us, own, order);
 }
@@ -149,15 +150,10 @@ static int64_t pause_of(const struct mr_bucket_state *state, int64_t wait_us) {
 
 /* The refusals of requests that were under way together are one strike. */
 static void punish(struct mr_bucket_state *state, const struct lesson *lesson) {
-  if (state->strikes == 0 || lesson->sent_us >= state->paused_until_us) state->strikes++;
+  if (state->strikes == 0 || lesson->sent_us >= state->paused_until_us) mr_bucket_refused(state);
   int64_t pause_us = pause_of(state, lesson->wait_us);
   if (pause_us > MR_PAUSE_MAX_US) pause_us = MR_PAUSE_MAX_US;
   mr_bucket_pause(state, lesson->now_us + pause_us, lesson->now_us);
-}
-
-static void forgive(struct mr_bucket_state *state) {
-  state->strikes = 0;
-  if (state->probing == MR_PROBE_OUT) state->probing = MR_PROBE_NONE;
 }
 
 /* Which of the buckets a refusal is about: those with the window that the server calls empty; if it names
@@ -191,7 +187,7 @@ static void settle(struct mr_ticket *ticket, const struct lesson *lesson, int st
     struct mr_bucket_state *state = ticket->buckets[i]->state;
     if (status == 429) state->refused_429++;
     if (!lesson->refused)
-      forgive(state);
+      mr_bucket_accepted(state);
     else if (is_about(state, ticket, &lesson->words))
       punish(state, lesson);
   }

@@ -150,7 +150,8 @@ static void purge_visited(void *context, struct mr_hash_link *link) {
   struct mr_bucket *bucket = (struct mr_bucket *)link;
   if (bucket->references > 0) return;
   if (bucket->own && !mr_bucket_is_idle(bucket->own, purge->now_us)) return;
-  if (bucket->entry && is_shared(purge->limiter)) mr_shared_drop(purge->limiter->shared, bucket->entry);
+  if (bucket->entry && is_shared(purge->limiter))
+    mr_shared_drop(purge->limiter->shared, bucket->entry);
   mr_hash_table_remove(&purge->limiter->buckets, link);
   free_bucket(bucket);
 }

@@ -16,14 +16,15 @@
 
 struct mr_limiter {
   struct mr_clock clock;
-  pthread_mutex_t lock;         /* everything in this process; taken before the lock of a shared file */
+  pthread_mutex_t lock; /* everything in this process; taken before the lock of a shared file */
   struct mr_hash_table buckets;
-  struct mr_shared *shared;     /* NULL: a local limiter */
-  uint32_t references;          /* whoever opened it, its buckets in use, its queues */
-  uint32_t purge_at;            /* so many buckets make it look for forgotten ones */
-  atomic_uint queues;           /* more than one: somebody else may free a slot */
-  struct mr_error trouble;      /* to be told */
-  struct mr_bucket_state stand_in; /* for a bucket whose file is lost and for which there is no memory */
+  struct mr_shared *shared; /* NULL: a local limiter */
+  uint32_t references;      /* whoever opened it, its buckets in use, its queues */
+  uint32_t purge_at;        /* so many buckets make it look for forgotten ones */
+  atomic_uint queues;       /* more than one: somebody else may free a slot */
+  struct mr_error trouble;  /* to be told */
+  struct mr_bucket_state
+      stand_in; /* for a bucket whose file is lost and for which there is no memory */
 };
 
 struct mr_bucket {
@@ -34,7 +35,7 @@ struct mr_bucket {
   struct mr_shared_entry *entry;  /* in the file; NULL when not */
   struct mr_bucket_limits limits; /* as this process gave them last */
   uint32_t references;            /* 0: kept for its history alone */
-  atomic_uint queued;  /* tickets of all queues of this process */
+  atomic_uint queued;             /* tickets of all queues of this process */
   char key[];
 };
 
@@ -62,7 +63,8 @@ void mr_limiter_retain(struct mr_limiter *limiter);
 /* Something happened in the ticket's buckets: whoever waits there for an event looks again, and when it 'freed' a slot
 ** so does everyone. */
 void mr_queue_rearm(struct mr_queue *queue, const struct mr_ticket *ticket, bool freed);
-void mr_queue_leave(struct mr_queue *queue, struct mr_ticket *ticket); /* queued before, idle after */
+void mr_queue_leave(struct mr_queue *queue,
+                    struct mr_ticket *ticket); /* queued before, idle after */
 struct mr_limiter *mr_queue_limiter(const struct mr_queue *queue);
 const struct mr_clock *mr_queue_clock(const struct mr_queue *queue);
 

@@ -9,7 +9,7 @@
 #include "memory.h"
 #include "shared_arena.h"
 
-#define LOCK_WAIT_NS   200000000            /* a critical section takes microseconds */
+#define LOCK_WAIT_NS   200000000 /* a critical section takes microseconds */
 #define TICK_US        (200 * MR_MILLISECOND)
 #define CLOCK_SLACK_US MR_SECOND
 
@@ -19,7 +19,9 @@ struct mr_shared {
   bool broken;
 };
 
-static void barrier(void) { atomic_signal_fence(memory_order_seq_cst); }
+static void barrier(void) {
+  atomic_signal_fence(memory_order_seq_cst);
+}
 
 /*
 ** {======================================================
@@ -104,8 +106,7 @@ static void reap_all(struct mr_shared *shared, int64_t now_us) {
   header->reaped_us = header->last_us = now_us;
   header->wall_us = mr_clock_wall(&shared->clock);
   for (uint32_t i = 0; i < MR_SHARED_PROCESSES; i++)
-    if (header->processes[i] && !mr_shared_file_is_alive(&shared->file, i))
-      reap(shared, i, now_us);
+    if (header->processes[i] && !mr_shared_file_is_alive(&shared->file, i)) reap(shared, i, now_us);
 }
 
 void mr_shared_tick(struct mr_shared *shared, int64_t now_us) {
@@ -176,7 +177,9 @@ void mr_shared_unlock(struct mr_shared *shared) {
   pthread_mutex_unlock(&shared->file.header->lock);
 }
 
-bool mr_shared_is_broken(const struct mr_shared *shared) { return shared->broken; }
+bool mr_shared_is_broken(const struct mr_shared *shared) {
+  return shared->broken;
+}
 
 /* }====================================================== */
 
@@ -188,7 +191,8 @@ bool mr_shared_is_broken(const struct mr_shared *shared) { return shared->broken
 
 struct mr_shared_entry *mr_shared_bucket(struct mr_shared *shared, const char *key,
                                          const struct mr_bucket_limits *limits) {
-  const uint64_t hashes[2] = {mr_hash_bytes(1, key, strlen(key)), mr_hash_bytes(2, key, strlen(key))};
+  const uint64_t hashes[2] = {mr_hash_bytes(1, key, strlen(key)),
+                              mr_hash_bytes(2, key, strlen(key))};
   return mr_shared_attach(&shared->file, hashes, limits, mr_clock_now(&shared->clock));
 }
 

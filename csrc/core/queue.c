@@ -1,8 +1,9 @@
 #include "gate.h"
 #include "memory.h"
 
-#define POLL_US (5 * MR_MILLISECOND) /* between looks when only somebody else's event can free a slot */
-#define SWEEP_US MR_SECOND           /* a wait so long is worth a look at everyone's deadline */
+#define POLL_US                                                                                    \
+  (5 * MR_MILLISECOND)     /* between looks when only somebody else's event can free a slot */
+#define SWEEP_US MR_SECOND /* a wait so long is worth a look at everyone's deadline */
 
 struct mr_queue *mr_queue_open(struct mr_limiter *limiter, const struct mr_clock *clock,
                                uint64_t seed) {
@@ -31,7 +32,9 @@ void mr_queue_close(struct mr_queue *queue) {
   mr_free(queue);
 }
 
-size_t mr_queue_size(const struct mr_queue *queue) { return queue->size; }
+size_t mr_queue_size(const struct mr_queue *queue) {
+  return queue->size;
+}
 
 /*
 ** {======================================================
@@ -198,8 +201,7 @@ enum mr_kind mr_queue_enter(struct mr_queue *queue, struct mr_ticket *ticket,
   drop_repeated_buckets(ticket);
   ticket->entered_us = now_us;
   struct mr_gate *gate = crowded_gate(queue, ticket);
-  if (!gate && mr_limiter_take(queue->limiter, ticket, now_us, &blocker, &ready_us))
-    return MR_NONE;
+  if (!gate && mr_limiter_take(queue->limiter, ticket, now_us, &blocker, &ready_us)) return MR_NONE;
   if (queue->size >= MR_QUEUE_MAX)
     return mr_fail(error, MR_LIMIT, "%d requests wait already; let some finish first",
                    MR_QUEUE_MAX);
@@ -309,5 +311,9 @@ void mr_queue_rearm(struct mr_queue *queue, const struct mr_ticket *ticket, bool
   }
 }
 
-struct mr_limiter *mr_queue_limiter(const struct mr_queue *queue) { return queue->limiter; }
-const struct mr_clock *mr_queue_clock(const struct mr_queue *queue) { return queue->clock; }
+struct mr_limiter *mr_queue_limiter(const struct mr_queue *queue) {
+  return queue->limiter;
+}
+const struct mr_clock *mr_queue_clock(const struct mr_queue *queue) {
+  return queue->clock;
+}

@@ -64,7 +64,8 @@ static bool is_listed(const struct mr_retry_policy *policy, int status) {
 
 /* The longer of what header and body say. */
 static int64_t asked_wait(const struct mr_attempt *attempt) {
-  int64_t wait_us = attempt->headers ? mr_server_retry_after(attempt->headers, attempt->wall_us) : -1;
+  int64_t wait_us =
+      attempt->headers ? mr_server_retry_after(attempt->headers, attempt->wall_us) : -1;
   return attempt->body_retry_after_us > wait_us ? attempt->body_retry_after_us : wait_us;
 }
 

@@ -24,7 +24,7 @@ enum mr_repeat { /* what repeating an operation does */
 };
 
 struct mr_retry_policy {
-  uint32_t attempts;   /* in all, the first included; 1: no retry */
+  uint32_t attempts;   /* in all, the first included; 1: no retry. A stale connection's does not count */
   int64_t base_us;     /* full jitter: uniform in [0, min(cap, base * 2^(n-1))) */
   int64_t cap_us;
   uint16_t statuses[MR_RETRY_STATUSES]; /* 408 429 500 502 503 504 by default */
@@ -60,7 +60,8 @@ struct mr_verdict {
   const char *reason;  /* a short constant for attempts and logs: "status 503", "connect", "no budget" */
 };
 
-/* 'budget' may be NULL. Spends from it only when the verdict is to retry. */
+/* 'budget' may be NULL. Spends from it only when the verdict is to retry, and not for a stale connection, which says
+** nothing of the server. Whoever calls asks only once for that: afterwards it clears result->stale. */
 struct mr_verdict mr_retry_decide(const struct mr_retry_policy *policy, const struct mr_attempt *attempt,
                                   struct mr_retry_budget *budget, struct mr_slice host, int64_t now_us,
                                   struct mr_random *random);

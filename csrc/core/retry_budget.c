@@ -47,7 +47,9 @@ void mr_retry_budget_close(struct mr_retry_budget *budget) {
   mr_free(budget);
 }
 
-static int64_t second_of(int64_t now_us) { return now_us / MR_SECOND; }
+static int64_t second_of(int64_t now_us) {
+  return now_us / MR_SECOND;
+}
 
 /* Empties the cells between the last use and now. A clock that goes back counts into the newest cell. */
 static void advance(struct minute *minute, int64_t now_s) {
@@ -103,7 +105,8 @@ bool mr_retry_budget_spend(struct mr_retry_budget *budget, struct mr_slice host,
   pthread_mutex_lock(&budget->lock);
   struct host *entry = find(budget, host, now_us);
   uint64_t allowed = sum(&entry->calls, second_of(now_us), MINUTE_S) / PART;
-  bool granted = sum(&entry->retries, second_of(now_us), CELLS) < (allowed > LEAST ? allowed : LEAST);
+  bool granted =
+      sum(&entry->retries, second_of(now_us), CELLS) < (allowed > LEAST ? allowed : LEAST);
   if (granted) count(&entry->retries, second_of(now_us));
   pthread_mutex_unlock(&budget->lock);
   return granted;

@@ -4,10 +4,11 @@
 
 #include "clock.h"
 
-#define DELAY_MAX_US    (INT64_C(366) * 24 * 3600 * MR_SECOND)
-#define DECIMAL_MAX_US  (INT64_C(364) * 24 * 3600 * MR_SECOND) /* what is longer was cut, so it was no number */
-#define EPOCH_SECONDS   INT64_C(1000000000)     /* from here on a number is a time: 2001 in seconds, */
-#define EPOCH_MILLIS    INT64_C(100000000000)   /* 1973 in milliseconds */
+#define DELAY_MAX_US (INT64_C(366) * 24 * 3600 * MR_SECOND)
+#define DECIMAL_MAX_US                                                                             \
+  (INT64_C(364) * 24 * 3600 * MR_SECOND)    /* what is longer was cut, so it was no number */
+#define EPOCH_SECONDS   INT64_C(1000000000) /* from here on a number is a time: 2001 in seconds, */
+#define EPOCH_MILLIS    INT64_C(100000000000) /* 1973 in milliseconds */
 #define EPOCH_TOO_LARGE INT64_C(100000000000000)
 
 static int64_t server_wall_us(const struct mr_headers *headers, int64_t wall_us) {
@@ -88,7 +89,9 @@ static bool same_name(struct mr_slice a, struct mr_slice b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static int64_t sane_delay(int64_t delay_us) { return delay_us <= DELAY_MAX_US ? delay_us : -1; }
+static int64_t sane_delay(int64_t delay_us) {
+  return delay_us <= DELAY_MAX_US ? delay_us : -1;
+}
 
 static void visit_limit(void *context, const struct mr_rate_item *item) {
   struct policies *policies = context;

@@ -4,7 +4,9 @@
 
 #define SMALLEST 4096 /* bytes of a block of class 0; each class doubles it */
 
-static uint64_t class_size(uint32_t size_class) { return (uint64_t)SMALLEST << size_class; }
+static uint64_t class_size(uint32_t size_class) {
+  return (uint64_t)SMALLEST << size_class;
+}
 
 static uint64_t block_size(const struct mr_bucket_limits *limits) {
   return offsetof(struct mr_shared_block, state) + mr_bucket_state_size(limits);
@@ -68,14 +70,14 @@ static bool is_bool(const bool *value) {
 }
 
 static bool is_sound_window(const struct mr_window *window, uint32_t start) {
-  return is_bool(&window->renewing) && is_bool(&window->blocked) && window->start == start && window->count >= 1 && window->period_us >= 1 &&
+  return is_bool(&window->renewing) && is_bool(&window->blocked) && window->start == start &&
+         window->count >= 1 && window->period_us >= 1 &&
          window->capacity == mr_window_capacity(&(struct mr_window_limit){
                                  .count = window->count, .period_us = window->period_us}) &&
-         window->first < window->capacity && window->size < window->capacity &&
-         window->held >= 0 && window->foreign >= 0 && window->burst >= 1 &&
-         window->burst <= window->count && window->hold_us >= window->period_us &&
-         window->hold_us <= 2 * window->period_us &&
-         window->interval_us == (double)window->period_us / (double)window->count;
+         window->first < window->capacity && window->size < window->capacity && window->held >= 0 &&
+         window->foreign >= 0 && window->burst >= 1 && window->burst <= window->count &&
+         window->hold_us >= window->period_us && window->hold_us <= 2 * window->period_us &&
+         window->stiffness <= MR_STIFFNESS_MAX && window->interval_us == mr_window_interval(window);
 }
 
 bool mr_shared_block_is_sound(const struct mr_shared_file *file, uint64_t offset) {

@@ -29,8 +29,9 @@ static uint32_t layout(void) {
 
 static enum mr_kind refuse(const struct mr_shared_file *file, struct mr_error *error,
                            const char *why) {
-  return mr_fail(error, MR_IO, "the shared limits file %s %s; limits are kept by each process alone",
-                 file->path, why);
+  return mr_fail(error, MR_IO,
+                 "the shared limits file %s %s; limits are kept by each process alone", file->path,
+                 why);
 }
 
 static bool lock_byte(int descriptor, int64_t byte, short type) {

@@ -28,7 +28,7 @@
 
 struct mr_shared_entry { /* a bucket; keys are hashed, so that the file tells nothing */
   uint64_t key[2];
-  uint64_t block; /* its place in the file; 0: a free entry */
+  uint64_t block;                           /* its place in the file; 0: a free entry */
   uint64_t users[MR_SHARED_PROCESSES / 64]; /* a bit for each process that has it open */
 };
 
@@ -58,9 +58,9 @@ struct mr_shared_header {
   uint64_t size, top;   /* bytes of the file, and in use */
   uint64_t free_blocks[MR_SHARED_CLASSES];
   char boot_id[40];
-  int64_t last_us, wall_us; /* a moment of both clocks, not long ago */
-  int64_t reaped_us;        /* when somebody last looked for the dead */
-  uint32_t shifting;        /* all times are being moved */
+  int64_t last_us, wall_us;               /* a moment of both clocks, not long ago */
+  int64_t reaped_us;                      /* when somebody last looked for the dead */
+  uint32_t shifting;                      /* all times are being moved */
   uint8_t processes[MR_SHARED_PROCESSES]; /* 1: takes part, or has died */
   _Atomic uint32_t undo_count;
   uint32_t undo_process;

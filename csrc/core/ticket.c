@@ -46,8 +46,7 @@ static void finish(struct mr_queue *queue, struct mr_ticket *ticket) {
   int64_t now_us = mr_clock_now(mr_queue_clock(queue));
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   for (uint32_t i = 0; i < ticket->bucket_count; i++)
-    mr_bucket_closed(ticket->buckets[i]->state, mr_ticket_units(ticket), &ticket->slots[i],
-                     now_us);
+    mr_bucket_closed(ticket->buckets[i]->state, mr_ticket_units(ticket), &ticket->slots[i], now_us);
   mr_limiter_end(limiter);
   ticket->state = MR_TICKET_IDLE;
   mr_queue_rearm(queue, ticket, true);

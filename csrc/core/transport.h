@@ -93,6 +93,7 @@ struct mr_exchange {
   int64_t connect_timeout_us;
   int64_t idle_timeout_us;  /* no byte in either direction for so long; 0: none */
   int64_t deadline_us;      /* monotonic, of this engine's clock; MR_NEVER: none */
+  bool sends_quietly;       /* nobody waits for on_sent: step need not return after it */
   enum mr_kind stop_kind;   /* set by an event that returns STOP */
   bool has_credential;      /* plain http must not take it through a proxy: refused with MR_AUTH */
   bool bulk;                /* a big body is expected: larger buffers pay */

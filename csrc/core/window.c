@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-#define SLICES 4096      /* cells of a period above MR_WINDOW_MAX units */
-#define WALK_MAX 64      /* cells that a look walks over; the answer is then too early, which is allowed */
+#define SLICES 4096 /* cells of a period above MR_WINDOW_MAX units */
+#define WALK_MAX                                                                                   \
+  64 /* cells that a look walks over; the answer is then too early, which is allowed */
 #define DRIFT_PART 10000 /* two clocks without a common one differ by up to 100 ppm */
 
 uint32_t mr_window_capacity(const struct mr_window_limit *limit) {
@@ -16,7 +17,7 @@ void mr_window_init(struct mr_window *window, const struct mr_window_limit *limi
   window->count = limit->count;
   window->period_us = limit->period_us;
   window->burst = burst > 0 && burst < limit->count ? burst : limit->count;
-  window->interval_us = (double)limit->period_us / (double)limit->count;
+  window->interval_us = mr_window_interval(window);
   window->cell_us = limit->count <= MR_WINDOW_MAX ? 0 : limit->period_us / SLICES + 1;
   window->capacity = mr_window_capacity(limit);
   window->renewing = renewing;
@@ -28,13 +29,25 @@ void mr_window_set_margin(struct mr_window *window, int64_t margin_us) {
   window->hold_us = window->period_us + window->period_us / DRIFT_PART + margin_us + 1;
 }
 
+double mr_window_interval(const struct mr_window *window) {
+  return (double)window->period_us / (double)window->count * (8 + window->stiffness) / 8;
+}
+
+void mr_window_stiffen(struct mr_window *window, int change) {
+  int stiffness = (int)window->stiffness + change;
+  if (stiffness < 0) stiffness = 0;
+  window->stiffness = stiffness < MR_STIFFNESS_MAX ? (uint32_t)stiffness : MR_STIFFNESS_MAX;
+  window->interval_us = mr_window_interval(window);
+}
+
 static int64_t span(const struct mr_window *window, int64_t units) {
   return (int64_t)((double)units * window->interval_us);
 }
 
 /* How much earlier than 'spaced_us' that many units may leave when credit is left. */
 static int64_t credit(const struct mr_window *window, int64_t units) {
-  return units < window->burst ? span(window, window->burst - units) : 0;
+  if (window->stiffness > 0 || units >= window->burst) return 0;
+  return span(window, window->burst - units);
 }
 
 static const struct mr_cell *oldest(const struct mr_window *window, const struct mr_cell *cells) {
@@ -90,6 +103,7 @@ void mr_window_adopt(struct mr_window *window, struct mr_cell *cells, const stru
     if (cell.units > window->count - source.held) cell.units = window->count - source.held;
     mr_window_push(window, cells, cell.units, cell.base_us);
   }
+  mr_window_stiffen(window, (int)old->stiffness);
   window->spaced_us = adopted_spacing(window, old);
 }
 

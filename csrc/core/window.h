@@ -23,18 +23,20 @@ struct mr_cell {
 
 struct mr_window {
   int64_t count, period_us;
-  int64_t hold_us;      /* period and margin: a unit is free again at base + hold */
-  int64_t burst;        /* units that may leave at once */
-  double interval_us;   /* period / count, what the others are spaced by */
-  int64_t cell_us;      /* 0: exact */
-  int64_t held;         /* units in the ring and in the newest cell */
+  int64_t hold_us;       /* period and margin: a unit is free again at base + hold */
+  int64_t burst;         /* units that may leave at once */
+  double interval_us;    /* period / count and the stiffness, what the others are spaced by */
+  uint32_t stiffness;    /* eighths by which the spacing is longer; above 0 there is no burst */
+  int64_t cell_us;       /* 0: exact */
+  int64_t held;          /* units in the ring and in the newest cell */
   struct mr_cell newest; /* not in the ring yet, so that the ring is only ever appended to */
   uint32_t first, size, capacity;
-  uint32_t start;       /* the window's first cell among those of its bucket */
-  bool renewing;        /* every unit renews all that are held: only silence frees */
-  bool blocked;         /* somebody waits for room: the burst is used up */
-  int64_t spaced_us;    /* when a burst of one may leave; earlier by (burst - 1) intervals when credit is left */
-  int64_t foreign;      /* units of others, as the server's word implies */
+  uint32_t start; /* the window's first cell among those of its bucket */
+  bool renewing;  /* every unit renews all that are held: only silence frees */
+  bool blocked;   /* somebody waits for room: the burst is used up */
+  int64_t
+      spaced_us; /* when a burst of one may leave; earlier by (burst - 1) intervals when credit is left */
+  int64_t foreign; /* units of others, as the server's word implies */
   int64_t foreign_until_us;
   uint64_t foreign_order; /* bucket's count of sent units when that word was asked for */
 };
@@ -64,6 +66,13 @@ void mr_window_release(struct mr_window *window, const struct mr_cell *cells, in
 
 /* No burst before 'at_us': requests leave one by one from then on. */
 void mr_window_flatten(struct mr_window *window, int64_t at_us);
+
+#define MR_STIFFNESS_MAX 16 /* three times the interval */
+
+/* The server refuses what its limit allows: its bucket leaks, or somebody else uses it. Requests leave evenly, and more
+** slowly, until it is content. */
+void mr_window_stiffen(struct mr_window *window, int change);
+double mr_window_interval(const struct mr_window *window); /* as it follows from the rest */
 
 /* The server says that 'left' units are free until 'until_us'. 'own' are ours that it counts and that stay with us as
 ** long as with it. */

@@ -97,6 +97,7 @@ static void tell_events(lua_State *L, struct mr_lua_engine *box) {
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us) {
   struct mr_error error = {0};
   struct mr_engine *engine = mr_lua_engine_open(L, box);
+  if (!mr_engine_has_transport(engine)) mr_clock_pass(timeout_us); /* nothing to drive: tasks that sleep */
   int progress = mr_engine_step(engine, timeout_us, &error);
   if (progress < 0) luaL_error(L, "%s", error.message);
   struct mr_request *request;

@@ -47,10 +47,12 @@ struct mr_lua_request {
   struct mr_lua_engine *engine;
   struct mr_lua_hints *hints;
   bool busy; /* its body is being decoded: a close waits */
-  bool has_sse;
-  struct mr_sse sse;
+  struct mr_sse *sse; /* NULL until the first event is asked for */
   size_t sse_used; /* bytes of the answer that the parser has taken */
 };
+
+/* The user values of a request. */
+enum { MR_LUA_REQUEST_ENDPOINT = 1, MR_LUA_REQUEST_DECODER = 2, MR_LUA_REQUEST_VALUES = 2 };
 
 /* Pushes the engine userdata of this lua_State, making it when it is the first time. */
 struct mr_lua_engine *mr_lua_engine(lua_State *L);
@@ -65,6 +67,8 @@ struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *
 int mr_lua_request_start(lua_State *L);  /* endpoint:start */
 int mr_lua_request_read(lua_State *L);   /* methods of a request that stand in files of their own */
 int mr_lua_request_event(lua_State *L);
+int mr_lua_request_decode(lua_State *L);
+int mr_lua_request_decode_until(lua_State *L);
 int mr_lua_request_limits(lua_State *L);
 void mr_lua_meaning(lua_State *L, struct mr_request *request, struct mr_meaning *meaning);
 

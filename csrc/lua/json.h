@@ -24,7 +24,7 @@
 #define MR_JSON_STRING_CEILING UINT32_MAX
 
 struct mr_json_options {
-  bool keep_null;      /* a null field is mr null, not an absent field */
+  bool keep_null;      /* a null field is the light userdata NULL, not an absent field */
   bool big_as_string;  /* an integer beyond 64 bits is a string, not a float */
   uint32_t max_depth;  /* arrays and objects within each other */
   uint32_t max_string; /* bytes of one string */

@@ -14,8 +14,11 @@
 #define FIRST_CAPACITY 32
 #define KEPT_CAPACITY  1024
 
+/* Bytes of a value that may be a word of an enumeration. */
+#define LONGEST_WORD 16
+
 /* Slots that one token may need: a table, its metatable or a name, and a value. */
-#define SLOTS_PER_TOKEN 6
+#define SLOTS_PER_TOKEN 8
 
 struct build {
   lua_State *L;
@@ -88,6 +91,18 @@ static void add_null(struct build *build) {
   attach(build);
 }
 
+static inline void push_cached(struct build *build, const char *text, size_t size) {
+  mr_json_push_string(build->L, build->workspace, build->anchors, text, size);
+}
+
+/* Only short values come again often enough for the cache. */
+static inline void push_value(struct build *build, const char *text, size_t size) {
+  if (size <= LONGEST_WORD)
+    push_cached(build, text, size);
+  else
+    lua_pushlstring(build->L, text, size);
+}
+
 static bool unescape(struct build *build, const struct mr_json_token *token, size_t *size) {
   struct mr_buffer *scratch = &build->workspace->scratch;
   mr_buffer_clear(scratch);
@@ -99,13 +114,8 @@ static bool unescape(struct build *build, const struct mr_json_token *token, siz
 static bool add_escaped(struct build *build, const struct mr_json_token *token) {
   size_t size;
   if (!unescape(build, token, &size)) return false;
-  const char *text = build->workspace->scratch.data;
-  if (token->kind == MR_JSON_TOKEN_ESCAPED_KEY) {
-    mr_json_push_name(build->L, build->workspace, build->anchors, text, size);
-    return true;
-  }
-  lua_pushlstring(build->L, text, size);
-  attach(build);
+  push_value(build, build->workspace->scratch.data, size);
+  if (token->kind == MR_JSON_TOKEN_ESCAPED_STRING) attach(build);
   return true;
 }
 
@@ -118,7 +128,7 @@ static void add_simple(struct build *build, const struct mr_json_token *token) {
     lua_pushnumber(build->L, token->value.real);
     break;
   case MR_JSON_TOKEN_STRING:
-    mr_json_push_name(build->L, build->workspace, build->anchors, build->data + token->value.offset, token->size);
+    push_value(build, build->data + token->value.offset, token->size);
     break;
   default:
     lua_pushboolean(build->L, token->kind == MR_JSON_TOKEN_TRUE);
@@ -129,8 +139,7 @@ static void add_simple(struct build *build, const struct mr_json_token *token) {
 static bool add(struct build *build, const struct mr_json_token *token) {
   switch (token->kind) {
   case MR_JSON_TOKEN_KEY:
-    mr_json_push_name(build->L, build->workspace, build->anchors, build->data + token->value.offset,
-                      token->size);
+    push_cached(build, build->data + token->value.offset, token->size);
     return true;
   case MR_JSON_TOKEN_ARRAY:
   case MR_JSON_TOKEN_OBJECT:

@@ -12,7 +12,7 @@
 
 /* Enough for the longest number: a piece that ends inside one is read again from its first digit.
  */
-#define LEAST_PIECE (2 * MR_JSON_NUMBER_MAX)
+#define LEAST_PIECE ((size_t)2 * MR_JSON_NUMBER_MAX)
 
 #define MESSAGE_PREFIX "cannot decode JSON: "
 

@@ -404,7 +404,7 @@ static enum step run(struct encoder *encoder) {
 
 /* What was written of a value that failed is taken back; of a secret nothing stays. */
 static void take_back(struct mr_buffer *out, size_t size) {
-  if (out->secret) mr_wipe(out->data + size, out->size - size);
+  if (out->secret && out->size > size) mr_wipe(out->data + size, out->size - size);
   out->size = size;
 }
 

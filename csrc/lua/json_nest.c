@@ -1,9 +1,9 @@
 #include "lua/json_nest.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <stdio.h>
 
+#include "core/ascii.h"
 #include "core/json_place.h"
 #include "core/memory.h"
 
@@ -11,7 +11,7 @@
 #define KEPT_CAPACITY  1024
 
 /* A path shows this many levels at its beginning and at its end, and this much of each name. */
-#define SHOWN_LEVELS 8
+#define SHOWN_LEVELS ((size_t)8)
 #define SHOWN_NAME   40
 
 void mr_json_nest_free(struct mr_json_nest *nest) {
@@ -57,9 +57,9 @@ struct mr_json_sorted *mr_json_nest_add_name(struct mr_json_nest *nest) {
 /* {====== Paths ====== */
 
 static bool is_identifier(const char *name, size_t size) {
-  if (size == 0 || size > SHOWN_NAME || isdigit((unsigned char)name[0])) return false;
+  if (size == 0 || size > SHOWN_NAME || mr_ascii_is_digit(name[0])) return false;
   for (size_t i = 0; i < size; i++)
-    if (name[i] != '_' && !isalnum((unsigned char)name[i])) return false;
+    if (name[i] != '_' && !mr_ascii_is_alpha(name[i]) && !mr_ascii_is_digit(name[i])) return false;
   return true;
 }
 

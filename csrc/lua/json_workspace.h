@@ -1,6 +1,6 @@
 /*
 ** What the codec keeps per lua_State between two calls: memory that is grown
-** once, and the strings of recent field names.
+** once, and recent short strings.
 */
 #ifndef MR_LUA_JSON_WORKSPACE_H
 #define MR_LUA_JSON_WORKSPACE_H
@@ -10,18 +10,20 @@
 #include "lua/json_decoder.h"
 #include "lua/json_nest.h"
 
-#define MR_JSON_TAPE  512 /* tokens: small enough to stay in the first-level cache */
-#define MR_JSON_NAMES 256 /* a power of two */
+#define MR_JSON_TAPE   512 /* tokens: small enough to stay in the first-level cache */
+#define MR_JSON_CACHED 256 /* strings; a power of two */
 
-/* Longer names are not cached: Lua does not intern them, so they are never cheap. */
-#define MR_JSON_NAME_MAX 40
+/* Longer strings are not cached: Lua does not intern them, so there is nothing to save. */
+#define MR_JSON_CACHED_SIZE 40
 
-/* A field name whose string stands in the anchors under its slot + 1. */
-struct mr_json_name {
+/* A string that came more than once: the names of fields, the words of enumerations. It stands in
+** the anchors under its slot + 1. */
+struct mr_json_cached {
   uint64_t first; /* its first and its last bytes, which most often are all of it */
   uint64_t last;
   const char *text;
   uint32_t size; /* UINT32_MAX: free */
+  uint32_t seen; /* a hash of the last string that did not find itself here */
 };
 
 struct mr_json_workspace {
@@ -32,8 +34,7 @@ struct mr_json_workspace {
   struct mr_json_decoder decoder; /* for texts that are decoded at one go */
   struct mr_json_nest nest;       /* what the encoder is inside of */
   struct mr_json_tape tape;       /* of the tokens below */
-  struct mr_json_name names[MR_JSON_NAMES];
-  uint64_t seen[MR_JSON_NAMES];
+  struct mr_json_cached cached[MR_JSON_CACHED];
   struct mr_json_token tokens[MR_JSON_TAPE];
 };
 
@@ -44,9 +45,9 @@ struct mr_json_workspace *mr_json_workspace_take(lua_State *L);
 /* Ends its use, and lets go of what an unusually large text made it grow. Pops nothing. */
 void mr_json_workspace_give(struct mr_json_workspace *workspace);
 
-/* Pushes the field name as a string. 'anchors' is the index of the table of anchors. */
-void mr_json_push_name(lua_State *L, struct mr_json_workspace *workspace, int anchors,
-                       const char *text, size_t size);
+/* Pushes the text as a string. 'anchors' is the index of the table of anchors. */
+void mr_json_push_string(lua_State *L, struct mr_json_workspace *workspace, int anchors,
+                         const char *text, size_t size);
 
 /* Pushes the metatable of arrays. */
 void mr_json_push_array_metatable(lua_State *L, int anchors);

@@ -4,7 +4,6 @@
 
 #include "core/memory.h"
 #include "lua/glue.h"
-#include "lua/json.h"
 
 static struct mr_lua_request *check_box(lua_State *L) {
   return luaL_checkudata(L, 1, MR_LUA_REQUEST);
@@ -18,11 +17,11 @@ static struct mr_request *to_request(lua_State *L) {
 
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
                                           int endpoint_index) {
-  struct mr_lua_request *box = lua_newuserdatauv(L, sizeof *box, 1);
+  struct mr_lua_request *box = lua_newuserdatauv(L, sizeof *box, MR_LUA_REQUEST_VALUES);
   *box = (struct mr_lua_request){.engine = endpoint->engine, .hints = &endpoint->hints};
   luaL_setmetatable(L, MR_LUA_REQUEST);
   lua_pushvalue(L, endpoint_index);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, MR_LUA_REQUEST_ENDPOINT);
   box->request = mr_request_new(endpoint->endpoint);
   if (!box->request) luaL_error(L, "out of memory");
   box->request->owner = box;
@@ -35,9 +34,16 @@ static int request_close(lua_State *L) {
   struct mr_request *request = box->request;
   box->request = NULL;
   mr_request_free(request);
-  if (box->has_sse) mr_sse_free(&box->sse);
-  box->has_sse = false;
+  if (box->sse) mr_sse_free(box->sse);
+  mr_free(box->sse);
+  box->sse = NULL;
   return 0;
+}
+
+/* Nobody uses what is collected: a decoding that an error left must not keep it. */
+static int request_gc(lua_State *L) {
+  check_box(L)->busy = false;
+  return request_close(L);
 }
 
 static int request_wait(lua_State *L) {
@@ -100,26 +106,6 @@ static int request_retry_after(lua_State *L) {
   if (request->retry_after_us < 0) return 0;
   push_seconds(L, request->retry_after_us);
   return 1;
-}
-
-static int request_decode(lua_State *L) {
-  struct mr_lua_request *box = check_box(L);
-  struct mr_request *request = to_request(L);
-  struct mr_json_options options = mr_json_defaults;
-  options.keep_null = lua_toboolean(L, 2);
-  if (request->answer.size == 0) {
-    lua_pushnil(L);
-    lua_pushnil(L);
-    return 2;
-  }
-  lua_settop(L, 1);
-  box->busy = true; /* a finalizer that runs meanwhile must not close it */
-  int good = mr_json_decode(L, request->answer.data, request->answer.size, &options);
-  box->busy = false;
-  if (good) return 1;
-  lua_pushnil(L);
-  lua_insert(L, -2);
-  return 2;
 }
 
 static int request_body(lua_State *L) {
@@ -294,7 +280,7 @@ static int request_tostring(lua_State *L) {
 }
 
 void mr_lua_open_request(lua_State *L) {
-  static const luaL_Reg metamethods[] = {{"__gc", request_close},
+  static const luaL_Reg metamethods[] = {{"__gc", request_gc},
                                          {"__close", request_close},
                                          {"__tostring", request_tostring},
                                          {NULL, NULL}};
@@ -302,7 +288,8 @@ void mr_lua_open_request(lua_State *L) {
       {"wait", request_wait},           {"finished", request_finished},
       {"state", request_state},         {"status", request_status},
       {"failure", request_failure},     {"retry_after", request_retry_after},
-      {"decode", request_decode},       {"body", request_body},
+      {"decode", mr_lua_request_decode}, {"decode_until", mr_lua_request_decode_until},
+      {"body", request_body},
       {"header", request_header},       {"headers", request_headers},
       {"url", request_url},             {"timings", request_timings},
       {"attempts", request_attempts},   {"limits", mr_lua_request_limits},

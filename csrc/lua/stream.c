@@ -1,6 +1,7 @@
 /* The methods of a request whose body is read while it comes: raw bytes, or server-sent events. */
 #include <string.h>
 
+#include "core/memory.h"
 #include "lua/glue.h"
 
 static struct mr_lua_request *check_stream(lua_State *L) {
@@ -70,13 +71,14 @@ int mr_lua_request_event(lua_State *L) {
   struct mr_buffer *answer = &box->request->answer;
   struct mr_sse_event event;
   bool found = false;
-  if (!box->has_sse) {
-    mr_sse_init(&box->sse);
-    box->has_sse = true;
+  if (!box->sse) {
+    box->sse = mr_alloc(sizeof *box->sse);
+    if (!box->sse) return luaL_error(L, "out of memory");
+    mr_sse_init(box->sse);
   }
   while (box->sse_used < answer->size && !found) {
     size_t used = 0;
-    if (mr_sse_feed(&box->sse, answer->data + box->sse_used, answer->size - box->sse_used, &used,
+    if (mr_sse_feed(box->sse, answer->data + box->sse_used, answer->size - box->sse_used, &used,
                     &event, &found))
       return push_too_large(L);
     box->sse_used += used;

@@ -13,10 +13,10 @@
 #include "core/memory.h"
 #include "sandbox/script.h"
 
-#define CONNECTION_MEMORY (256 * 1024) /* header block of one request, and of one answer */
+#define CONNECTION_MEMORY ((size_t)256 * 1024) /* header block of one request, and of one answer */
 #define IDLE_TIMEOUT_S    120
 #define CONNECTIONS_MAX   4096
-#define CHUNK_SIZE        (64 * 1024)
+#define CHUNK_SIZE        ((size_t)64 * 1024)
 
 /* {======================================================
 ** Sleeping answers
@@ -207,7 +207,7 @@ struct MHD_Daemon *mr_exchange_daemon(struct mr_sandbox *server) {
   return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
                           server->listener, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
                           MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
                           MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
                           MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_END);
 }

@@ -48,11 +48,14 @@ static struct handle *check_handle(lua_State *L) {
 }
 
 static struct mr_sandbox *to_server(lua_State *L) {
-  struct handle *handle = check_handle(L);
-  if (!handle->server) luaL_error(L, "attempt to use a stopped sandbox");
-  if (handle->server->owner != getpid())
-    luaL_error(L, "attempt to use the sandbox of a parent process");
-  return handle->server;
+  struct mr_sandbox *server = check_handle(L)->server;
+  const char *problem = NULL;
+  if (!server)
+    problem = "attempt to use a stopped sandbox";
+  else if (server->owner != getpid())
+    problem = "attempt to use the sandbox of a parent process";
+  if (problem) luaL_error(L, "%s", problem);
+  return server;
 }
 
 static int server_stop(lua_State *L) {

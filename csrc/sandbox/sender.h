@@ -12,9 +12,9 @@
 
 #include "sandbox/server.h"
 
-#define MR_DELIVERIES_MAX      1000        /* queued at once; a script that floods learns of it */
-#define MR_DELIVERY_TIMEOUT_MS 10000       /* connect, send and receive together */
-#define MR_DELIVERY_ANSWER_MAX (64 * 1024) /* bytes of an answer that are read */
+#define MR_DELIVERIES_MAX      1000  /* queued at once; a script that floods learns of it */
+#define MR_DELIVERY_TIMEOUT_MS 10000 /* connect, send and receive together */
+#define MR_DELIVERY_ANSWER_MAX ((size_t)64 * 1024) /* bytes of an answer that are read */
 
 /*
 ** Locked. Queues 'bytes', a whole HTTP request, for a numeric address. Returns

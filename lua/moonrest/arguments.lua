@@ -11,6 +11,8 @@ local types = require "moonrest.types"
 
 local arguments = {}
 
+local find = string.find
+
 local loose = {} -- contexts for values that travel as text, by the strict context
 
 local function context_of(recipe, field)
@@ -239,9 +241,10 @@ function arguments.check(recipe, values, given)
   arguments.check_permission(recipe, values, given)
 end
 
--- The target of one path parameter, the commonest call of all.
+-- The target of one path parameter, the commonest call of all. Plain words need no encoding.
 function arguments.single(recipe, value)
   local text = type(value) == "number" and target.text_of(value) or value
+  if find(text, "^[%w_-]+$") then return recipe.literals[1] .. text .. recipe.literals[2] end
   local encoded, problem = core.url.segment(text)
   if not encoded then caller.raise("%s: path parameter '%s': %s", recipe.label, recipe.path[1].name, problem) end
   return recipe.literals[1] .. encoded .. recipe.literals[2]

@@ -79,12 +79,20 @@ function call.start(recipe, values, given, extra, where)
   body_writer.write(sent, recipe, values, given, recipe.site.codec)
   if recipe.per then write_buckets(recipe, values, sent) end
   for name, value in pairs(extra or {}) do sent[name] = value end
+  sent.task = wait.task()
   return send(recipe, where or arguments.target(recipe, values), next(sent) ~= nil and sent or nil)
+end
+
+local function with_task(sent, number)
+  local own = { task = number }
+  for name, value in pairs(sent or {}) do own[name] = value end
+  return own
 end
 
 -- Starts the request of a call with one path parameter and nothing else. 'sent' are the view's own options.
 function call.start_single(recipe, value, sent)
-  return send(recipe, arguments.single(recipe, value), sent)
+  local number = wait.task()
+  return send(recipe, arguments.single(recipe, value), number and with_task(sent, number) or sent)
 end
 
 -- }========================================================================
@@ -110,10 +118,11 @@ local function default_partial(body)
   return type(list) == "table" and list or {}
 end
 
-local function is_failed_item(item, condition)
-  if type(item) ~= "table" then return false end
-  if condition then return not fits(item, condition) end
-  return math.type(item.status) == "integer" and item.status >= 400
+-- Where the definition names a list and no condition, it is a list of what failed.
+local function is_failed_item(item, partial)
+  if partial and partial.ok then return not fits(item, partial.ok) end
+  if type(item) == "table" and math.type(item.status) == "integer" then return item.status >= 400 end
+  return partial ~= nil
 end
 
 -- The failed items of an answer that reports on several, or nil.
@@ -123,14 +132,17 @@ local function failed_items(recipe, status, body)
   local items = partial and partial.items and lookup.first(body, partial.items) or default_partial(body)
   local failed = {}
   for _, item in ipairs(type(items) == "table" and items or {}) do
-    if is_failed_item(item, partial and partial.ok) then failed[#failed + 1] = item end
+    if is_failed_item(item, partial) then failed[#failed + 1] = item end
   end
   return #failed > 0 and failed or nil, type(items) == "table" and #items or 0
 end
 
 local function partial_error(recipe, reply, body, failed, total, secrets)
   local partial = recipe.declaration.partial
-  local first = lookup.first(failed[1], partial and partial.message or { "message", "error", "reason" })
+  local first = failed[1]
+  if type(first) == "table" then
+    first = lookup.first(first, partial and partial.message or { "message", "error", "reason" })
+  end
   local err = errors.of_content(recipe, reply, "partial", ("%d of %d items failed%s"):format(#failed, total,
     type(first) == "string" and ": " .. first or ""), body, secrets)
   err.details = failed
@@ -188,7 +200,7 @@ local function decode(recipe, request, given)
   local keep = given ~= nil and given.null == "keep"
   local codec = recipe.site.codec
   if codec then return codec.decode(request:body(), keep) end
-  return request:decode(keep)
+  return wait.decode(request, keep)
 end
 
 local function secret_values(recipe, values)

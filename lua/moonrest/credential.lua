@@ -78,7 +78,10 @@ end
 -- and no credential was named for it; { token = false } says that there is none.
 function credential.find(at, given, is_own)
   local auth = at.auth
-  if not auth or not (auth.header or auth.query or auth.scheme) then return {}, nil end
+  if not auth or not (auth.header or auth.query or auth.scheme) then
+    if given.token then credential.read(given.token, "token") end
+    return {}, nil
+  end
   if given[auth.option or "token"] == false then return {}, nil end
   local secret, problem = given_secret(auth, given), nil
   if not secret and not is_own then refuse_foreign(at, auth) end

@@ -309,6 +309,7 @@ local function check_all(at)
   check_servers(at)
   check_map(at.variables, schema.variable, "variables")
   check_map(at.tenant, schema.tenant, "tenant")
+  check_map(at.errors and at.errors.codes, schema.error_code, "errors.codes")
   if at.auth then check_kind(at.auth, schema.auth, "auth") end
   if at.retry then check_record(at.retry, schema.retry, "retry") end
   if at.limits then check_limits(at.limits) end

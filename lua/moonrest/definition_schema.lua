@@ -20,6 +20,7 @@ local envelope = { data = "paths", meta = "paths", success = condition }
 
 local errors = {
   code = "paths", message = "paths", details = "paths", retry_after = "paths", codes = "map", final = "words",
+  rights = "words",
 }
 
 local pages = {
@@ -34,6 +35,7 @@ return {
   condition = condition,
   envelope = envelope,
   errors = errors,
+  error_code = { kind = "string", final = "boolean", rights = "boolean", doc = "string" },
   pages = pages,
 
   definition = {

@@ -10,6 +10,7 @@ events.names = {
   queue = "a request waits for its limits: reason, wait",
   retry = "a request is tried again: attempt, reason, status, wait",
   redirect = "a redirect is followed: reason, status",
+  task_failed = "a task failed and nobody awaited it: error, traceback, task",
   deprecated = "an operation is going away, told once for each: operation, message",
 }
 

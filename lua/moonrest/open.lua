@@ -13,6 +13,7 @@ local open = {}
 local configurable = {
   json = "string", on_error = "string", timeout = "number", max_wait = "number", proxy = "string",
   ca_file = "string", user_agent = "string", insecure_http = "boolean", strict = "boolean", retry = "any",
+  max_body = "integer",
 }
 
 local configured = {}
@@ -26,8 +27,8 @@ function open.configure(defaults)
       caller.raise("moonrest.configure has no '%s'%s; it has: %s", tostring(name), nearest.hint(name, configurable),
         nearest.list(configurable))
     end
-    if kind ~= "any" and type(value) ~= kind then
-      caller.raise("moonrest.configure: '%s' must be a %s%s", name, kind, types.got(value))
+    if kind ~= "any" and type(value) ~= kind and math.type(value) ~= kind then
+      caller.raise("moonrest.configure: '%s' must be %s%s", name, types.with_article(kind), types.got(value))
     end
     configured[name] = value
   end

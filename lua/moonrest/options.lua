@@ -6,6 +6,8 @@ local types = require "moonrest.types"
 
 local options = {}
 
+local most_ahead <const> = 64 -- pages that wait for their turn in memory
+
 -- 'use' tells which calls an option is for: every one, or lists only.
 options.known = {
   timeout = { type = "number", use = "call", doc = "seconds for everything: queue, attempts, redirects, body" },
@@ -28,7 +30,8 @@ options.known = {
     words = { raise = true, ["return"] = true } },
   max_items = { type = "integer", use = "list", doc = "end after so many items" },
   max_pages = { type = "integer", use = "list", doc = "end after so many pages" },
-  prefetch = { type = "boolean", use = "list", doc = "ask for the next page while this one is used" },
+  prefetch = { type = "boolean number", use = "list",
+    doc = "how many pages to ask for ahead, where their numbers are known; true: the next one" },
   resume = { type = "string", use = "list", doc = "the token of a place to go on from" },
 }
 
@@ -49,7 +52,8 @@ local function problem_of(name, value)
   local option = options.known[name]
   if not option then return ("unknown option '%s'%s"):format(tostring(name), nearest.hint(name, options.known)) end
   if not has_type(value, option.type) then
-    return ("option '%s' must be a %s%s"):format(name, option.type:gsub(" ", " or a "), types.got(value))
+    local wanted = types.with_article((option.type:gsub(" ", " or a ")))
+    return ("option '%s' must be %s%s"):format(name, wanted, types.got(value))
   end
   if option.words and not option.words[value] then
     return ("option '%s' must be one of %s%s"):format(name, nearest.list(option.words), types.got(value))
@@ -57,6 +61,10 @@ local function problem_of(name, value)
   if positive[name] and value < 0 then return ("option '%s' must not be negative%s"):format(name, types.got(value)) end
   if name == "retry" and type(value) == "number" and (math.type(value) ~= "integer" or value < 1) then
     return "option 'retry' must be false or the number of attempts, at least 1" .. types.got(value)
+  end
+  if name == "prefetch" and type(value) == "number"
+    and not (math.type(value) == "integer" and value >= 1 and value <= most_ahead) then
+    return ("option 'prefetch' must be true or a number of pages, 1 to %d%s"):format(most_ahead, types.got(value))
   end
   return nil
 end

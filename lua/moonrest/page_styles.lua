@@ -1,10 +1,12 @@
 -- How APIs hand out long lists, as data: each style knows where to begin, what to ask with, and from an answer,
 -- where to go on. The loop itself is in pages.lua and is the same for all.
 --
--- A style is { start, ask, after }:
+-- A style is { start, ask, after, ahead }:
 --   start(walk)         the first position, or nil where the first request has none
 --   ask(walk, values)   writes the walk's position into the values of the request, or returns an absolute URL
 --   after(walk, page)   the next position; nil at the end; nil, kind and message when the answer makes no sense
+--   ahead(walk, position)  the position behind one that was not asked for yet, nil where that is not known; 'single',
+--                       'cursor', 'link' and 'url' have no such function: only an answer tells what comes next
 -- A page here is { body, items, reply, fresh }: fresh is the number of items that were not seen before.
 
 local core = require "moonrest.core"
@@ -104,6 +106,7 @@ end
 local function by_counts(walk, answer)
   local style, position = walk.style, walk.position
   local pages, total = number_at(answer.body, style.pages), number_at(answer.body, style.total)
+  walk.known_pages, walk.known_total = pages, total
   if pages then return position - (style.first or 1) + 1 < pages and position + 1 or nil end
   if total then
     local is_end = #answer.items == 0 or items_before(walk, position) + #answer.items >= total
@@ -116,8 +119,20 @@ function page.after(walk, answer)
   local style = walk.style
   local has_next = flag_at(answer.body, style.has_next or style.has_more)
   if has_next == false then return nil end
-  if has_next or number_at(answer.body, style.next) then return named_next(walk, answer, has_next) end
+  if has_next or number_at(answer.body, style.next) then
+    walk.known_pages, walk.known_total = number_at(answer.body, style.pages), number_at(answer.body, style.total)
+    return named_next(walk, answer, has_next)
+  end
   return by_counts(walk, answer)
+end
+
+-- Beyond what the answers so far have counted there is nothing to ask for.
+function page.ahead(walk, position)
+  local index = position - (walk.style.first or 1) + 1 -- of that page, from 1
+  local full = full_page(walk) or walk.largest
+  if walk.known_pages and index >= walk.known_pages then return nil end
+  if walk.known_total and full and index * full >= walk.known_total then return nil end
+  return position + 1
 end
 
 -- }========================================================================
@@ -145,8 +160,17 @@ function offset.after(walk, answer)
     return has_more and following or nil
   end
   local total = number_at(answer.body, walk.style.total)
+  walk.known_total = total
   if total then return following < total and #answer.items > 0 and following or nil end
   return by_rule(walk, answer, following)
+end
+
+-- A page that proves shorter than a full one puts the walk elsewhere, and what was asked for ahead is thrown away.
+function offset.ahead(walk, position)
+  local full = full_page(walk) or walk.largest
+  local following = full and full > 0 and position + full
+  if not following or (walk.known_total and following >= walk.known_total) then return nil end
+  return following
 end
 
 -- }========================================================================

@@ -2,7 +2,8 @@
 --
 -- Only the true end or a limit of the caller's own ends a walk. An error, a cap of the library's, a page or a cursor
 -- that comes again, an answer that does not tell whether there is more: all of these raise (:all returns nil, err).
--- Memory is constant: the page in use, the one before it, and 16 bytes for each item where pages overlap.
+-- Memory is constant: the page in use, the one before it, the answers that the option prefetch asked for, and 16 bytes
+-- for each item where pages overlap.
 
 local arguments = require "moonrest.arguments"
 local call = require "moonrest.call"
@@ -42,6 +43,11 @@ local function go_to_token(walk, token)
   walk.started_first = false
 end
 
+local function pages_ahead(given)
+  local wanted = given and given.prefetch
+  return wanted == true and 1 or wanted or 0
+end
+
 local function new_walk(self, ...)
   local recipe = operation.recipe(self)
   if not recipe.pages then
@@ -53,6 +59,7 @@ local function new_walk(self, ...)
     recipe = recipe, style = recipe.pages, engine = page_styles[recipe.pages.style], values = values, given = given,
     size = page_size(recipe, values, given), number = 0, index = 0, count = 0, received = 0, fetched = 0, length = 0,
     max_items = given and given.max_items, max_pages = given and given.max_pages,
+    ahead = {}, most_ahead = pages_ahead(given),
   }, walk_type)
   walk.position = walk.engine.start(walk)
   if given and given.resume then go_to_token(walk, given.resume) end
@@ -171,11 +178,32 @@ local function take_answer(walk, data, reply, body)
   return fresh, position
 end
 
+local function drop_ahead(walk)
+  local list = walk.ahead
+  walk.ahead = {}
+  for _, one in ipairs(list) do
+    one.request:cancel()
+    one.request:close()
+  end
+end
+
+-- The request for the walk's position, when it was made ahead. One for another place means that the positions turned out
+-- to be other ones than expected: all that was asked for is of no use then.
+local function take_ahead(walk)
+  local next_one = walk.ahead[1]
+  if not next_one then return nil end
+  if next_one.position == walk.position then
+    table.remove(walk.ahead, 1)
+    return next_one.request
+  end
+  drop_ahead(walk)
+  return nil
+end
+
 -- Asks for the page at the walk's position. Returns its items, the next position (false at the end) and the response;
 -- nil, err when it fails.
 local function fetch(walk)
-  local request, err = walk.pending, nil
-  walk.pending = nil
+  local request, err = take_ahead(walk), nil
   if not request then request, err = start_request(walk) end
   if not request then return nil, err end
   local data, reply, body = call.finish(walk.recipe, request, walk.given)
@@ -206,14 +234,28 @@ local function check_cap(walk)
   }
 end
 
+-- Where the page behind all that was asked for is; nil when that is not known, or nobody wants it.
+local function position_ahead(walk)
+  local count = #walk.ahead
+  if walk.following == false or count >= walk.most_ahead then return nil end
+  if walk.max_pages and walk.fetched + count >= walk.max_pages then return nil end
+  if walk.max_items and walk.count + walk.length + count * (walk.largest or 0) >= walk.max_items then return nil end
+  if count == 0 then return walk.following end
+  local position_after = walk.engine.ahead
+  return position_after and position_after(walk, walk.ahead[count].position)
+end
+
+-- What cannot be started now is asked for again, and reported, when its turn comes.
 local function prefetch(walk)
-  if not (walk.given and walk.given.prefetch) or walk.following == false then return end
-  if walk.max_pages and walk.fetched >= walk.max_pages then return end
-  if walk.max_items and walk.count + walk.length >= walk.max_items then return end
-  local here = walk.position
-  walk.position = walk.following
-  walk.pending = start_request(walk)
-  walk.position = here
+  local here, position = walk.position, position_ahead(walk)
+  while position do
+    walk.position = position
+    local request = start_request(walk)
+    walk.position = here
+    if not request then return end
+    walk.ahead[#walk.ahead + 1] = { position = position, request = request }
+    position = position_ahead(walk)
+  end
 end
 
 -- The reason why no page follows, or nil when one may.
@@ -311,33 +353,32 @@ function walk_methods.resume(walk)
   return token_at(walk, walk.following, walk.number + 1, 0)
 end
 
--- Ends the walk: a page that is on its way is cancelled. Loops call it by themselves.
+-- Ends the walk: pages that are on their way are cancelled. Loops call it by themselves.
 function walk_methods.close(walk)
-  local pending = walk.pending
-  walk.pending, walk.items, walk.length, walk.following = nil, nil, 0, false
-  if pending then
-    pending:cancel()
-    pending:close()
-  end
+  walk.items, walk.length, walk.following = nil, 0, false
+  drop_ahead(walk)
 end
 
 walk_type.__close = walk_methods.close
+
+function walk_type.__call(walk) return walk:advance() end
 
 function walk_type.__tostring(walk)
   return ("moonrest.place: %s, page %d, item %d"):format(walk.recipe.label, walk.number, walk.count)
 end
 
--- for item, place in list:each(...)
+-- for item, place in list:each(...). The first value alone is an iterator too, which is what moonrest.map takes.
 function pages.each(self, ...)
   local walk = new_walk(self, ...)
-  return next_item, walk, nil, walk
+  walk.advance = next_item
+  return walk, nil, nil, walk
 end
 
 -- for page in list:pages(...)
 function pages.pages(self, ...)
   local walk = new_walk(self, ...)
-  walk.keeps_replies = true
-  return next_page, walk, nil, walk
+  walk.keeps_replies, walk.advance = true, next_page
+  return walk, nil, nil, walk
 end
 
 -- All items and the reason for the end, or nil, err.

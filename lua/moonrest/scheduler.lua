@@ -1,175 +1,263 @@
--- Tasks: coroutines whose waits let others run. One flat loop resumes them from a ready
--- queue, so that a hundred thousand of them do not nest. A task waits for one of four
--- things: a request (told by its tag), a moment, another task, or any progress at all.
+-- The loop that runs tasks: coroutines whose waits let others run. One flat loop resumes them from a ready queue, so
+-- that a hundred thousand of them do not nest; the order is that in which they became ready.
 --
--- A task yields the private mark PARK and nothing else. A coroutine of the user's own inside a
--- task passes it on when it was made by scheduler.wrap.
+-- A task waits for a request (which is told by its tag), a moment, another task, or any progress at all. It may be woken
+-- without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and nothing
+-- else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
+--
+-- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
+-- after its end), waiters, and what it waits for: request, wake_at and sleep_place, awaits. Its states:
+--   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
 local caller = require "moonrest.caller"
+local core = require "moonrest.core"
+local sleepers = require "moonrest.sleepers"
+local unheard = require "moonrest.unheard"
+local wait = require "moonrest.wait"
 
 local scheduler = {}
 
 local PARK <const> = setmetatable({}, { __name = "moonrest.park" })
 
-local core, engine -- of this lua_State, fetched when the first task runs
+local slice <const> = 0.1 -- seconds that the loop waits at most: Ctrl-C is noticed between waits only
 
-local current           -- the task that is being resumed
-local turning = false   -- a turn is on the stack
-local live = 0          -- tasks that have not ended
+local now = core.clock.now
+local engine = core.engine()
+local is_over = { done = true, failed = true, cancelled = true }
+
+local tasks, live = {}, 0         -- that have not ended, by number, and how many
 local last_number = 0
+local ready, first, last = {}, 1, 0
+local onlookers = {}              -- tasks that wait for any progress
+local adopted = setmetatable({}, { __mode = "k" }) -- coroutines of moonrest.wrap -> the task that they run in
 
-local ready, ready_first, ready_last = {}, 1, 0
-local by_tag = {}       -- requests that tasks wait for
-local onlookers = {}    -- tasks that wait for any progress
-local sleepers = {}     -- binary heap by wake time
-local wrapped = setmetatable({}, { __mode = "k" }) -- coroutines that pass PARK on
+local current                     -- the task that is being resumed
+local turning = false             -- a turn is on the stack
+local deadline                    -- of the budgeted step that is on the stack
+local may_block = true            -- outside of tasks
+local on_ready                    -- a foreign loop's: told when a task becomes ready outside of a turn
 
-local Task = { __name = "moonrest.task" }
-Task.__index = Task
-scheduler.Task = Task
+scheduler.PARK = PARK
 
-local function connect()
-  core = core or require "moonrest.core"
-  engine = engine or core.engine()
-end
-
--- ---- sleepers ----
-
-local function earlier(a, b)
-  return a.wake_at < b.wake_at or (a.wake_at == b.wake_at and a.number < b.number)
-end
-
-local function sift_up(place)
-  local task = sleepers[place]
-  while place > 1 and earlier(task, sleepers[place // 2]) do
-    sleepers[place] = sleepers[place // 2]
-    place = place // 2
-  end
-  sleepers[place] = task
-end
-
-local function sift_down()
-  local task, place, count = sleepers[1], 1, #sleepers
-  while place * 2 <= count do
-    local child = place * 2
-    if child < count and earlier(sleepers[child + 1], sleepers[child]) then child = child + 1 end
-    if not earlier(sleepers[child], task) then break end
-    sleepers[place] = sleepers[child]
-    place = child
-  end
-  sleepers[place] = task
-end
-
-local function push_sleeper(task)
-  sleepers[#sleepers + 1] = task
-  sift_up(#sleepers)
-end
-
-local function pop_sleeper()
-  local task = sleepers[1]
-  local last = table.remove(sleepers)
-  if last ~= task then
-    sleepers[1] = last
-    sift_down()
-  end
-  return task
-end
-
--- ---- the ready queue ----
+-- {========================================================================
+-- Ready, and over
+-- =========================================================================
 
 local function make_ready(task)
-  if task.is_ready or task.is_over then return end
-  task.is_ready = true
-  ready_last = ready_last + 1
-  ready[ready_last] = task
+  if task.state ~= "waiting" then return end
+  task.state = "ready"
+  last = last + 1
+  ready[last] = task
+  if on_ready and not turning then on_ready() end
 end
 
-local function next_ready()
-  if ready_first > ready_last then return nil end
-  local task = ready[ready_first]
-  ready[ready_first] = nil
-  ready_first = ready_first + 1
-  if ready_first > ready_last then ready_first, ready_last = 1, 0 end
-  task.is_ready = false
-  return task
-end
+-- A wait of this task may be over; fine in every state.
+scheduler.wake = make_ready
 
--- ---- the life of a task ----
-
-local function finish(task, ok, results)
-  task.is_over = true
-  task.ok, task.results = ok, results
-  task.thread = nil
-  live = live - 1
+local function finish(task, state, values)
+  task.state, task.values = state, values
+  task.thread, task.request, task.wake_at, task.awaits = nil, nil, nil, nil
+  if tasks[task.number] then
+    tasks[task.number] = nil
+    live = live - 1
+  end
   local waiters = task.waiters
   task.waiters = nil
   for _, waiter in ipairs(waiters or {}) do make_ready(waiter) end
+  return waiters ~= nil and #waiters > 0
 end
 
-local function resumed(task, ok, mark, ...)
-  if ok and coroutine.status(task.thread) == "suspended" then
-    if mark == PARK then return end
-    local thread = task.thread
-    coroutine.close(thread)
-    return finish(task, false, table.pack("a task yielded by itself; a coroutine inside a task must be made by moonrest.wrap"))
-  end
-  if not ok then coroutine.close(task.thread) end
-  finish(task, ok, table.pack(mark, ...))
+local function fail(task, problem)
+  local thread = task.thread
+  local traceback = debug.traceback(thread)
+  local closed, second = coroutine.close(thread)
+  if not closed and second ~= nil then problem = second end -- of a to-be-closed variable: it replaces the first
+  if not finish(task, "failed", { problem, n = 1 }) then unheard.keep(task, problem, traceback) end
+end
+
+local yielded = "a task yielded by itself, which only its waits may do; make a coroutine that yields inside a task with"
+  .. " moonrest.wrap"
+
+local function settle(task, ok, mark, ...)
+  if not ok then return fail(task, mark) end
+  if coroutine.status(task.thread) == "dead" then return finish(task, "done", table.pack(mark, ...)) end
+  if mark ~= PARK then return fail(task, yielded) end
+  if task.state == "running" then task.state = "waiting" end
 end
 
 local function resume(task)
-  if task.is_over then return end
+  local values = task.values
+  task.state, task.values = "running", nil
+  if not values then return settle(task, coroutine.resume(task.thread)) end
+  return settle(task, coroutine.resume(task.thread, table.unpack(values, 1, values.n)))
+end
+
+-- 'current' is set first: whatever interrupts this, the task is not lost.
+local function run_next()
+  local task = ready[first]
   current = task
-  resumed(task, coroutine.resume(task.thread, table.unpack(task.arguments or {}, 1, task.arguments and task.arguments.n or 0)))
-  task.arguments = nil
+  ready[first] = nil
+  first = first + 1
+  if first > last then first, last = 1, 0 end
+  if task.state == "ready" then resume(task) end
   current = nil
 end
 
--- Gives the turn away until somebody makes this task ready again.
-local function park()
-  coroutine.yield(PARK)
+-- Resumes those that are ready now, and at least one, but no more once the deadline is past. What becomes ready meanwhile
+-- has its turn later. Returns whether anyone was.
+local function run_ready()
+  local count = last - first + 1
+  for _ = 1, count do
+    run_next()
+    if deadline and now() >= deadline then return true end
+  end
+  return count > 0
 end
 
-function scheduler.spawn(fn, ...)
-  if type(fn) ~= "function" then caller.raise("moonrest.spawn: a function is needed, got a %s", type(fn)) end
-  connect()
+-- }========================================================================
+
+-- {========================================================================
+-- Adding, and cancelling
+-- =========================================================================
+
+-- Takes a new task on: 'task' is a table without any of the loop's fields, 'values' the packed arguments or nil.
+function scheduler.add(task, fn, values)
   last_number = last_number + 1
+  task.number, task.thread, task.state, task.values = last_number, coroutine.create(fn), "waiting", values
+  tasks[last_number] = task
   live = live + 1
-  local task = setmetatable({ number = last_number, thread = coroutine.create(fn), arguments = table.pack(...) }, Task)
   make_ready(task)
   return task
 end
 
--- The running task, when the running coroutine may wait as one.
-function scheduler.current()
-  if not current then return nil end
-  local running = coroutine.running()
-  if running == current.thread or wrapped[running] then return current end
-  return nil
-end
-
--- Raises where a wait would stop the program's own loop: in a step, but not in a task.
-function scheduler.check_blocking()
-  if turning then
-    caller.raise("a call inside a step can wait only in a task; make this coroutine with moonrest.wrap, or spawn it")
+local function leave_waiters(task)
+  local waiters = task.awaits and task.awaits.waiters
+  for place, waiter in ipairs(waiters or {}) do
+    if waiter == task then
+      table.remove(waiters, place)
+      return
+    end
   end
 end
 
--- ---- waiting ----
+local function release(task)
+  local request = task.request
+  sleepers.remove(task)
+  leave_waiters(task)
+  if request then
+    request:cancel()
+    request:close()
+  end
+end
 
-local function wait_for_request(task, request)
-  if not request:tag(task.number) then return end
-  by_tag[task.number] = task
-  task.request = request
+-- Ends a task where it waits: its request is cancelled, its to-be-closed variables are closed. Returns false when it has
+-- ended already. An error of the closing makes it a failed one.
+function scheduler.cancel(task)
+  if is_over[task.state] then return false end
+  local thread = task.thread
+  release(task)
+  task.state = "cancelled"
+  local closed, problem = coroutine.close(thread)
+  if closed then
+    finish(task, "cancelled")
+  elseif not finish(task, "failed", { problem, n = 1 }) then
+    unheard.keep(task, problem, debug.traceback(thread))
+  end
+  return true
+end
+
+local function numbers()
+  local list = {}
+  for number in pairs(tasks) do list[#list + 1] = number end
+  table.sort(list)
+  return list
+end
+
+local most_rounds <const> = 100 -- for handlers that spawn while everything ends
+
+function scheduler.cancel_all()
+  local rounds = 0
+  while live > 0 and rounds < most_rounds do
+    rounds = rounds + 1
+    for _, number in ipairs(numbers()) do
+      if tasks[number] then scheduler.cancel(tasks[number]) end
+    end
+  end
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- Waiting
+-- =========================================================================
+
+local in_step = "this would wait inside a step but outside of a task: make the call in a task (moonrest.spawn)"
+local in_coroutine = "a call in a coroutine of your own inside a task cannot wait: make the coroutine with moonrest.wrap"
+local in_c = "a call in a task cannot wait here, because a C function that cannot be left and entered again is in"
+  .. " between (table.sort, string.gsub, require, a finalizer): make the call before, and use its result here"
+local forbidden = "this program does not let calls block: make the call in a task (moonrest.spawn)"
+
+-- The task whose waits the running coroutine can pass on, why it cannot, or nil for a coroutine that knows nothing.
+local function host()
+  local running = coroutine.running()
+  if running == current.thread then return current end
+  local within = adopted[running]
+  return (within == current or type(within) == "string") and within or nil
+end
+
+-- The task that may wait here; nil outside of all tasks, where waiting blocks. Raises where neither is possible.
+function scheduler.waiter()
+  if not current then
+    if turning then caller.raise(in_step) end
+    if not may_block then caller.raise(forbidden) end
+    return nil
+  end
+  local within = host()
+  if within ~= current then caller.raise(within or in_coroutine) end
+  if not coroutine.isyieldable() then caller.raise(in_c) end
+  return current
+end
+
+-- The task on whose behalf code runs now, or nil.
+function scheduler.current() return current end
+
+-- 'thread' is resumed next by the running coroutine, which will pass its waits on if it can.
+function scheduler.adopt(thread)
+  local within = current and host()
+  if within == current and current and not coroutine.isyieldable() then within = in_c end
+  adopted[thread] = within
+end
+
+local function park()
+  coroutine.yield(PARK)
+end
+
+-- Lets the others have their turn. Returns when something has woken the task.
+function scheduler.park() park() end
+
+-- Goes to the end of the ready queue.
+function scheduler.give_way(task)
+  task.state = "waiting"
+  make_ready(task)
   park()
+end
+
+-- Returns when the request is finished, or after so many seconds when they are given.
+function scheduler.wait_request(task, request, seconds)
+  task.request = request
+  local wake_at = seconds and now() + seconds
+  while request:tag(task.number) and not (wake_at and now() >= wake_at) do
+    if wake_at then
+      task.wake_at = wake_at
+      sleepers.add(task)
+    end
+    park()
+    sleepers.remove(task)
+  end
   task.request = nil
-  by_tag[task.number] = nil
 end
 
-function scheduler.wait_request(task, request)
-  while not request:finished() do wait_for_request(task, request) end
-end
-
+-- Returns after some step in which something ended or came in.
 function scheduler.wait_progress(task)
   onlookers[#onlookers + 1] = task
   park()
@@ -177,30 +265,38 @@ end
 
 function scheduler.wait_until(task, wake_at)
   task.wake_at = wake_at
-  while core.clock.now() < wake_at do
-    push_sleeper(task)
+  while now() < wake_at do
+    sleepers.add(task)
     park()
+    sleepers.remove(task)
   end
+  task.wake_at = nil
 end
 
-local function wait_task(task, other)
+-- Returns when the other task has ended.
+function scheduler.wait_task(task, other)
+  if is_over[other.state] then return end
   other.waiters = other.waiters or {}
   table.insert(other.waiters, task)
-  while not other.is_over do park() end
+  task.awaits = other
+  while not is_over[other.state] do park() end
+  task.awaits = nil
 end
 
--- ---- the loop ----
+-- }========================================================================
+
+-- {========================================================================
+-- The loop
+-- =========================================================================
 
 local function wake_sleepers()
-  if not sleepers[1] then return end
-  local now = core.clock.now()
-  while sleepers[1] and (sleepers[1].wake_at <= now or sleepers[1].is_over) do make_ready(pop_sleeper()) end
-end
-
-local function wake_finished()
-  for tag in engine.next_finished, engine do
-    local task = by_tag[tag]
-    if task then make_ready(task) end
+  local task = sleepers.first()
+  if not task then return end
+  local time = now()
+  while task and task.wake_at <= time do
+    sleepers.remove(task)
+    make_ready(task)
+    task = sleepers.first()
   end
 end
 
@@ -211,130 +307,128 @@ local function wake_onlookers()
   for _, task in ipairs(list) do make_ready(task) end
 end
 
--- Resumes what is ready now, until 'deadline' (nil: all of it); what becomes ready meanwhile has its turn later.
-local function run_ready(deadline)
-  local last = ready_last
-  local place = ready_first
-  while place <= last do
-    local task = next_ready()
-    if not task then return end
-    resume(task)
-    if deadline and core.clock.now() >= deadline then return end
-    place = place + 1
+-- The engine's turn, which takes at most so many seconds when nothing happens.
+local function look(timeout)
+  local progress = engine:step(timeout)
+  for number in engine.next_finished, engine do
+    local task = tasks[number]
+    if task then make_ready(task) end
   end
+  if progress > 0 then wake_onlookers() end
+  wake_sleepers()
 end
 
 local function patience(timeout)
-  if ready_first <= ready_last then return 0 end
-  if sleepers[1] then timeout = math.min(timeout, math.max(0, sleepers[1].wake_at - core.clock.now())) end
-  return timeout
+  if first <= last then return 0 end
+  local task = sleepers.first()
+  return task and math.max(0, math.min(timeout, task.wake_at - now())) or timeout
 end
 
-local function turn(timeout, deadline)
-  wake_sleepers()
-  run_ready(deadline)
-  engine:step(patience(timeout))
-  wake_finished()
-  wake_onlookers()
-  wake_sleepers()
+-- An error (Ctrl-C above all) may have come between any two instructions of the loop, so nothing of what it was about
+-- to do is trusted: all tasks look for themselves whether their wait is over.
+local function recover()
+  ready, first, last, onlookers = {}, 1, 0, {}
+  sleepers.reset()
+  for _, number in ipairs(numbers()) do
+    local task = tasks[number]
+    task.sleep_place = nil
+    if coroutine.status(task.thread) == "dead" then
+      finish(task, "failed", { "the loop was interrupted when this task ended", n = 1 })
+    else
+      task.state = "waiting"
+      make_ready(task)
+    end
+  end
 end
 
--- One turn: tasks that are ready, then the engine, which waits at most 'timeout' seconds.
-function scheduler.turn(timeout, deadline)
-  connect()
-  if turning then caller.raise "a step within a step" end
+local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = function(_, problem)
+  current, deadline = nil, nil
+  if problem ~= nil then recover() end
+  turning = false
+end })
+
+local function enter()
+  if turning then caller.raise "a step within a step: a task or an event handler must not drive the loop it runs in" end
   turning = true
-  local ok, problem = pcall(turn, timeout, deadline)
-  turning, current = false, nil
-  if not ok then error(problem, 0) end
 end
 
-function scheduler.is_turning() return turning end
+-- One turn: those who are ready, then the engine, which waits at most 'timeout' seconds.
+function scheduler.turn(timeout)
+  enter()
+  local _ <close> = turn_guard
+  wake_sleepers()
+  run_ready()
+  look(patience(timeout))
+end
 
+-- What can be done within so many seconds, without waiting for anything. A task that is ready has its turn even when the
+-- network took all the time; what tasks have started is sent.
+function scheduler.step(budget)
+  enter()
+  local _ <close> = turn_guard
+  deadline = now() + budget
+  repeat
+    look(0)
+  until not run_ready() or now() >= deadline
+end
+
+-- Turns until nothing is left, or until 'is_enough' (may be nil) says so.
+function scheduler.run(is_enough)
+  while live > 0 and not (is_enough and is_enough()) do
+    scheduler.turn(slice)
+    scheduler.check_progress()
+  end
+end
+
+-- Raises when nothing can ever wake those that wait.
+function scheduler.check_progress()
+  if live == 0 or first <= last or sleepers.first() or engine:pending() > 0 then return end
+  caller.raise("%d tasks wait for each other, and nothing can wake them", live)
+end
+
+-- }========================================================================
+
+-- {========================================================================
+-- What others ask
+-- =========================================================================
+
+-- Tasks that have not ended.
 function scheduler.live() return live end
 
--- ---- what users do with a task ----
+-- True when a step would find nothing to do, now or later.
+function scheduler.is_idle() return live == 0 and engine:pending() == 0 end
 
-local function describe(task)
-  if not task.is_over then return task == current and "running" or "waiting" end
-  return task.is_cancelled and "cancelled" or task.ok and "done" or "failed"
+-- When the budget of the step that runs is spent, on core.clock; nil in a turn without a budget.
+function scheduler.deadline() return deadline end
+
+-- Seconds until a step has something to do; nil when only the descriptor will tell.
+function scheduler.timeout()
+  if first <= last then return 0 end
+  local timer, task = engine:next_timer(), sleepers.first()
+  if not task then return timer end
+  local left = math.max(0, task.wake_at - now())
+  return timer and math.min(timer, left) or left
 end
 
-function Task:status() return describe(self) end
+-- Readable when a step has something to do.
+function scheduler.descriptor() return engine:descriptor() end
 
-Task.__tostring = function(task) return ("moonrest.task %d (%s)"):format(task.number, describe(task)) end
+-- 'hook' is called when a task becomes ready while no step is running; nil ends it.
+function scheduler.on_ready(hook) on_ready = hook end
 
-local function cancelled_error()
-  return require "moonrest.errors".make { kind = "cancelled", message = "the task was cancelled" }
+-- False: waits outside of tasks raise instead of blocking the program.
+function scheduler.set_blocking(allowed) may_block = allowed end
+
+-- Raises where a run cannot be: inside a task or a step, and where nothing may block.
+function scheduler.check_blocking()
+  if turning then caller.raise(current and "a run inside a task: await what you spawn instead" or in_step) end
+  if not may_block then caller.raise(forbidden) end
 end
 
-local function give(task)
-  task.is_heard = true
-  if task.is_cancelled then return nil, cancelled_error() end
-  if not task.ok then error(task.results[1], 0) end
-  return table.unpack(task.results, 1, task.results.n)
-end
+function scheduler.is_over(task) return is_over[task.state] == true end
 
--- Waits for the task's end and returns what its function returned. An error of it is raised here, for a
--- cancelled one the answer is nil, err.
-function Task:await()
-  local task = scheduler.current()
-  if task == self then caller.raise "a task cannot await itself" end
-  if task then
-    wait_task(task, self)
-  else
-    scheduler.check_blocking()
-    while not self.is_over do scheduler.turn(0.1) end
-  end
-  return give(self)
-end
+-- }========================================================================
 
--- Ends the task where it waits: its to-be-closed variables are closed, its request is cancelled. False when it has ended
--- already or is the one that runs.
-function Task:cancel()
-  if self.is_over or self == current then return false end
-  local thread, request = self.thread, self.request
-  self.is_cancelled = true
-  if request then request:cancel() end
-  by_tag[self.number] = nil
-  coroutine.close(thread)
-  finish(self, false, { n = 0 })
-  return true
-end
-
--- An error that nobody awaited is told once, when the task is forgotten.
-Task.__gc = function(task)
-  if task.is_over and not task.ok and not task.is_heard and not task.is_cancelled then
-    io.stderr:write("moonrest: a task failed and nobody awaited it: ", tostring(task.results[1]), "\n")
-  end
-end
-
--- ---- coroutines inside tasks ----
-
-local Guard = { __name = "moonrest.wrap", __close = function(guard)
-  if guard.is_waiting and coroutine.status(guard.thread) == "suspended" then coroutine.close(guard.thread) end
-end }
-
-local function pass_on(guard, ok, ...)
-  while ok and (...) == PARK do
-    guard.is_waiting = true
-    coroutine.yield(PARK)
-    guard.is_waiting = false
-    return pass_on(guard, coroutine.resume(guard.thread))
-  end
-  if ok then return ... end
-  coroutine.close(guard.thread)
-  error((...), 0)
-end
-
--- A coroutine.wrap whose function may make calls inside a task.
-function scheduler.wrap(fn)
-  local thread = coroutine.create(fn)
-  wrapped[thread] = true
-  return function(...)
-    local guard <close> = setmetatable({ thread = thread }, Guard)
-    return pass_on(guard, coroutine.resume(thread, ...))
-  end
-end
+wait.use(scheduler)
 
 return scheduler

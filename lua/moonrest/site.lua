@@ -19,6 +19,7 @@ site.options = {
   read_only = "boolean", timeout = "number", max_wait = "number", proxy = "string", ca_file = "string",
   client_cert = "string", client_key = "string", unix_socket = "string", insecure_http = "boolean", headers = "table",
   user_agent = "string", on_error = "string", json = "string", strict = "boolean", legacy = "boolean", retry = "any",
+  max_body = "integer",
 }
 
 local route_options = { "proxy", "ca_file", "client_cert", "client_key", "unix_socket" }
@@ -43,11 +44,11 @@ local function check_options(at, given)
     if not kind then
       caller.raise("moonrest.open: %s has no option '%s'%s", at.name, tostring(name), nearest.hint(name, known))
     end
-    local fits = kind == "any" or type(value) == kind
+    local fits = kind == "any" or type(value) == kind or math.type(value) == kind
       or (kind == "tenant" and (type(value) == "string" or math.type(value) == "integer"))
     if not fits then
       local wanted = kind == "tenant" and "string" or kind
-      caller.raise("moonrest.open: option '%s' must be a %s%s", name, wanted, types.got(value))
+      caller.raise("moonrest.open: option '%s' must be %s%s", name, types.with_article(wanted), types.got(value))
     end
   end
 end
@@ -262,7 +263,7 @@ function site.open(at, given)
   self.account = account_of(self, given)
   self.codec = given.json and require "moonrest.codec".of(given.json) or nil
   self.read_only, self.strict, self.max_wait = given.read_only, given.strict, given.max_wait
-  self.insecure_http = given.insecure_http
+  self.insecure_http, self.max_body = given.insecure_http, given.max_body
   self.traces_body = traces_body(at.trace)
   return self
 end

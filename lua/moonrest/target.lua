@@ -75,10 +75,11 @@ local function append_pair(pieces, name, value)
 end
 
 local function append_query(pieces, field, value)
+  local name = field.query_name or field.wire
   if type(value) == "table" and field.encode ~= "json" then
-    for _, item in ipairs(value) do append_pair(pieces, field.query_name, target.value(field, item)) end
+    for _, item in ipairs(value) do append_pair(pieces, name, target.value(field, item)) end
   else
-    append_pair(pieces, field.query_name, target.value(field, value))
+    append_pair(pieces, name, target.value(field, value))
   end
 end
 

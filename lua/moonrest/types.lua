@@ -235,6 +235,11 @@ function types.check(value, descriptor, context, path, depth)
   return check_one(value, descriptor, context, path, depth or 1)
 end
 
+-- "a string", "an integer".
+function types.with_article(word)
+  return (word:find "^[aeiou]" and "an " or "a ") .. word
+end
+
 -- ", got 'x'" for a message; nothing when there is no value to show or it must not be shown.
 function types.got(value, secret)
   if value == nil or secret or is_secret(value) then return "" end

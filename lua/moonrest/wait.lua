@@ -1,39 +1,92 @@
--- Every wait of the library goes through here, so that there is one place which knows
--- how to wait. Slices are short because Ctrl-C is noticed between them only.
+-- Every wait of the library goes through here. In a task a wait lets the others run; outside of all tasks it blocks,
+-- and drives the tasks meanwhile. Slices are short because Ctrl-C is noticed between them only.
 
 local wait = {}
 
 local slice <const> = 0.1 -- seconds
 
 local known_engine
+local scheduler -- from when tasks are used in this lua_State
 
 local function engine()
   known_engine = known_engine or require "moonrest.core".engine()
   return known_engine
 end
 
+-- The scheduler calls this when it is loaded: programs without tasks never load it.
+function wait.use(given) scheduler = given end
+
+-- The number of the task that a request which is started now belongs to, nil outside of tasks. Raises where its
+-- answer could not be waited for.
+function wait.task()
+  local task = scheduler and scheduler.waiter()
+  return task and task.number
+end
+
+local function pass(seconds)
+  if scheduler and scheduler.live() > 0 then
+    scheduler.turn(seconds)
+  else
+    engine():step(seconds)
+  end
+end
+
+local function is_finished(request)
+  if not scheduler or scheduler.live() == 0 then return request:wait(slice) end
+  if not request:finished() then scheduler.turn(slice) end
+  return request:finished()
+end
+
+local function finish_in_task(task, request, watch)
+  scheduler.wait_request(task, request, watch and slice)
+  while not request:finished() do
+    watch(request)
+    scheduler.wait_request(task, request, slice)
+  end
+end
+
 -- Returns when the request is finished, whatever its end. 'watch', when given, is called
 -- between slices with the request.
 function wait.finish(request, watch)
-  while not request:wait(slice) do
-    if watch then watch(request) end
+  local task = scheduler and scheduler.waiter()
+  if task then
+    finish_in_task(task, request, watch)
+  else
+    while not is_finished(request) do
+      if watch then watch(request) end
+    end
   end
   if watch then watch(request) end
 end
 
 -- One slice of a wait for something on a request that is read while it runs.
 function wait.activity()
-  engine():step(slice)
+  local task = scheduler and scheduler.waiter()
+  if task then return scheduler.wait_progress(task) end
+  pass(slice)
 end
 
 -- Lets time pass, in seconds, while all that is in flight goes on.
 function wait.sleep(seconds)
   local clock = require "moonrest.core".clock
+  local task = scheduler and scheduler.waiter()
   local deadline = clock.now() + seconds
+  if task then return scheduler.wait_until(task, deadline) end
   local remaining = seconds
   while remaining > 0 do
-    engine():step(math.min(remaining, slice))
+    pass(math.min(remaining, slice))
     remaining = deadline - clock.now()
+  end
+end
+
+-- request:decode, which in a step with a budget is spread over as many steps as it needs.
+function wait.decode(request, keep_null)
+  local task = scheduler and scheduler.deadline() and scheduler.waiter()
+  if not task then return request:decode(keep_null) end
+  while true do
+    local is_done, value, problem = request:decode_until(scheduler.deadline() or math.huge, keep_null)
+    if is_done then return value, problem end
+    scheduler.give_way(task)
   end
 end
 

@@ -140,26 +140,29 @@ local function jitter(delay)
   return delay * (0.9 + 0.2 * core.engine():random())
 end
 
+-- What the wait returns after this poll; nothing when it goes on.
+local function outcome(recipe, name, state, acceptor, data, reply)
+  if state == "success" then
+    if data == nil then return true, reply.response end
+    return data, reply
+  end
+  if state == "failure" and data ~= nil then return nil, failed(recipe, name, acceptor, data, reply) end
+  local is_final = state == "failure" or (data == nil and not acceptor and not reply.retryable)
+  if is_final then return nil, reply end
+end
+
 local function run(recipe, declared, name, values, given)
   local seconds = given and given.timeout or declared.timeout or usual.timeout
   local delay, polls, last = declared.delay or usual.delay, 0, {}
   local deadline = core.clock.now() + seconds
   while true do
-    local left = math.max(deadline - core.clock.now(), 0.001)
-    local state, acceptor, data, reply = poll(recipe, declared, copy_values(values), given,
-      { jump = polls > 0, timeout = left })
+    local extra = { jump = polls > 0, timeout = math.max(deadline - core.clock.now(), 0.001) }
+    local state, acceptor, data, reply = poll(recipe, declared, copy_values(values), given, extra)
+    local result = table.pack(outcome(recipe, name, state, acceptor, data, reply))
+    if result.n > 0 then return result[1], result[2] end
     polls = polls + 1
-    if state == "success" then return data == nil and true or data, data == nil and reply.response or reply end
-    if state == "failure" then
-      if data == nil then return nil, reply end
-      return nil, failed(recipe, name, acceptor, data, reply)
-    end
-    local is_over = core.clock.now() + delay >= deadline
-    if data == nil and not (reply.retryable or acceptor) and not (is_over and reply.kind == "timeout") then
-      return nil, reply
-    end
     if data ~= nil then last.data, last.reply = data, reply end
-    if is_over then return nil, timed_out(recipe, name, seconds, polls, last) end
+    if core.clock.now() + delay >= deadline then return nil, timed_out(recipe, name, seconds, polls, last) end
     wait.sleep(jitter(delay))
     delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)
   end

@@ -102,6 +102,7 @@ static void prepare(struct bench *bench, struct job *job, const struct mr_route 
       .headers = fixed_headers,
       .headers_size = sizeof fixed_headers,
       .body_size = -1,
+      .sends_quietly = true,
       .connect_timeout_us = 10 * MR_SECOND,
       .idle_timeout_us = 30 * MR_SECOND,
   };

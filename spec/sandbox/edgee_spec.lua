@@ -194,6 +194,19 @@ describe("the Edgee sandbox", function()
       end
     end)
 
+    it("ends well whatever its number of rows", function()
+      for _, rows in ipairs { 0, 1, 63, 64, 127, 128 } do
+        local other = assert(sandbox.start { systems = { "edgee" }, sizes = { edgee = { rows = rows } } })
+        local headers = { Authorization = "Bearer " .. other:token "edgee" }
+        for _, format in ipairs { "csv", "json" } do
+          local answer = client.request(other:base "edgee" .. ORG .. "/logs/export?format=" .. format,
+            { headers = headers })
+          assert.equal(rows, format == "json" and #answer.json or #lines(answer.body) - 1)
+        end
+        other:stop()
+      end
+    end)
+
     it("agrees with the usage to the nano-dollar", function()
       local nano = 0
       for _, row in ipairs(lines(select(2, good("GET", ORG .. "/logs/export")).body)) do

@@ -32,12 +32,12 @@ function Request:state() return self:finished() and "done" or "receiving" end
 function Request:status() return self.reply.status end
 function Request:body() return self.text end
 function Request:url() return self.endpoint.base .. self.shown end
-function Request:timings() return { total = 0.01 } end
+function Request.timings() return { total = 0.01 } end
 function Request:progress() return #self.text, #self.text, 0, 0 end
-function Request:redirected() return false end
+function Request.redirected() return false end
 function Request:cancel() self.cancelled = true end
 function Request:header(name) return self.reply.headers[name:lower()] end
-function Request:tag() return false end
+function Request.tag() return false end
 
 function Request:close()
   if not self.is_closed then self.core.closed = self.core.closed + 1 end
@@ -119,7 +119,8 @@ function Endpoint:start(target, options)
   if reply.refuse then return nil, reply.refuse, reply.message end
   reply.headers = lower_keys(reply.headers)
   local text = reply.json ~= nil and core.json.encode(reply.json) or reply.body or ""
-  return setmetatable({ core = core, endpoint = self, reply = reply, text = text, shown = sent.target, waits = 0 }, Request)
+  return setmetatable({ core = core, endpoint = self, reply = reply, text = text, shown = sent.target, waits = 0 },
+    Request)
 end
 
 local Engine = { __name = "moonrest.engine" }
@@ -130,7 +131,7 @@ function Engine:step(seconds)
   return 0
 end
 
-function Engine:pending() return 0 end
+function Engine.pending() return 0 end
 function Engine:on_event(handler) self.core.emit = handler end
 
 function Engine:random()
@@ -154,7 +155,8 @@ end
 -- }========================================================================
 
 local function real_core()
-  local path = assert(package.searchpath("moonrest.core", package.cpath), "build the library first: cmake --build build")
+  local path = assert(package.searchpath("moonrest.core", package.cpath),
+    "build the library first: cmake --build build")
   return assert(package.loadlib(path, "luaopen_moonrest_core"))()
 end
 

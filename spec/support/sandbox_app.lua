@@ -2,7 +2,7 @@
 
 return function(options, native)
   local sleeping, left, delivered, posts = {}, {}, {}, 0
-  local app = {}
+  local app = { ticks = 0 }
   local pages = {}
 
   function pages.echo(_, method, uri, headers, body)
@@ -64,7 +64,7 @@ return function(options, native)
   function app.closed(id) left[id] = nil end
 
   function app.tick()
-    app.ticks = (app.ticks or 0) + 1
+    app.ticks = app.ticks + 1
     return nil
   end
 

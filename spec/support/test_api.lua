@@ -31,7 +31,8 @@ function test_api.definition()
     resources = {
       items = {
         summary = "What is sold",
-        list = { "GET /items", "Lists items.", query = { page = "integer", limit = "integer", status = { "active", "gone" },
+        list = { "GET /items", "Lists items.", query = { page = "integer", limit = "integer", status = { "active",
+          "gone" },
           ["tag[]"] = "string[]", query = { type = "object", encode = "json" } }, paged = true, key = "id" },
         get = { "GET /items/{id}", "Shows one item.", returns = "Item" },
         create = { "POST /items", "Makes an item.", returns = "Item",
@@ -55,7 +56,8 @@ function test_api.definition()
         list = { "GET /orgs/{orgId}/orders", "Lists orders.", paged = true, bucket = "orders" },
         get = { "GET /orgs/{orgId}/orders/{order-id}", "Shows an order.", bucket = { "orders", "device" },
           query = { app_id = "string" } },
-        purge = { "POST /orgs/{orgId}/orders/{id}/purge", "Empties an order.", body = { id = "string!", deep = "boolean" },
+        purge = { "POST /orgs/{orgId}/orders/{id}/purge", "Empties an order.", body = { id = "string!",
+          deep = "boolean" },
           confirm = { without = "deep", why = "takes all lines" }, open = true },
         lines = { list = { "GET /orders/{id}/lines", "Lists lines." } },
       },
@@ -70,7 +72,8 @@ function test_api.definition()
       images = {
         get = { "GET /images/{image_name}/tags", "Shows an image.", path = { image_name = "slashes" } },
         upload = { "PUT /images/{id}", "Sends an image.", body_type = "raw", content_type = "image/png" },
-        send = { "POST /images", "Sends an image as a form.", body_type = "multipart", body = { file = "any", title = "string" } },
+        send = { "POST /images", "Sends an image as a form.", body_type = "multipart", body = { file = "any",
+          title = "string" } },
       },
       limits = { list = { "GET /limits", "A resource with one of our names.", deprecated = "use items" } },
     },

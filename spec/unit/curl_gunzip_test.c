@@ -11,6 +11,8 @@
 #include "curl_gunzip.h"
 #include "failing_allocator.h"
 
+#define PLAIN_SIZE 300000
+
 struct output {
   char *bytes;
   size_t size;
@@ -27,7 +29,8 @@ static enum mr_flow take(void *context, const char *bytes, size_t size) {
   }
   output->pauses = output->each;
   if (output->stop_at && output->size + size > output->stop_at) return MR_FLOW_STOP;
-  output->bytes = realloc(output->bytes, output->size + size);
+  if (!output->bytes) output->bytes = malloc(PLAIN_SIZE);
+  assert_true(output->bytes && output->size + size <= PLAIN_SIZE);
   memcpy(output->bytes + output->size, bytes, size);
   output->size += size;
   return MR_FLOW_ON;
@@ -43,8 +46,6 @@ static size_t compress_to(char *out, size_t room, const char *bytes, size_t size
   deflateEnd(&stream);
   return room - stream.avail_out;
 }
-
-#define PLAIN_SIZE 300000
 
 struct sample {
   char plain[PLAIN_SIZE];

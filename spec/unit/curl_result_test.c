@@ -245,6 +245,31 @@ static void test_stale(void **state) {
   }
 }
 
+/* With another live connection at hand libcurl would send it again there, without connecting anew. */
+static void test_stale_beside_another(void **state) {
+  struct scene scene;
+  struct call beside, again;
+  (void)state;
+  open_scene(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST}});
+  call_init(&beside, &scene.wire, fault_server_port(scene.server), "/beside");
+  call_start(&scene.call);
+  call_start(&beside);
+  call_wait(&scene.call);
+  call_wait(&beside);
+  assert_int_equal(fault_server_open(scene.server), 2);
+  call_init(&again, &scene.wire, fault_server_port(scene.server), "/again");
+  call_body(&again, "POST", "a body");
+  call_run(&again);
+  assert_ended(&again, MR_NETWORK, MR_PHASE_SEND);
+  assert_true(again.result.stale);
+  assert_int_equal(again.sent, 1);
+  assert_int_equal(fault_server_requests(scene.server), 3);
+  assert_int_equal(fault_server_connections(scene.server), 2);
+  call_free(&beside);
+  call_free(&again);
+  close_scene(&scene);
+}
+
 /* A connection that is known to be dead before anything is sent is simply replaced. */
 static void test_closed_while_idle(void **state) {
   struct scene scene;
@@ -320,10 +345,16 @@ static void test_idle(void **state) {
       0, 60 * MR_MILLISECOND, MR_PHASE_RECEIVE, "no byte to or from");
 }
 
-/* Every byte starts the idle time anew: eleven of them outlast it. */
+/* Every byte starts the idle time anew: eleven of them outlast it, in the body or in one header. */
 static void test_drip_is_not_idle(void **state) {
   struct scene scene;
   (void)state;
+  open_scene(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND("HTTP/1.1 204 No Content\r\nX: "),
+                                             DO_DRIP("drip by dri", 60), DO_SEND("\r\n\r\n")}});
+  scene.call.exchange.idle_timeout_us = 500 * MR_MILLISECOND;
+  call_run(&scene.call);
+  assert_answer(&scene.call, 204, "");
+  close_scene(&scene);
   open_scene(&scene, &(struct fault_script){
                          {DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n"),
                           DO_DRIP("drip by dri", 60)}});
@@ -414,6 +445,7 @@ int main(void) {
       cmocka_unit_test(test_garbage_for_gzip),
       cmocka_unit_test(test_cut_gzip),
       cmocka_unit_test(test_stale),
+      cmocka_unit_test(test_stale_beside_another),
       cmocka_unit_test(test_closed_while_idle),
       cmocka_unit_test(test_kept_connection_cut),
       cmocka_unit_test(test_deadline),

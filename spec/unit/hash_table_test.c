@@ -16,7 +16,9 @@ static struct item *find(const struct mr_hash_table *table, uint64_t hash, int n
   return (struct item *)link;
 }
 
-static uint64_t hash_of(int number) { return mr_hash_mix(0, (uint64_t)(number / 3)); }
+static uint64_t hash_of(int number) {
+  return mr_hash_mix(0, (uint64_t)(number / 3));
+}
 
 static void count_visited(void *context, struct mr_hash_link *link) {
   (void)link;

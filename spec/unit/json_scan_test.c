@@ -135,6 +135,23 @@ static void test_the_size_of_what_goes_on_beyond_the_tape(void **state) {
   mr_json_scanner_free(&scanner);
 }
 
+/* A level that was opened on an earlier tape and ends on this one makes room for a new one. */
+static void test_the_size_of_what_follows_an_old_level(void **state) {
+  (void)state;
+  struct mr_json_token tokens[4];
+  struct mr_json_tape tape = {tokens, 4, 0};
+  struct mr_json_scanner scanner = {0};
+  const char *text = "[1,[2],[3,4]]";
+  mr_json_scanner_reset(&scanner, limits);
+  assert_int_equal(mr_json_scan(&scanner, text, strlen(text), false, &tape), MR_JSON_SCAN_FULL);
+  assert_int_equal(tokens[2].size, 1);
+  assert_int_equal(mr_json_scan(&scanner, text, strlen(text), false, &tape), MR_JSON_SCAN_FULL);
+  assert_int_equal(tokens[0].kind, MR_JSON_TOKEN_END);
+  assert_int_equal(tokens[1].kind, MR_JSON_TOKEN_ARRAY);
+  assert_int_equal(tokens[1].size, 2);
+  mr_json_scanner_free(&scanner);
+}
+
 static const char sample[] =
     " {\"name\" : \"caf\xc3\xa9 \\ud83d\\ude00\\n\",\"list\":[1,-2.5e3,true,false,null,"
     "\"\",{},[],[[1]]],\n\"\\u0061\":{\"x\":12345678901234567890}} ";
@@ -324,6 +341,7 @@ int main(void) {
       cmocka_unit_test(test_a_big_integer_as_a_string),
       cmocka_unit_test(test_containers_know_their_size),
       cmocka_unit_test(test_the_size_of_what_goes_on_beyond_the_tape),
+      cmocka_unit_test(test_the_size_of_what_follows_an_old_level),
       cmocka_unit_test(test_a_text_in_pieces),
       cmocka_unit_test(test_a_text_whose_beginning_goes),
       cmocka_unit_test(test_failures_say_what_was_expected),

@@ -144,7 +144,8 @@ static void test_an_unknown_limit_lowers_too(void **state) {
 static void test_another_bucket_knows_the_limit(void **state) {
   (void)state;
   struct fixture f;
-  struct mr_bucket_limits limits = limits_of(40, MR_SECOND), account = limits_of(1000, 60 * MR_SECOND);
+  struct mr_bucket_limits limits = limits_of(40, MR_SECOND),
+                          account = limits_of(1000, 60 * MR_SECOND);
   open_fixture(&f, &limits);
   struct mr_bucket *other = world_bucket(&f.world, "account", &account);
   struct mr_ticket ticket = ticket_for(f.bucket);
@@ -251,6 +252,36 @@ static void test_refusals_in_a_row(void **state) {
   close_fixture(&f);
 }
 
+/* A server that goes on refusing what its limit allows is asked more slowly, and as before when it is content. */
+static void test_refusals_without_reason_space_the_rest(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(10, MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "A: b");
+  for (int i = 0; i < 3; i++) {
+    f.world.clock.now_us += 5 * MR_SECOND;
+    ask(&f, 200, -1, false);
+    f.world.clock.now_us += MR_SECOND;
+    ask(&f, 429, -1, false);
+  }
+  f.world.clock.now_us += 5 * MR_SECOND;
+  ask(&f, 200, -1, false);
+  struct mr_ticket ticket = ticket_for(f.bucket);
+  int64_t start_us = f.world.clock.now_us;
+  enter(&f.world, &ticket);
+  assert_ptr_equal(await(&f.world), &ticket);
+  assert_int_equal(f.world.clock.now_us - start_us, 150 * MR_MILLISECOND);
+  mr_ticket_cancel(f.world.queue, &ticket);
+  for (int i = 0; i < 200; i++) {
+    f.world.clock.now_us += MR_SECOND;
+    ask(&f, 200, -1, false);
+  }
+  f.world.clock.now_us += 5 * MR_SECOND;
+  assert_int_equal(drain(&f.world, f.bucket), 10);
+  close_fixture(&f);
+}
+
 /* After the pause one goes first; when it was answered the others follow in order, one by one. */
 static void test_no_stampede(void **state) {
   (void)state;
@@ -346,6 +377,7 @@ int main(void) {
       cmocka_unit_test(test_a_429_pauses_the_bucket),
       cmocka_unit_test(test_a_final_429_pauses_nothing),
       cmocka_unit_test(test_refusals_in_a_row),
+      cmocka_unit_test(test_refusals_without_reason_space_the_rest),
       cmocka_unit_test(test_no_stampede),
       cmocka_unit_test(test_the_first_one_is_not_waited_for_for_ever),
       cmocka_unit_test(test_a_pause_beyond_the_deadline),

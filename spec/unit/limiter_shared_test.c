@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -67,7 +68,8 @@ static void test_two_share(void **state) {
   join_world(&a, &clock);
   join_world(&b, &clock);
   struct mr_bucket_limits limits = limits_of(40, MR_SECOND);
-  struct mr_bucket *in_a = world_bucket(&a, "key", &limits), *in_b = world_bucket(&b, "key", &limits);
+  struct mr_bucket *in_a = world_bucket(&a, "key", &limits),
+                   *in_b = world_bucket(&b, "key", &limits);
   struct mr_bucket *other = world_bucket(&b, "other", &limits);
   for (int i = 0; i < 25; i++) {
     struct mr_ticket ticket = ticket_for(in_a);
@@ -569,6 +571,88 @@ static void test_another_clock(void **state) {
 ** =======================================================
 */
 
+/* A child that stops itself before the life of one request, to be led through it step by step. */
+static pid_t start_led_child(const struct mr_virtual_clock *clock,
+                             const struct mr_bucket_limits *limits) {
+  pid_t child = fork();
+  if (child == 0) {
+    struct world mine;
+    join_world(&mine, clock);
+    struct mr_bucket *own = world_bucket(&mine, "key", limits);
+    struct mr_ticket ticket = ticket_for(own);
+    int64_t retry_after_us;
+    CHECK(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+    raise(SIGSTOP);
+    mr_queue_enter(mine.queue, &ticket, &retry_after_us, NULL);
+    mr_ticket_sent(mine.queue, &ticket);
+    mr_ticket_answered(mine.queue, &ticket);
+    mr_ticket_closed(mine.queue, &ticket);
+    _exit(0);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  if (WIFSTOPPED(status)) return child;
+  return -1;
+}
+
+/* Leads it so many instructions far; the count that it really made. */
+static long lead(pid_t child, long steps) {
+  int status = 0;
+  for (long made = 0; made < steps; made++) {
+    if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) != 0) return made;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFSTOPPED(status)) return made;
+  }
+  kill(child, SIGKILL);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return steps;
+}
+
+static void test_killed_after_so_many_instructions(void **state) {
+  (void)state;
+  enum {
+    STEPS_MAX = 150000
+  }; /* single steps are slow; a sanitizer makes a life six times as long */
+  struct world world;
+  struct mr_virtual_clock clock = some_time();
+  join_world(&world, &clock);
+  struct mr_bucket_limits limits = limits_of(10, MR_SECOND);
+  limits.concurrent = 5;
+  struct mr_bucket *bucket = world_bucket(&world, "key", &limits);
+  pid_t child = start_led_child(&world.clock, &limits);
+  if (child < 0) {
+    print_message("SKIPPED: no process may be traced here\n");
+    mr_bucket_release(bucket);
+    world_close(&world);
+    return;
+  }
+  long all = lead(child, 100000000);
+  long stride = all * all / STEPS_MAX / 2 + 1;
+  print_message("the life of a request is %ld instructions; killed at every %ldth\n", all, stride);
+  int unused = 0, used = 0;
+  for (long steps = 1; steps < all; steps += stride) {
+    world.clock.now_us += 5 * MR_SECOND;
+    assert_int_equal(lead(start_led_child(&world.clock, &limits), steps), steps);
+    world.clock.now_us += 300 * MR_MILLISECOND; /* time to look for the dead */
+    struct mr_ticket ticket = ticket_for(bucket);
+    enter(&world, &ticket);
+    assert_int_equal(ticket.state, MR_TICKET_GRANTED);
+    finish(&world, &ticket);
+    struct mr_bucket_view view;
+    mr_bucket_look(bucket, &view);
+    assert_int_equal(view.running, 0);
+    assert_in_range(view.remaining[0], 8, 9);
+    unused += view.remaining[0] == 9;
+    used += view.remaining[0] == 8;
+    assert_int_equal(drain(&world, bucket), view.remaining[0]);
+  }
+  assert_true(unused > 5 && used > 5);
+  struct mr_error trouble;
+  assert_false(mr_limiter_trouble(world.limiter, &trouble));
+  mr_bucket_release(bucket);
+  world_close(&world);
+}
+
 enum { CROWD = 6, ARRIVALS_MAX = 2000000, KILLS = 400 };
 
 struct arrivals { /* in memory that all processes share */
@@ -665,8 +749,8 @@ static void kill_some(struct arrivals *arrivals) {
 
 static void test_killed_at_any_instruction(void **state) {
   (void)state;
-  struct arrivals *arrivals = mmap(NULL, sizeof(*arrivals), PROT_READ | PROT_WRITE,
-                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  struct arrivals *arrivals =
+      mmap(NULL, sizeof(*arrivals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   assert_true(arrivals != MAP_FAILED);
   kill_some(arrivals);
   check_arrivals(arrivals);
@@ -711,6 +795,7 @@ int main(void) {
                                      TEST(test_a_holder_that_is_stopped),
                                      TEST(test_another_boot),
                                      TEST(test_another_clock),
+                                     TEST(test_killed_after_so_many_instructions),
                                      TEST(test_killed_at_any_instruction)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

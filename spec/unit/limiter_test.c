@@ -81,11 +81,14 @@ static void assert_refused(const struct mr_bucket_limits *limits, const char *wo
 
 static void test_limits_out_of_range(void **state) {
   (void)state;
-  const struct mr_window_limit bad[] = {
-      {.count = 0, .period_us = MR_SECOND},         {.count = -1, .period_us = MR_SECOND},
-      {.count = INT64_MIN, .period_us = MR_SECOND}, {.count = INT64_MAX, .period_us = MR_SECOND},
-      {.count = 1, .period_us = 0},                 {.count = 1, .period_us = 999},
-      {.count = 1, .period_us = -MR_SECOND},        {.count = 1, .period_us = INT64_MAX}};
+  const struct mr_window_limit bad[] = {{.count = 0, .period_us = MR_SECOND},
+                                        {.count = -1, .period_us = MR_SECOND},
+                                        {.count = INT64_MIN, .period_us = MR_SECOND},
+                                        {.count = INT64_MAX, .period_us = MR_SECOND},
+                                        {.count = 1, .period_us = 0},
+                                        {.count = 1, .period_us = 999},
+                                        {.count = 1, .period_us = -MR_SECOND},
+                                        {.count = 1, .period_us = INT64_MAX}};
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     struct mr_bucket_limits limits = {.windows = {{.count = 1, .period_us = MR_SECOND}, bad[i]},
                                       .window_count = 2};

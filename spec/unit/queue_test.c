@@ -3,7 +3,9 @@
 
 #include "core/random.h"
 
-static struct mr_bucket_limits one_per_second(void) { return limits_of(1, MR_SECOND); }
+static struct mr_bucket_limits one_per_second(void) {
+  return limits_of(1, MR_SECOND);
+}
 
 static void test_first_come_first_served(void **state) {
   (void)state;
@@ -348,8 +350,10 @@ static void test_random_crowd(void **state) {
       for (uint32_t b = 0; b < ticket->bucket_count; b++)
         ticket->buckets[b] = buckets[mr_random_below(&random, 6)];
       int64_t retry_after_us;
-      if (!mr_queue_enter(world.queue, ticket, &retry_after_us, NULL)) open++;
-      else done++;
+      if (!mr_queue_enter(world.queue, ticket, &retry_after_us, NULL))
+        open++;
+      else
+        done++;
     } else if (entered > 0 && mr_random_below(&random, 4) == 0) {
       struct mr_ticket *ticket = &tickets[mr_random_below(&random, entered)];
       if (ticket->state != MR_TICKET_IDLE) {
@@ -486,22 +490,21 @@ static void test_every_allocation_fails_once(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_first_come_first_served),
-      cmocka_unit_test(test_priorities_and_jumpers),
-      cmocka_unit_test(test_tasks_in_turn),
-      cmocka_unit_test(test_other_buckets_do_not_wait),
-      cmocka_unit_test(test_lanes_share_a_bucket_fairly),
-      cmocka_unit_test(test_all_or_nothing),
-      cmocka_unit_test(test_a_bucket_named_twice_counts_once),
-      cmocka_unit_test(test_no_bucket_no_wait),
-      cmocka_unit_test(test_concurrency),
-      cmocka_unit_test(test_two_queues_of_one_limiter),
-      cmocka_unit_test(test_what_cannot_fit_fails_at_once),
-      cmocka_unit_test(test_those_ahead_count),
-      cmocka_unit_test(test_what_stops_fitting_is_handed_out),
-      cmocka_unit_test(test_random_crowd),
-      cmocka_unit_test(test_a_million_wait_and_one_more_does_not),
-      cmocka_unit_test(test_every_allocation_fails_once)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_come_first_served),
+                                     cmocka_unit_test(test_priorities_and_jumpers),
+                                     cmocka_unit_test(test_tasks_in_turn),
+                                     cmocka_unit_test(test_other_buckets_do_not_wait),
+                                     cmocka_unit_test(test_lanes_share_a_bucket_fairly),
+                                     cmocka_unit_test(test_all_or_nothing),
+                                     cmocka_unit_test(test_a_bucket_named_twice_counts_once),
+                                     cmocka_unit_test(test_no_bucket_no_wait),
+                                     cmocka_unit_test(test_concurrency),
+                                     cmocka_unit_test(test_two_queues_of_one_limiter),
+                                     cmocka_unit_test(test_what_cannot_fit_fails_at_once),
+                                     cmocka_unit_test(test_those_ahead_count),
+                                     cmocka_unit_test(test_what_stops_fitting_is_handed_out),
+                                     cmocka_unit_test(test_random_crowd),
+                                     cmocka_unit_test(test_a_million_wait_and_one_more_does_not),
+                                     cmocka_unit_test(test_every_allocation_fails_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

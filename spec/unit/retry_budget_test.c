@@ -97,12 +97,11 @@ static void test_no_memory(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_three_for_everyone),
-      cmocka_unit_test(test_a_tenth_of_the_calls),
-      cmocka_unit_test(test_hosts_are_separate_and_the_oldest_goes),
-      cmocka_unit_test(test_a_clock_that_goes_back),
-      cmocka_unit_test(test_every_minute_holds),
-      cmocka_unit_test(test_no_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_three_for_everyone),
+                                     cmocka_unit_test(test_a_tenth_of_the_calls),
+                                     cmocka_unit_test(test_hosts_are_separate_and_the_oldest_goes),
+                                     cmocka_unit_test(test_a_clock_that_goes_back),
+                                     cmocka_unit_test(test_every_minute_holds),
+                                     cmocka_unit_test(test_no_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

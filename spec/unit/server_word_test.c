@@ -64,8 +64,9 @@ static void test_the_size_tells_delay_from_time(void **state) {
 
 static void test_ietf_fields(void **state) {
   (void)state;
-  struct mr_server_words words = READ("RateLimit-Policy: \"burst\";q=100;w=60, \"daily\";q=1000;w=86400",
-                                      "RateLimit: \"burst\";r=50;t=30, \"daily\";r=900;t=40000");
+  struct mr_server_words words =
+      READ("RateLimit-Policy: \"burst\";q=100;w=60, \"daily\";q=1000;w=86400",
+           "RateLimit: \"burst\";r=50;t=30, \"daily\";r=900;t=40000");
   assert_int_equal(words.count, 2);
   assert_word(&words.items[0], 100, 50, 30 * MR_SECOND, 60 * MR_SECOND);
   assert_word(&words.items[1], 1000, 900, 40000 * MR_SECOND, 86400 * MR_SECOND);
@@ -80,9 +81,9 @@ static void test_older_ietf_draft(void **state) {
 
 static void test_clock_skew_is_taken_out(void **state) {
   (void)state;
-  struct mr_server_words words = READ("Date: Tue, 14 Nov 2023 23:13:20 GMT",
-                                      "X-RateLimit-Remaining: 1", "X-RateLimit-Reset: 1700003605",
-                                      "Retry-After: Tue, 14 Nov 2023 23:13:27 GMT");
+  struct mr_server_words words =
+      READ("Date: Tue, 14 Nov 2023 23:13:20 GMT", "X-RateLimit-Remaining: 1",
+           "X-RateLimit-Reset: 1700003605", "Retry-After: Tue, 14 Nov 2023 23:13:27 GMT");
   assert_word(&words.items[0], -1, 1, 5 * MR_SECOND, -1);
   assert_int_equal(words.retry_after_us, 7 * MR_SECOND);
 }
@@ -95,8 +96,19 @@ static void test_what_is_over_is_a_delay_of_nothing(void **state) {
 
 static void test_garbage(void **state) {
   (void)state;
-  const char *values[] = {"",     "-1",  "soon",  "1e300",  "NaN",  "0x10", "99999999999999999999",
-                          "+5",   "1 2", "\"3\"", "9999999999999999", "500000000", "inf"};
+  const char *values[] = {"",
+                          "-1",
+                          "soon",
+                          "1e300",
+                          "NaN",
+                          "0x10",
+                          "99999999999999999999",
+                          "+5",
+                          "1 2",
+                          "\"3\"",
+                          "9999999999999999",
+                          "500000000",
+                          "inf"};
   for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
     char limit[80], remaining[80], reset[80];
     snprintf(limit, sizeof(limit), "X-RateLimit-Limit: %s", values[i]);

@@ -231,6 +231,7 @@ static void leave(struct mr_transport *transport, struct flight *flight) {
   flight->result.timings.sent_us = now(transport) - flight->sent->started_us;
   flight->result.phase = MR_PHASE_SEND;
   flight->result.reused = answer->reused;
+  transport->told |= !x->sends_quietly;
   x->events->on_sent(x);
   if (!read_body(transport, flight)) return;
   flight->result.bytes_sent = x->body_size > 0 ? (uint64_t)x->body_size : 0;

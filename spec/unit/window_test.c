@@ -237,21 +237,20 @@ static void test_shift(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_exactly_the_count),
-      cmocka_unit_test(test_the_rest_is_spaced_after_a_burst),
-      cmocka_unit_test(test_a_burst_comes_back_after_silence),
-      cmocka_unit_test(test_burst_of_one_spaces_from_the_start),
-      cmocka_unit_test(test_weights),
-      cmocka_unit_test(test_pending_units_count_and_have_no_time),
-      cmocka_unit_test(test_cells_err_on_the_safe_side),
-      cmocka_unit_test(test_exact_at_the_bound),
-      cmocka_unit_test(test_the_ring_goes_round),
-      cmocka_unit_test(test_estimate_is_a_lower_bound),
-      cmocka_unit_test(test_foreign_units_lower_and_go),
-      cmocka_unit_test(test_an_older_word_may_only_lower),
-      cmocka_unit_test(test_renewing_frees_after_silence_only),
-      cmocka_unit_test(test_adoption_keeps_the_newest),
-      cmocka_unit_test(test_shift)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_exactly_the_count),
+                                     cmocka_unit_test(test_the_rest_is_spaced_after_a_burst),
+                                     cmocka_unit_test(test_a_burst_comes_back_after_silence),
+                                     cmocka_unit_test(test_burst_of_one_spaces_from_the_start),
+                                     cmocka_unit_test(test_weights),
+                                     cmocka_unit_test(test_pending_units_count_and_have_no_time),
+                                     cmocka_unit_test(test_cells_err_on_the_safe_side),
+                                     cmocka_unit_test(test_exact_at_the_bound),
+                                     cmocka_unit_test(test_the_ring_goes_round),
+                                     cmocka_unit_test(test_estimate_is_a_lower_bound),
+                                     cmocka_unit_test(test_foreign_units_lower_and_go),
+                                     cmocka_unit_test(test_an_older_word_may_only_lower),
+                                     cmocka_unit_test(test_renewing_frees_after_silence_only),
+                                     cmocka_unit_test(test_adoption_keeps_the_newest),
+                                     cmocka_unit_test(test_shift)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,9 +116,7 @@ local function export_logs(world, _, request)
   if not content_types[format] then edgee.refuse(400, "format must be csv or json") end
   local window = window_of(world, query, export_periods, "24h")
   local source = source_of(world, window, { keys = query["api_key_id[]"], tags = query["tags[]"] })
-  return 200, function(write)
-    for part in traffic.export(source, format) do write(part) end
-  end, {
+  return 200, function(write) traffic.export(source, format, write) end, {
     ["Content-Type"] = content_types[format],
     ["Content-Disposition"] = string.format('attachment; filename="logs-%s-%s.%s"', calendar.day(window.from),
       calendar.day(window.to), format),

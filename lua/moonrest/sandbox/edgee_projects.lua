@@ -250,22 +250,10 @@ local function outgoing(world, project, request)
   return 200, edgee.cursor_list(world, request, events, nil, event_view)
 end
 
-return function(world)
-  seed(world)
-  world:route("GET", "/v1/projects", function(request)
-    local fits = edgee.filter(request, { "organization_id" })
-    return 200, edgee.cursor_list(world, request, world.store.projects, function(project) return fits(project.row) end,
-      function(project) return project.row end)
-  end)
-  world:route("POST", "/v1/projects", function(request) return create_project(world, request) end)
-  local function serve(method, path, handler)
-    world:route(method, "/v1/projects/{id}" .. path, function(request)
-      return handler(world, project_of(world, request), request)
-    end)
-  end
+local function project_routes(serve)
   serve("GET", "", function(_, project) return 200, project.row end)
   serve("POST", "", update_project)
-  serve("DELETE", "", function(_, project)
+  serve("DELETE", "", function(world, project)
     world.store.projects:remove(project.id)
     return 200, { object = "project", id = project.id, deleted = true }
   end)
@@ -276,8 +264,24 @@ return function(world)
   end)
   serve("POST", "/proxy-settings", create_revision)
   serve("POST", "/proxy-settings/{revision}", update_revision)
-  domain_routes(serve)
-  component_routes(serve)
   serve("GET", "/debug/data-collection/incoming", incoming)
   serve("GET", "/debug/data-collection/outgoing/{event_id}", outgoing)
+end
+
+return function(world)
+  seed(world)
+  world:route("GET", "/v1/projects", function(request)
+    local fits = edgee.filter(request, { "organization_id" })
+    return 200, edgee.cursor_list(world, request, world.store.projects,
+      function(project) return fits(project.row) end, function(project) return project.row end)
+  end)
+  world:route("POST", "/v1/projects", function(request) return create_project(world, request) end)
+  local function serve(method, path, handler)
+    world:route(method, "/v1/projects/{id}" .. path, function(request)
+      return handler(world, project_of(world, request), request)
+    end)
+  end
+  project_routes(serve)
+  domain_routes(serve)
+  component_routes(serve)
 end

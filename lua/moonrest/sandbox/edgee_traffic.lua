@@ -64,8 +64,6 @@ end
 -- Export ------------------------------------------------------------------
 
 local columns = { "Timestamp", "API Key", "Model", "Provider", "Input Tokens", "Output Tokens", "Cost", "Tags" }
-local CSV_HEADER = support.csv_row(columns)
-
 local function json_text(text)
   return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
 end
@@ -106,38 +104,30 @@ end
 
 local ROWS_A_PART = 64
 
--- A function that gives the file part by part and nil at its end.
--- source: { seed, count, window, filter = { keys, users, tags } }.
-function traffic.export(source, format)
-  local index, written, ended = 0, 0, false
-  local line = format == "csv" and csv_line or json_line
-  local function part()
-    local lines = {}
-    for _ = 1, math.min(ROWS_A_PART, source.count - index) do
-      index = index + 1
-      local row = traffic.row(source.seed, index, source.count, source.window)
-      if fits(row, source.filter) then
-        lines[#lines + 1] = (format == "json" and written > 0 and ",\n" or "") .. line(row)
-        written = written + 1
-      end
+local formats = {
+  csv = { opening = support.csv_row(columns), between = "", line = csv_line, closing = "" },
+  json = { opening = "[", between = ",\n", line = json_line, closing = "]\n" },
+}
+
+-- Gives the file to write(text), part by part.
+-- source: { seed, count, window, filter = { keys, users, tags } }; format: csv or json.
+function traffic.export(source, format, write)
+  local form = formats[format]
+  local lines, between = { form.opening }, ""
+  for index = 1, source.count do
+    local row = traffic.row(source.seed, index, source.count, source.window)
+    if fits(row, source.filter) then
+      lines[#lines + 1] = between .. form.line(row)
+      between = form.between
     end
-    return table.concat(lines)
+    if #lines >= ROWS_A_PART then
+      write(table.concat(lines))
+      lines = {}
+    end
   end
-  local opening = format == "csv" and CSV_HEADER or "["
-  return function()
-    if opening then
-      local text = opening
-      opening = nil
-      return text
-    end
-    while index < source.count do
-      local text = part()
-      if text ~= "" then return text end
-    end
-    if ended or format == "csv" then return nil end
-    ended = true
-    return "]\n"
-  end
+  lines[#lines + 1] = form.closing
+  local rest = table.concat(lines)
+  if rest ~= "" then write(rest) end
 end
 
 -- Sums --------------------------------------------------------------------

@@ -27,9 +27,12 @@ local function names_of(rules)
   return names
 end
 
-local function assign(row, body, rules, now)
-  support.assign(row, body, names_of(rules))
-  row.last_updated = edgegap.date(now)
+-- The matchmaker calls its dates otherwise.
+local DATES = { plain = { "create_time", "last_updated" }, matchmaker = { "created_at", "updated_at" } }
+
+local function assign(row, body, given, now)
+  support.assign(row, body, names_of(given.rules))
+  row[DATES[given.dates or "plain"][2]] = edgegap.date(now)
   return row
 end
 
@@ -40,8 +43,8 @@ local function row_of(shelf, key, what)
 end
 
 --- POST, GET, PATCH and DELETE of one kind of thing. given: single (path of POST), one (path with the key's
---- parameter; default single .. "/{param}"), param, key (field), rules, what, deleted (status),
---- shelf_of(request) -> shelf.
+--- parameter; default single .. "/{param}"), param, key (field), rules, what, dates ("plain" or "matchmaker"),
+--- more(request) -> fields that the server adds, shelf_of(request) -> shelf.
 local function crud(world, given)
   local key, rules = given.key, given.rules
   local one = given.one or given.single .. "/{" .. given.param .. "}"
@@ -53,14 +56,15 @@ local function crud(world, given)
   world:route("POST", given.single, function(request)
     local shelf, body = given.shelf_of(request), edgegap.body(request, rules)
     if shelf:get(body[key]) then edgegap.refuse(409, given.what .. " " .. body[key] .. " already exists") end
-    local row = { create_time = edgegap.date(world.now()) }
-    return 200, shelf:add(body[key], assign(row, body, rules, world.now()))
+    local row = given.more and given.more(request) or {}
+    row[DATES[given.dates or "plain"][1]] = edgegap.date(world.now())
+    return 200, shelf:add(body[key], assign(row, body, given, world.now()))
   end)
   world:route("GET", one, function(request) return 200, (find(request)) end)
   world:route("PATCH", one, function(request)
     local row, shelf = find(request)
     local body, old = edgegap.body(request, changes), row[key]
-    assign(row, body, rules, world.now())
+    assign(row, body, given, world.now())
     if row[key] ~= old then
       shelf:remove(old)
       shelf:add(row[key], row)
@@ -70,7 +74,6 @@ local function crud(world, given)
   world:route("DELETE", one, function(request)
     local row, shelf = find(request)
     shelf:remove(row[key])
-    if given.deleted == 200 then return 200, { success = true } end
     return 204
   end)
 end
@@ -95,13 +98,16 @@ end
 -- Fleets
 -- ======================================================
 
-local policy_rules = { name = "string!", enabled = "boolean!", type = { type = "string!", enum = { "Location", "Tag",
-  "Coordinates" } }, minimum = "integer!", maximum = "integer!", threshold = "number!", data = "object!" }
+local policy_rules = {
+  name = "string!", enabled = "boolean!", type = { type = "string!", enum = { "Location", "Tag", "Coordinates" } },
+  minimum = { type = "integer!", min = 1 }, maximum = { type = "integer!", min = 1 },
+  threshold = { type = "number!", min = 0.1, max = 1 }, data = "object!",
+}
 
 local function fleets(world)
   local shelf = support.shelf()
   crud(world, { single = "/v1/fleet", param = "fleet_name", key = "name", what = "Fleet", shelf_of = one_shelf(shelf),
-                rules = { name = "string!", enabled = "boolean" } })
+                rules = { name = "string!", enabled = "boolean" }, more = function() return { enabled = false } end })
   world:route("GET", "/v1/fleets", function(request)
     local items, _, pagination = edgegap.page(world, request, shelf:list())
     return 200, { fleets = items, pagination = pagination }
@@ -190,6 +196,9 @@ local release_rules = { version = "string!", frontend_component_name = "string!"
                         match_function_component_name = "string!" }
 local managed_rules = { version = "string!", release_config_name = "string!" }
 
+-- A release names what it deploys; nothing in its body says what that is.
+local function release_fields() return { app_name = "my-game", version_name = "v1" } end
+
 local function counted_list(world, path, shelf_of)
   world:route("GET", path, function(request)
     local list = shelf_of(request):list()
@@ -201,19 +210,20 @@ local function matchmaker(world)
   local matchmakers, components, configs = support.shelf(), support.shelf(), support.shelf()
   local function add(single, plural, param, key, what, rules, shelf_of)
     crud(world, { single = single, param = param, key = key, what = what, rules = rules, shelf_of = shelf_of,
-                  deleted = 200 })
+                  dates = "matchmaker", more = rules.version and release_fields or nil })
     if plural then counted_list(world, plural, shelf_of) end
   end
   local aom = "/v1/aom/"
   add(aom .. "matchmaker", aom .. "matchmakers", "matchmaker_name", "name", "Matchmaker", { name = "string!" },
       one_shelf(matchmakers))
   add(aom .. "component", aom .. "components", "component_name", "name", "Component",
-      { name = "string!", repository = "string!", image = "string!", tag = "string!", credentials = "object" },
+      { name = "string!", repository = "string!", image = "string!", tag = "string!",
+        credentials = { type = "object", fields = { username = "string!", token = "string!" } } },
       one_shelf(components))
-  add(aom .. "release/config", aom .. "release/configs", "release_config_name", "name", "Configuration",
+  add(aom .. "release/config", aom .. "release/configs", "config_name", "name", "Configuration",
       { name = "string!", configuration = "string!" }, one_shelf(configs))
   local env = aom .. "component/{component_name}/env"
-  add(env, env .. "s", "env_key", "key", "Variable", { key = "string!", value = "string!", is_secret = "boolean" },
+  add(env, env .. "s", "env_key", "key", "Variable", { key = "string!", value = "string!" },
       inner_shelf(components, "component_name", "envs", "Component"))
   local releases = inner_shelf(matchmakers, "matchmaker_name", "releases", "Matchmaker")
   local release = aom .. "matchmaker/{matchmaker_name}/release"
@@ -248,32 +258,41 @@ local function lobbies(world)
   world:route("POST", "/v1/lobbies:terminate", function(request)
     local lobby = named(request)
     lobby.status, lobby.url = "TERMINATED", ""
-    return 202, lobby
+    return 200, lobby
   end)
 end
+
+local TELEMETRY_AFTER = 3
 
 local function telemetry(world)
   local jobs = support.shelf()
   world:route("POST", "/v1/telemetry/active-deployments", function(request)
-    edgegap.body(request, { filters = "array", ip_list = "array" })
+    local texts = { type = "array!", items = "string!" }
+    local body = edgegap.body(request, { deployments = texts, ips = texts, webhook_url = "string" })
     local key = world.uuid()
-    jobs:add(key, { started = world.now() })
+    jobs:add(key, { started = world.now(), deployments = body.deployments })
     return 200, { retrieval_key = key, expire = edgegap.date(world.now() + 300) }
   end)
   world:route("GET", "/v1/telemetry/active-deployments/{retrieval_key}", function(request)
     local job = row_of(jobs, request.params.retrieval_key, "Retrieval key")
-    local scores = edgegap.array(world.store.deployments:list(), function(one)
-      return { request_id = one.id, score = support.mix(world.seed, "score", one.id) % 100 }
-    end)
-    return 200, { scores = scores, partial_result = world.now() < job.started + 3 }
+    local partial = world.now() < job.started + TELEMETRY_AFTER
+    local scores = edgegap.array(not partial and job.deployments or nil, function(id) return { request_id = id } end)
+    return 200, { retrieval_key = request.params.retrieval_key, scores = scores, partial_result = partial }
   end)
 end
+
+-- Two letters are enough of a code here.
+local function code_of(name) return name:sub(1, 2):upper() end
 
 local function look_up(world, ip)
   local four, six = ip:find "^%d+%.%d+%.%d+%.%d+$", ip:find "^[%x:]+$"
   if not four and not six then edgegap.refuse(400, ip .. " is not an address") end
-  return { ip_address = ip, type = four and "ipv4" or "ipv6",
-           location = support.pick(world.store.locations, world.seed, "address", ip) }
+  local place = support.pick(world.store.locations, world.seed, "address", ip)
+  return { ip_address = ip, type = four and "ipv4" or "ipv6", location = {
+    continent = { code = code_of(place.continent), name = place.continent },
+    country = { code = code_of(place.country), name = place.country },
+    latitude = place.latitude, longitude = place.longitude,
+  } }
 end
 
 local function addresses(world)
@@ -326,6 +345,8 @@ return function(world)
   addresses(world)
   white_lists(world)
   require "moonrest.sandbox.edgegap_sessions"(world)
-  world:route("GET", "/monitor", function() return 200, { name = "api", host = "sandbox", status = "ok" } end,
-    { auth = false })
+  world:route("GET", "/monitor", function(request)
+    local url = "http://" .. (request.headers.host or request.client) .. "/" .. request.mount
+    return 200, { name = "api", version = "v1", host = "sandbox", host_url = url, spec_url = url .. "/swagger.json" }
+  end, { auth = false })
 end

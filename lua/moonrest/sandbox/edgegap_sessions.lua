@@ -1,55 +1,125 @@
--- Edgegap sessions of 2024 (users gathered on one deployment) and custom sessions inside a deployment.
+-- Edgegap sessions of 2024: users gathered on one deployment, and custom sessions that a deployment names
+-- itself.
 
 local edgegap = require "moonrest.sandbox.edgegap_support"
 local support = require "moonrest.sandbox.support"
 
 local READY_AFTER = 3
 
-local function show(world, session)
+local ip_list = { type = "array!", items = "string!" }
+local users_rules = { ip_list = ip_list }
+
+-- {======================================================
+-- One session
+-- ======================================================
+
+local function new(world, given)
+  local session = { id = world.hex(12) .. "-S", custom_id = given.custom_id, app_name = given.app_name,
+                    version_name = given.version_name, deployment_id = given.deployment_id,
+                    webhook_url = given.webhook_url, created = world.now(), users = support.shelf() }
+  for _, ip in ipairs(given.ip_list or {}) do
+    if not session.users:get(ip) then session.users:add(ip, ip) end
+  end
+  return session
+end
+
+-- What the routes that make a session answer.
+local function show_request(session)
+  return { session_id = session.id, custom_id = session.custom_id, app = session.app_name,
+           version = session.version_name, deployment_request_id = session.deployment_id,
+           webhook_url = session.webhook_url, selectors = edgegap.array() }
+end
+
+local function show_users(session)
+  return edgegap.array(session.users:list(), function(ip) return { ip = ip } end)
+end
+
+-- A row of a list.
+local function show_row(world, session)
   local ready = world.now() >= session.created + READY_AFTER
   return {
-    session_id = session.id, custom_id = session.id, status = ready and "Ready" or "Waiting for deployment",
-    ready = ready, linked = ready, kind = "Seat", user_count = session.users.count, app_name = session.app_name,
-    version_name = session.version_name, create_time = edgegap.date(session.created),
-    session_users = edgegap.array(session.users:list(), function(ip) return { ip = ip } end),
+    session_id = session.id, custom_id = session.custom_id, ready = ready, linked = ready, kind = "DEFAULT",
+    status = ready and "Status.READY" or "Status.DEPLOYING", user_count = session.users.count,
+    deployment_request_id = session.deployment_id, webhook_url = session.webhook_url,
   }
 end
 
-local function add_users(session, list)
-  for _, ip in ipairs(list or {}) do
-    if not session.users:get(ip) then session.users:add(ip, ip) end
-  end
+local function show(world, session)
+  local shown = show_row(world, session)
+  shown.deployment_request_id = nil
+  shown.app_version, shown.create_time = 1, edgegap.date(session.created)
+  shown.elapsed = math.floor(world.now() - session.created)
+  shown.session_users, shown.session_ips = show_users(session), show_users(session)
+  return shown
 end
+
+local function show_gone(session)
+  return { session_id = session.id, custom_id = session.custom_id,
+           message = "Session " .. session.id .. " will be deleted" }
+end
+
+-- }======================================================
+
+-- {======================================================
+-- Sessions
+-- ======================================================
+
+local session_rules = { app_name = "string!", version_name = "string", ip_list = { type = "array", items = "string!" },
+                        geo_ip_list = "array", filters = "array", webhook_url = "string",
+                        deployment_request_id = "string", selectors = "array" }
 
 local function create(world, request)
-  local body = edgegap.body(request, { app_name = "string!", version_name = "string", ip_list = "array",
-                                       geo_ip_list = "array", filters = "array", webhook_url = "string" })
+  local body = edgegap.body(request, session_rules)
   local app = world.store.apps:get(body.app_name)
   if not app then edgegap.refuse(404, "Application " .. body.app_name .. " does not exist") end
-  local session = { id = world.hex(12) .. "-S", app_name = body.app_name, version_name = body.version_name,
-                    created = world.now(), users = support.shelf() }
-  add_users(session, body.ip_list)
+  local newest = app.versions:list(nil, true)[1]
+  body.version_name = body.version_name or newest and newest.name or ""
+  body.deployment_id = body.deployment_request_id
+  local session = new(world, body)
   world.store.old_sessions:add(session.id, session)
-  return 200, show(world, session)
+  return 200, show_request(session)
 end
-
-local users_rules = { ip_list = { type = "array!", items = "string!" } }
 
 local function user_routes(world, session_of)
   local path = "/v1/session/{session_id}/users"
-  world:route("GET", path, function(request)
-    return 200, { session_users = show(world, session_of(request)).session_users }
-  end)
+  local function answer(session) return 200, { session_users = show_users(session) } end
+  world:route("GET", path, function(request) return answer(session_of(request)) end)
   world:route("PUT", path, function(request)
     local session = session_of(request)
-    add_users(session, edgegap.body(request, users_rules).ip_list)
-    return 200, { session_users = show(world, session).session_users }
+    for _, ip in ipairs(edgegap.body(request, users_rules).ip_list) do
+      if not session.users:get(ip) then session.users:add(ip, ip) end
+    end
+    return answer(session)
   end)
   world:route("DELETE", path, function(request)
     local session = session_of(request)
     for _, ip in ipairs(edgegap.body(request, users_rules).ip_list) do session.users:remove(ip) end
-    return 200, { session_users = show(world, session).session_users }
+    return answer(session)
   end)
+end
+
+local bulk_rules = { filters = { type = "array!", items = { type = "object", fields = {
+  field = { type = "string!", enum = { "session_id", "deployment_tags", "request_id" } }, values = "array!",
+  filter_type = { type = "string!", enum = { "any", "all", "not" } },
+} } } }
+
+local function fits(session, filter)
+  local value = filter.field == "session_id" and session.id or session.deployment_id
+  local found = support.set(filter.values)[value] == true
+  return found ~= (filter.filter_type == "not")
+end
+
+local function bulk_stop(sessions, request)
+  local body, stopped = edgegap.body(request, bulk_rules), edgegap.array()
+  for _, session in ipairs(sessions:list()) do
+    local chosen = true
+    for _, filter in ipairs(body.filters) do chosen = chosen and fits(session, filter) end
+    if chosen then
+      sessions:remove(session.id)
+      stopped[#stopped + 1] = { session_id = session.id }
+    end
+  end
+  return 202, { processable = stopped }
 end
 
 local function session_routes(world)
@@ -62,99 +132,100 @@ local function session_routes(world)
   world:route("POST", "/v1/session", function(request) return create(world, request) end)
   world:route("GET", "/v1/session/{session_id}", function(request) return 200, show(world, session_of(request)) end)
   world:route("DELETE", "/v1/session/{session_id}", function(request)
-    local session = sessions:remove(session_of(request).id)
-    return 200, { message = "Session deleted", session_id = session.id }
+    return 200, show_gone(sessions:remove(session_of(request).id))
   end)
   world:route("GET", "/v1/sessions", function(request)
-    local list = support.map(sessions:list(), function(session) return show(world, session) end)
+    local list = support.map(sessions:list(), function(session) return show_row(world, session) end)
     return edgegap.list(world, request, "data", list)
   end)
-  world:route("POST", "/v1/sessions/bulk-stop", function(request)
-    local body, stopped = edgegap.body(request, { sessions = { type = "array!", items = "string!" } }), edgegap.array()
-    for _, id in ipairs(body.sessions) do
-      if sessions:remove(id) then stopped[#stopped + 1] = { session_id = id } end
-    end
-    return 202, { sessions = stopped }
-  end)
+  world:route("POST", "/v1/sessions/bulk-stop", function(request) return bulk_stop(sessions, request) end)
   user_routes(world, session_of)
 end
+
+-- }======================================================
 
 -- {======================================================
 -- Custom sessions
 -- ======================================================
 
-local custom_rules = { custom_session_id = "string!", kind = "string", ip_list = "array" }
+local custom_rules = { ip_list = ip_list, webhook_url = "string" }
+local bulk_custom_rules = { sessions = { type = "array!", items = { type = "object", fields = {
+  custom_id = "string!", ip_list = ip_list, webhook_url = "string" } } } }
 
 local function custom_of(world, request)
   local one = world.store.find_deployment(request.params.deployment_id)
   one.custom_sessions = one.custom_sessions or support.shelf()
-  return one.custom_sessions
+  return one.custom_sessions, one
 end
 
-local function add_custom(world, shelf, body)
-  return shelf:add(body.custom_session_id, {
-    custom_session_id = body.custom_session_id, kind = body.kind or "Seat",
-    session_users = edgegap.array(body.ip_list), create_time = edgegap.date(world.now()),
-  })
+local function add_custom(world, shelf, deployment, id, body)
+  return shelf:add(id, new(world, { custom_id = id, app_name = deployment.app_name, ip_list = body.ip_list,
+    version_name = deployment.version_name, deployment_id = deployment.id, webhook_url = body.webhook_url }))
 end
 
--- A bulk answers 200 even when some of it failed: "errors" tells.
-local function bulk_add(world, shelf, request)
-  local body = edgegap.body(request, { sessions = { type = "array!", items = { type = "object",
-                                       fields = custom_rules } } })
+-- Bulks answer 200 even when some of them failed: "errors" tells.
+local function bulk_add(world, request)
+  local shelf, deployment = custom_of(world, request)
   local made, errors = edgegap.array(), edgegap.array()
-  for _, given in ipairs(body.sessions) do
-    if shelf:get(given.custom_session_id) then
-      errors[#errors + 1] = given.custom_session_id .. " already exists"
+  for _, given in ipairs(edgegap.body(request, bulk_custom_rules).sessions) do
+    if shelf:get(given.custom_id) then
+      errors[#errors + 1] = given.custom_id .. " already exists"
     else
-      made[#made + 1] = add_custom(world, shelf, given)
+      made[#made + 1] = show_request(add_custom(world, shelf, deployment, given.custom_id, given))
     end
   end
   return 200, { sessions = made, errors = errors }
 end
 
-local function bulk_remove(shelf, request)
-  local body = edgegap.body(request, { sessions = { type = "array!", items = "string!" } })
+local function bulk_remove(world, request)
+  local shelf = custom_of(world, request)
   local gone, errors = edgegap.array(), edgegap.array()
-  for _, id in ipairs(body.sessions) do
-    if shelf:remove(id) then gone[#gone + 1] = id else errors[#errors + 1] = id .. " does not exist" end
+  for _, id in ipairs(edgegap.body(request, { sessions = { type = "array!", items = "string!" } }).sessions) do
+    local session = shelf:remove(id)
+    if session then gone[#gone + 1] = show_gone(session) else errors[#errors + 1] = id .. " does not exist" end
   end
   return 200, { sessions = gone, errors = errors }
 end
 
 local function one_custom(world, request)
   local shelf = custom_of(world, request)
-  local row = shelf:get(request.params.custom_session_id)
-  if not row then edgegap.refuse(404, "Custom session " .. request.params.custom_session_id .. " does not exist") end
-  return row, shelf
+  local session = shelf:get(request.params.custom_id)
+  if not session then edgegap.refuse(404, "Custom session " .. request.params.custom_id .. " does not exist") end
+  return session, shelf
+end
+
+local function create_custom(world, request)
+  local shelf, deployment = custom_of(world, request)
+  local body, id = edgegap.body(request, custom_rules), request.params.custom_id
+  if shelf:get(id) then edgegap.refuse(409, "Custom session " .. id .. " already exists") end
+  return 200, show_request(add_custom(world, shelf, deployment, id, body))
 end
 
 local function update_custom(world, request)
-  local row = one_custom(world, request)
-  support.assign(row, edgegap.body(request, { kind = "string", session_users = "array" }), { "kind", "session_users" })
-  return 200, row
+  local session = one_custom(world, request)
+  local users = support.shelf()
+  for _, ip in ipairs(edgegap.body(request, users_rules).ip_list) do
+    if not users:get(ip) then users:add(ip, ip) end
+  end
+  session.users = users
+  return 200, show(world, session)
 end
 
 local function custom_routes(world)
   local base = "/v1/deployment/{deployment_id}/custom/session"
-  world:route("POST", base, function(request)
-    local shelf, body = custom_of(world, request), edgegap.body(request, custom_rules)
-    if shelf:get(body.custom_session_id) then edgegap.refuse(409, "The custom session already exists") end
-    return 200, add_custom(world, shelf, body)
-  end)
+  local one = base .. "/{custom_id}"
   world:route("GET", base .. "s", function(request)
-    return edgegap.list(world, request, "data", custom_of(world, request):list())
+    local list = support.map(custom_of(world, request):list(), function(session) return show_row(world, session) end)
+    return edgegap.list(world, request, "data", list)
   end)
-  world:route("POST", base .. "s", function(request) return bulk_add(world, custom_of(world, request), request) end)
-  world:route("DELETE", base .. "s", function(request) return bulk_remove(custom_of(world, request), request) end)
-  local one = base .. "/{custom_session_id}"
-  world:route("GET", one, function(request) return 200, (one_custom(world, request)) end)
+  world:route("POST", base .. "s", function(request) return bulk_add(world, request) end)
+  world:route("DELETE", base .. "s", function(request) return bulk_remove(world, request) end)
+  world:route("POST", one, function(request) return create_custom(world, request) end)
+  world:route("GET", one, function(request) return 200, show(world, (one_custom(world, request))) end)
   world:route("PATCH", one, function(request) return update_custom(world, request) end)
-  world:route("PUT", one, function(request) return update_custom(world, request) end)
   world:route("DELETE", one, function(request)
-    local row, shelf = one_custom(world, request)
-    shelf:remove(row.custom_session_id)
-    return 204
+    local session, shelf = one_custom(world, request)
+    return 200, show_gone(shelf:remove(session.custom_id))
   end)
 end
 

@@ -168,8 +168,19 @@ function server:log() return self:command("log") end
 --- Everything as after the start: data, clock, limits, plans, faults and log.
 function server:reset() self:command("reset") end
 
-local FAULT_FIELDS = { system = "string", method = "string", path = "string", status = "number", count = "number",
-                       headers = "table", body = "any", delay = "number", cut = "number", drop = "boolean" }
+local function is_positive(value) return is_count(value) and value > 0 end
+
+local function is_status(value) return is_count(value) and value >= 200 and value <= 599 end
+
+-- name -> test, what the error says
+local FAULT_FIELDS = {
+  system = { function(v) return systems[v] ~= nil end, "the name of a system" }, method = { is_text, "a text" },
+  path = { is_text, "a text" }, status = { is_status, "an integer of 200 to 599" },
+  count = { is_positive, "a positive integer" }, headers = { is_table, "a table of name = value" },
+  body = { function(v) return type(v) == "string" or type(v) == "table" end, "a text or a table" },
+  delay = { is_seconds, "a number of seconds" }, cut = { is_count, "a number of bytes" },
+  drop = { function(v) return type(v) == "boolean" end, "a boolean" },
+}
 
 --- Makes the next requests that match fail: { system, method, path (exact, or with a final "*"), count = 1,
 --- status with headers and body (a table is sent as JSON), delay = real seconds, cut = bytes of the body after
@@ -180,7 +191,7 @@ function server:fail(fault)
   for name, value in pairs(fault) do
     local wanted = FAULT_FIELDS[name]
     if not wanted then error("fail: unknown field '" .. tostring(name) .. "'", 2) end
-    if wanted ~= "any" and type(value) ~= wanted then error("fail: " .. name .. " must be a " .. wanted, 2) end
+    if not wanted[1](value) then error("fail: " .. name .. " must be " .. wanted[2], 2) end
   end
   self:command("fail", fault)
 end

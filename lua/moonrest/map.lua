@@ -1,0 +1,129 @@
+-- moonrest.map(items, fn, options): fn(item) for every item, some at once, results in the order of the items.
+
+local caller = require "moonrest.caller"
+local nearest = require "moonrest.nearest"
+local scheduler = require "moonrest.scheduler"
+local task = require "moonrest.task"
+local tasks = require "moonrest.tasks"
+
+local map = {}
+
+local default_concurrency <const> = 16
+
+local known = { concurrency = true, progress = true }
+
+local function check_options(options)
+  if options == nil then return {} end
+  if type(options) ~= "table" then caller.raise("moonrest.map: the options must be a table, got a %s", type(options)) end
+  for name in pairs(options) do
+    if not known[name] then
+      caller.raise("moonrest.map: unknown option '%s'%s", tostring(name), nearest.hint(tostring(name), known))
+    end
+  end
+  local concurrency, progress = options.concurrency, options.progress
+  if concurrency ~= nil and not (math.type(concurrency) == "integer" and concurrency >= 1) then
+    caller.raise("moonrest.map: option 'concurrency' must be an integer of at least 1, got %s", tostring(concurrency))
+  end
+  if progress ~= nil and not task.callable(progress) then
+    caller.raise("moonrest.map: option 'progress' must be a function(done, total), got a %s", type(progress))
+  end
+  return options
+end
+
+-- A function that gives the next item (nil at the end), and how many there are when that is known. What a list's :each
+-- returns is such a function too.
+local function source_of(items)
+  local iterate = task.callable(items)
+  if iterate then return iterate, nil end
+  if type(items) ~= "table" then
+    caller.raise("moonrest.map: a table or an iterator is needed, got a %s", type(items))
+  end
+  local place, count = 0, #items
+  return function()
+    place = place + 1
+    return items[place]
+  end, count
+end
+
+-- {========================================================================
+-- Running
+-- =========================================================================
+
+local job_type = { __name = "moonrest.map", __close = function(job)
+  local source = job.items
+  local meta = type(source) == "table" and getmetatable(source)
+  for _, worker in pairs(job.workers) do scheduler.cancel(worker) end
+  if type(meta) == "table" and meta.__call and meta.__close then meta.__close(source) end
+end }
+
+local function set_result(job, index, ok, value, err)
+  local problem
+  if not ok then
+    problem = value == nil and "an error without a value" or value
+  elseif not value and err ~= nil then
+    problem = err
+  end
+  if problem ~= nil then
+    job.failures = job.failures or {}
+    job.failures[index] = problem
+    job.results[index] = false
+  else
+    job.results[index] = value == nil and true or value
+  end
+end
+
+local function work(job, index, item)
+  set_result(job, index, pcall(job.fn, item))
+  job.workers[index] = nil
+  job.running, job.done = job.running - 1, job.done + 1
+  scheduler.wake(job.coordinator)
+end
+
+local function tell(job)
+  local progress = job.progress
+  while progress and job.told < job.done do
+    job.told = job.told + 1
+    progress(job.told, job.total)
+  end
+end
+
+local function wait_below(job, count)
+  tell(job)
+  while job.running >= count do
+    scheduler.park(job.coordinator)
+    tell(job)
+  end
+end
+
+local function run(items, source, total, fn, options)
+  local job <close> = setmetatable({
+    items = items, fn = fn, total = total, progress = options.progress, coordinator = scheduler.current(),
+    workers = {}, running = 0, done = 0, told = 0, results = {}, failures = nil,
+  }, job_type)
+  local concurrency, index = options.concurrency or default_concurrency, 0
+  for item in source do
+    index = index + 1
+    job.running = job.running + 1
+    job.workers[index] = task.new(work, { job, index, item, n = 3 })
+    wait_below(job, concurrency)
+  end
+  wait_below(job, 1)
+  return job.results, job.failures
+end
+
+-- }========================================================================
+
+-- Calls fn(item) for every item of a list or an iterator, at most options.concurrency (16) at once. Returns the first
+-- results in the order of the items, and the failures by the same numbers: what fn raised, or the err where it
+-- returned nil, err. A failed place holds false; without any the second value is nil. options.progress(done, total) is
+-- called when one has ended; for iterators the total is nil. What ends the loop itself (the iterator's error, a
+-- cancelled task) cancels those that run.
+function map.map(items, fn, options)
+  options = check_options(options)
+  local runs = task.callable(fn)
+  if not runs then caller.raise("moonrest.map: a function is needed, got a %s", type(fn)) end
+  local source, total = source_of(items)
+  return tasks.within(run, items, source, total, runs, options)
+end
+
+return map

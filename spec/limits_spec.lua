@@ -1,0 +1,69 @@
+local test_api = require "spec.support.test_api"
+
+describe("limits", function()
+  local function bucket_of(core, call)
+    call()
+    local keys = {}
+    for index, bucket in ipairs(core.sent[#core.sent].endpoint.buckets or {}) do keys[index] = bucket end
+    return keys
+  end
+
+  it("makes buckets of the plan's words", function()
+    local shop, core = test_api.open { account = "acme", plan = "free" }
+    local buckets = bucket_of(core, function() shop.items:get "1" end)
+    assert.equal(1, #buckets)
+    assert.equal("shop/acme/account", buckets[1].key)
+    assert.same({ { 100, 60 }, { 1000, 3600 } }, buckets[1].limits.windows)
+    shop.items:list()
+    assert.equal(1, #core.buckets) -- one for all operations that share it
+  end)
+
+  it("makes none where nothing limits", function()
+    local shop, core = test_api.open { plan = "enterprise" }
+    assert.same({}, bucket_of(core, function() shop.items:get "1" end))
+    shop, core = test_api.open { server = "staging" }
+    assert.same({}, bucket_of(core, function() shop.items:get "1" end))
+    assert.equal(0, #core.buckets)
+    shop, core = test_api.open({}, function(at) at.resources.items.get.bucket = "" end)
+    assert.same({}, bucket_of(core, function() shop.items:get "1" end))
+  end)
+
+  it("takes the operation's own bucket instead of the default", function()
+    local shop, core = test_api.open { account = "acme", org_id = "o" }
+    local buckets = bucket_of(core, function() shop.orders:list() end)
+    assert.same({ "shop/acme/orders" }, { buckets[1].key })
+    assert.same({ { 40, 1 } }, buckets[1].limits.windows)
+  end)
+
+  it("makes a bucket for each value of an argument", function()
+    local shop, core = test_api.open { account = "acme", org_id = "o" }
+    local function keys(app_id)
+      shop.orders:get("o1", { app_id = app_id })
+      local list = {}
+      for index, bucket in ipairs(core.sent[#core.sent].options.buckets) do list[index] = bucket.key end
+      return list
+    end
+    assert.same({ "shop/acme/orders", "shop/acme/device/a" }, keys "a")
+    assert.same({ "shop/acme/orders", "shop/acme/device/b" }, keys "b")
+  end)
+
+  it("passes strict on", function()
+    local shop, core = test_api.open { strict = true }
+    shop.items:get "1"
+    assert.is_true(core.buckets[1].limits.strict)
+  end)
+
+  it("reports as a table", function()
+    local shop = test_api.open { account = "acme" }
+    local report = shop:limits()
+    assert.equal(3, #report)
+    assert.same({ "account", "100/min", 100 }, { report[1].bucket, report[1].limit, report[1].remaining })
+    assert.same({ "orders", "40/s" }, { report[3].bucket, report[3].limit })
+    assert.matches("bucket +limit +remaining +reset +queued +running\n", tostring(report))
+    shop = test_api.open({}, function(at)
+      at.limits = nil
+      for _, name in ipairs { "list", "get" } do at.resources.orders[name].bucket = nil end
+    end)
+    assert.equal(0, #shop:limits())
+  end)
+end)
