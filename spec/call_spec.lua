@@ -179,6 +179,15 @@ describe("call", function()
     assert.is_nil(core.sent[3].options.idempotency_key)
   end)
 
+  it("marks secret fields of results, which the caller gets and show masks", function()
+    core.answer { status = 201, json = { data = { id = "k1", key = "very-secret" } } }
+    local key = shop.keys:create { name = "n" }
+    assert.equal("very-secret", key.key)
+    local text = require "moonrest.show".text(key)
+    assert.not_matches("very%-secret", text)
+    assert.matches("%*%*%*", text)
+  end)
+
   it("chooses buckets by argument values", function()
     shop.orders:get("o1", { app_id = "app_7" })
     local keys = {}

@@ -29,9 +29,13 @@ describe("redact", function()
     assert.equal("a", redact.text("a", { {}, 7 }))
   end)
 
-  it("copies without touching the original", function()
-    local record = { key = "secret", name = "n" }
-    assert.same({ key = "***", name = "n" }, redact.copy(record, { key = true }))
+  it("remembers what of a result must not be printed, without touching it", function()
+    local record = { key = "secret", name = "n", inner = { key = "secret" } }
+    assert.equal(record, redact.shown(record))
+    redact.mark(record, { key = true })
+    assert.same({ key = "***", name = "n", inner = { key = "***" } }, redact.shown(record))
     assert.equal("secret", record.key)
+    assert.equal("text", redact.shown "text")
+    redact.mark("text", { key = true })
   end)
 end)

@@ -1,6 +1,6 @@
 /*
-** Where exchanges of a route go: scheme, host and port, with the decision about proxies. libcurl is told
-** that decision each time an origin changes, so its own look at the environment finds nothing to add.
+** Where exchanges of a route go: scheme, host and port, and whether a proxy stands in between. What goes
+** directly is told to libcurl as such; it looks at the environment by itself only where there is a proxy.
 */
 #include <stdlib.h>
 #include <string.h>
@@ -116,23 +116,26 @@ static void trim_origins(struct mr_curl_pool *pool) {
   mr_curl_origin_drop(origin);
 }
 
-static enum mr_kind new_origin(struct mr_curl_pool *pool, const struct mr_exchange *x, size_t size,
-                               struct mr_curl_origin **out, struct mr_error *error) {
+/* NULL, with *kind, when there is none to be had. */
+static struct mr_curl_origin *new_origin(struct mr_curl_pool *pool, const struct mr_exchange *x,
+                                         size_t size, enum mr_kind *kind, struct mr_error *error) {
   struct mr_url url;
-  enum mr_kind kind = mr_url_parse(x->url, x->url_size, &url, error);
-  if (kind) return kind;
+  *kind = mr_url_parse(x->url, x->url_size, &url, error);
+  if (*kind) return NULL;
   struct mr_curl_origin *origin = make_origin(pool->route, &url, x->url, size);
-  if (!origin) return mr_fail(error, MR_LIMIT, "out of memory for an address");
+  if (!origin) {
+    *kind = mr_fail(error, MR_LIMIT, "out of memory for an address");
+    return NULL;
+  }
   if (curl_url_set(origin->url, CURLUPART_URL, origin->text, CURLU_DISALLOW_USER)) {
-    kind = mr_fail(error, MR_DECODE, "libcurl cannot read the address '%.100s'", origin->label);
+    *kind = mr_fail(error, MR_DECODE, "libcurl cannot read the address '%.100s'", origin->label);
     mr_curl_origin_drop(origin);
-    return kind;
+    return NULL;
   }
   trim_origins(pool);
   origin->next = pool->origins;
   pool->origins = origin;
-  *out = origin;
-  return MR_NONE;
+  return origin;
 }
 
 static bool is_origin(const struct mr_curl_origin *origin, const char *text, size_t size) {
@@ -159,8 +162,9 @@ enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *
   struct mr_curl_origin *origin = handle->pool->origins;
   while (origin && !is_origin(origin, x->url, size))
     origin = origin->next;
-  enum mr_kind kind = origin ? MR_NONE : new_origin(handle->pool, x, size, &origin, error);
-  if (!kind) use_origin(handle, origin);
+  enum mr_kind kind = MR_NONE;
+  if (!origin) origin = new_origin(handle->pool, x, size, &kind, error);
+  if (origin) use_origin(handle, origin);
   return kind;
 }
 

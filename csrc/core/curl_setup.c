@@ -149,7 +149,7 @@ static void set_form(struct mr_curl_handle *handle, enum mr_curl_form form) {
   if (form == MR_FORM_MEMORY) curl_easy_setopt(easy, CURLOPT_POST, 1L);
   if (form == MR_FORM_STREAM) curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, strcmp(method, implied[form]) == 0 ? NULL : method);
-  strcpy(handle->method, method);
+  memcpy(handle->method, method, strlen(method) + 1);
   handle->form = form;
 }
 

@@ -244,7 +244,7 @@ end
 -- The target of one path parameter, the commonest call of all. Plain words need no encoding.
 function arguments.single(recipe, value)
   local text = type(value) == "number" and target.text_of(value) or value
-  if find(text, "^[%w_-]+$") then return recipe.literals[1] .. text .. recipe.literals[2] end
+  if find(text, "^[A-Za-z0-9_-]+$") then return recipe.literals[1] .. text .. recipe.literals[2] end
   local encoded, problem = core.url.segment(text)
   if not encoded then caller.raise("%s: path parameter '%s': %s", recipe.label, recipe.path[1].name, problem) end
   return recipe.literals[1] .. encoded .. recipe.literals[2]

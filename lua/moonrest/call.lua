@@ -11,6 +11,7 @@ local header = require "moonrest.header"
 local limits = require "moonrest.limits"
 local lookup = require "moonrest.lookup"
 local options = require "moonrest.options"
+local redact = require "moonrest.redact"
 local response = require "moonrest.response"
 local target = require "moonrest.target"
 local types = require "moonrest.types"
@@ -176,7 +177,9 @@ local function accept(recipe, reply, body, secrets, given)
   if declared then return nil, errors.of_answer(recipe, reply, body, nil, given, secrets, declared) end
   local failed, total = failed_items(recipe, reply.status, body)
   if failed then return nil, partial_error(recipe, reply, body, failed, total, secrets) end
-  return unwrap(recipe, body), reply, body
+  local data = unwrap(recipe, body)
+  if recipe.secrets then redact.mark(data, recipe.secrets) end
+  return data, reply, body
 end
 
 -- }========================================================================

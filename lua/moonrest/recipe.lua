@@ -13,8 +13,8 @@
 --   required       fields that must be given
 --   single         the only field is one path parameter: calls take the short way
 --   secrets        set of names that are never shown, or nil
--- A field is { name, wire, place, descriptor } and perhaps query_name (the encoded wire name, where it differs), secret,
--- encode, slashes; it is shared between the recipes that declare it alike.
+-- A field is { name, wire, place, descriptor } and perhaps query_name (the encoded wire name, where it differs),
+-- secret, encode, slashes; it is shared between the recipes that declare it alike.
 
 local core = require "moonrest.core"
 local limits = require "moonrest.limits"

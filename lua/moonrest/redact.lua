@@ -35,11 +35,26 @@ function redact.text(text, secrets)
   return text
 end
 
--- A shallow copy in which the fields of 'names' are masked; for printing.
-function redact.copy(value, names)
-  local copy = {}
-  for key, field in pairs(value) do copy[key] = names[key] and redact.mask or field end
+local marked = setmetatable({}, { __mode = "k" })
+
+-- Remembers that fields of this result are secret. The caller gets them, moonrest.show does not print them.
+function redact.mark(value, names)
+  if type(value) == "table" then marked[value] = names end
+end
+
+local function shown_copy(value, names, depth)
+  if type(value) ~= "table" or depth > deepest then return value end
+  local copy = setmetatable({}, getmetatable(value))
+  for key, field in pairs(value) do
+    copy[key] = names[key] and redact.mask or shown_copy(field, names, depth + 1)
+  end
   return copy
+end
+
+-- What may be printed of a value: itself, or a copy without the secrets that it is known to have.
+function redact.shown(value)
+  local names = type(value) == "table" and marked[value]
+  return names and shown_copy(value, names, 1) or value
 end
 
 return redact

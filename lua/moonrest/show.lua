@@ -2,6 +2,7 @@
 
 local core = require "moonrest.core"
 local definition = require "moonrest.definition"
+local redact = require "moonrest.redact"
 
 local show = {}
 
@@ -107,8 +108,9 @@ function show.record(record, columns)
   return show.table(rows, { "field", "value" })
 end
 
--- The text that show() prints.
+-- The text that show() prints. Fields that the definition marks as secret are masked.
 function show.text(value, columns)
+  value = redact.shown(value)
   if type(value) ~= "table" or (getmetatable(value) and not core.json.is_array(value)) then return plain(value) end
   if type(value[1]) == "table" then return show.table(value, columns) end
   if value[1] ~= nil or next(value) == nil then return plain(value) end
