@@ -9,6 +9,7 @@ local function definition(fields)
   local base = {
     name = "tested",
     servers = { production = "https://api.tested.example" },
+    auth = { header = "Authorization", prefix = "Bearer " },
     pages = { style = "page", page = "page", size = "limit", has_next = "has_next" },
     resources = {
       things = {

@@ -258,6 +258,14 @@ describe("page style", function()
     assert.equal("https://api.shop.example/v1/items?page=2", core.sent[2].target)
   end)
 
+  it("single is not the whole list when the server cuts it at a size", function()
+    for total = 9, 10 do
+      open { style = "single", fixed_size = 10 }
+      core.handle(function() return { status = 200, json = rows(1, total) } end)
+      if total == 10 then fails("truncated", "at most 10 items") else assert.equal(9, (count())) end
+    end
+  end)
+
   it("single is one page", function()
     open { style = "single" }
     core.answer { status = 200, json = rows(1, 7) }

@@ -17,7 +17,8 @@
 #define KEEP_ALIVE_S 60L
 
 static enum mr_kind no_memory(struct mr_error *error) {
-  return mr_fail(error, MR_LIMIT, "out of memory for a connection");
+  mr_fail(error, MR_LIMIT, "out of memory for a connection");
+  return MR_LIMIT;
 }
 
 /* ---- handles ---- */
@@ -55,21 +56,23 @@ static void set_fixed(CURL *easy, const struct mr_transport *transport) {
 }
 
 /* CURLOPT_CONNECT_TO and not CURLOPT_RESOLVE: the latter would put the address into the cache that all
-** routes share. */
-static bool set_resolve(struct mr_curl_handle *handle, const char *rule) {
+** routes share. An IPv6 address comes with brackets or without. */
+static enum mr_kind set_resolve(struct mr_curl_handle *handle, const char *rule,
+                                struct mr_error *error) {
   struct mr_buffer text;
-  mr_buffer_init(&text, MR_URL_MAX);
   const char *first = strchr(rule, ':');
   const char *second = first ? strchr(first + 1, ':') : NULL;
-  if (!second) return true;
-  bool brackets = second[1] != '[' && strchr(second + 1, ':');
-  bool good = !mr_buffer_format(&text, brackets ? "%.*s[%s]:" : "%.*s%s:", (int)(second + 1 - rule),
-                                rule, second + 1);
-  struct curl_slist *list = good ? curl_slist_append(NULL, text.data) : NULL;
+  if (!second || second[1] == '\0')
+    return mr_fail(error, MR_DECODE, "'%.100s' is not \"host:port:address\" (resolve_host)", rule);
+  bool bare = second[1] != '[' && strchr(second + 1, ':');
+  mr_buffer_init(&text, MR_URL_MAX);
+  enum mr_kind kind = mr_buffer_format(
+      &text, bare ? "%.*s[%s]:" : "%.*s%s:", (int)(second + 1 - rule), rule, second + 1);
+  if (!kind) handle->connect_to = curl_slist_append(NULL, text.data);
   mr_buffer_free(&text);
-  handle->connect_to = list;
-  curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, list);
-  return list != NULL;
+  if (!handle->connect_to) return no_memory(error);
+  curl_easy_setopt(handle->easy, CURLOPT_CONNECT_TO, handle->connect_to);
+  return MR_NONE;
 }
 
 static void free_handle(struct mr_curl_handle *handle) {
@@ -83,7 +86,7 @@ static void free_handle(struct mr_curl_handle *handle) {
   mr_free(handle);
 }
 
-static struct mr_curl_handle *make_handle(struct mr_curl_pool *pool) {
+static struct mr_curl_handle *allocate_handle(struct mr_curl_pool *pool) {
   struct mr_curl_handle *handle = mr_alloc_zero(1, sizeof *handle);
   if (!handle) return NULL;
   handle->pool = pool;
@@ -93,14 +96,26 @@ static struct mr_curl_handle *make_handle(struct mr_curl_pool *pool) {
   handle->headers.secret = handle->target.secret = true; /* a key may stand in a query */
   handle->connect_timeout_ms = -1;
   handle->easy = curl_easy_init();
-  if (handle->easy) {
-    set_fixed(handle->easy, pool->transport);
-    set_route(handle->easy, pool->transport, pool->route);
-    mr_curl_events_install(handle);
-    if (!pool->route->resolve_host || set_resolve(handle, pool->route->resolve_host)) return handle;
-  }
+  if (handle->easy) return handle;
   free_handle(handle);
   return NULL;
+}
+
+static enum mr_kind make_handle(struct mr_curl_pool *pool, struct mr_curl_handle **out,
+                                struct mr_error *error) {
+  const struct mr_route *route = pool->route;
+  struct mr_curl_handle *handle = allocate_handle(pool);
+  if (!handle) return no_memory(error);
+  set_fixed(handle->easy, pool->transport);
+  set_route(handle->easy, pool->transport, route);
+  mr_curl_events_install(handle);
+  enum mr_kind kind =
+      route->resolve_host ? set_resolve(handle, route->resolve_host, error) : MR_NONE;
+  if (kind)
+    free_handle(handle);
+  else
+    *out = handle;
+  return kind;
 }
 
 /* ---- pools ---- */
@@ -142,8 +157,8 @@ enum mr_kind mr_curl_pool_take(struct mr_transport *transport, const struct mr_r
     pool->idle = handle->next;
     pool->idle_count--;
   } else {
-    handle = make_handle(pool);
-    if (!handle) return no_memory(error);
+    enum mr_kind kind = make_handle(pool, &handle, error);
+    if (kind) return kind;
   }
   handle->next = NULL;
   pool->in_flight++;

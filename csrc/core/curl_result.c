@@ -87,7 +87,7 @@ static void describe_connect(const struct ending *end) {
   char words[80];
   say_reason((int)reason, words, sizeof words);
   const char *place = route->unix_socket ? route->unix_socket : end->host;
-  bool proxied = !end->handle->origin->direct && route->proxy && *route->proxy;
+  bool proxied = !end->handle->origin->direct;
   mr_fail(&end->result->error, MR_NETWORK, "cannot connect to %.120s%s: %s; %s", place,
           proxied ? " through the proxy" : "", reason ? words : end->detail,
           connect_advice((int)reason));
@@ -248,39 +248,39 @@ static bool is_large_header(const struct ending *end) {
          strncmp(end->detail, "Too large response headers", 26) == 0;
 }
 
+static const struct {
+  CURLcode code;
+  void (*describe)(const struct ending *end);
+} descriptions[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, describe_resolve},
+    {CURLE_COULDNT_RESOLVE_PROXY, describe_resolve},
+    {CURLE_COULDNT_CONNECT, describe_connect},
+    {CURLE_OPERATION_TIMEDOUT, describe_slow_connect},
+    {CURLE_SSL_CONNECT_ERROR, describe_tls},
+    {CURLE_SSL_CERTPROBLEM, describe_tls},
+    {CURLE_SSL_CIPHER, describe_tls},
+    {CURLE_PEER_FAILED_VERIFICATION, describe_tls},
+    {CURLE_SSL_CACERT_BADFILE, describe_tls},
+    {CURLE_SSL_ISSUER_ERROR, describe_tls},
+    {CURLE_SSL_CLIENTCERT, describe_tls},
+    {CURLE_SEND_ERROR, describe_lost},
+    {CURLE_RECV_ERROR, describe_lost},
+    {CURLE_GOT_NOTHING, describe_lost},
+    {CURLE_PARTIAL_FILE, describe_lost},
+    {CURLE_HTTP2, describe_lost},
+    {CURLE_HTTP2_STREAM, describe_lost},
+    {CURLE_SEND_FAIL_REWIND, describe_lost},
+};
+
 static void describe_code(const struct ending *end) {
-  switch ((int)end->code) {
-  case CURLE_COULDNT_RESOLVE_HOST:
-  case CURLE_COULDNT_RESOLVE_PROXY:
-    describe_resolve(end);
-    break;
-  case CURLE_COULDNT_CONNECT:
-    describe_connect(end);
-    break;
-  case CURLE_OPERATION_TIMEDOUT:
-    describe_slow_connect(end);
-    break;
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_SSL_CERTPROBLEM:
-  case CURLE_SSL_CIPHER:
-  case CURLE_PEER_FAILED_VERIFICATION:
-  case CURLE_SSL_CACERT_BADFILE:
-  case CURLE_SSL_ISSUER_ERROR:
-  case CURLE_SSL_CLIENTCERT:
-    describe_tls(end);
-    break;
-  case CURLE_SEND_ERROR:
-  case CURLE_RECV_ERROR:
-  case CURLE_GOT_NOTHING:
-  case CURLE_PARTIAL_FILE:
-  case CURLE_HTTP2:
-  case CURLE_HTTP2_STREAM:
-  case CURLE_SEND_FAIL_REWIND:
-    describe_lost(end);
-    break;
-  default:
+  size_t count = sizeof descriptions / sizeof *descriptions;
+  size_t i = 0;
+  while (i < count && descriptions[i].code != end->code)
+    i++;
+  if (i < count)
+    descriptions[i].describe(end);
+  else
     describe_other(end);
-  }
 }
 
 static void describe(const struct ending *end) {

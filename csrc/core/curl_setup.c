@@ -13,7 +13,8 @@
 #define BULK_READ_SIZE 524288L
 
 static enum mr_kind no_memory(struct mr_error *error) {
-  return mr_fail(error, MR_LIMIT, "out of memory for the request");
+  mr_fail(error, MR_LIMIT, "out of memory for the request");
+  return MR_LIMIT;
 }
 
 /* ---- the target ---- */

@@ -331,7 +331,7 @@ static int run(struct mr_transport *transport, int64_t until_us, struct mr_error
   bool woken = false, waited = false;
   for (;;) {
     CURLMcode code = run_due(transport);
-    if (code) return fail_step(error, curl_multi_strerror(code));
+    if (code && !transport->ended) return fail_step(error, curl_multi_strerror(code));
     bool over = waited && transport->now_us >= until_us;
     if (transport->ended || transport->told || woken || over) return transport->ended;
     int count = mr_curl_loop_wait(&transport->loop, transport->clock, wait_us(transport, until_us),

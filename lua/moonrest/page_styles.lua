@@ -253,12 +253,19 @@ end
 
 -- }========================================================================
 
--- One page, and that is all.
+-- One page, and that is all. Where the server cuts its answer at a size and cannot be asked for more, a full one
+-- is not the end of the list as far as anybody knows.
 local single = {
   start = function() return nil end,
   ask = function() return nil end,
-  after = function() return nil end,
 }
+
+function single.after(walk, answer)
+  local most = walk.style.fixed_size
+  if not most or #answer.items < most then return nil end
+  return nil, "truncated", ("the server gives at most %d items and no way to ask for the rest: there may be more")
+    :format(most)
+end
 
 page_styles.page, page_styles.offset, page_styles.cursor = page, offset, cursor
 page_styles.link, page_styles.url, page_styles.single = link, url, single

@@ -8,6 +8,8 @@ packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem curl 
 packages_lint="clang clang-format clang-tidy lua-check"
 packages_sanitize="libclang-rt-14-dev"
 packages_valgrind="valgrind"
+# The clients that the benchmark compares with; Node too, where it is not there already.
+packages_bench="nginx-light curl util-linux lua-socket python3-requests python3-httpx python3-aiohttp"
 
 # install_missing PACKAGE... : says what it does, and does nothing when all are there.
 install_missing() {

@@ -439,6 +439,24 @@ static void test_resolve_host(void **state) {
   fault_server_request(scene.server, 0, seen, sizeof seen);
   assert_non_null(strstr(seen, "Host: api.example.test:"));
   mr_transport_curl.route_closed(scene.wire.transport, &route);
+  struct mr_error error = {0};
+  static char *const bad[] = {"", "api.example.test", "api.example.test:80",
+                              "api.example.test:80:"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct mr_route wrong = {.verify = true, .resolve_host = bad[i]};
+    call_init(&scene.call, &scene.wire, port, "/");
+    scene.call.exchange.route = &wrong;
+    assert_int_equal(mr_transport_curl.start(scene.wire.transport, &scene.call.exchange, &error),
+                     MR_DECODE);
+    assert_non_null(strstr(error.message, "host:port:address"));
+    mr_transport_curl.route_closed(scene.wire.transport, &wrong);
+  }
+  snprintf(rule, sizeof rule, "api.example.test:%d:::1", port); /* where nobody listens */
+  struct mr_route six = {.verify = true, .resolve_host = rule};
+  run_proxied(&scene, &six, url);
+  assert_int_equal(scene.call.result.kind, MR_NETWORK);
+  assert_message(&scene.call, "cannot connect to api.example.test");
+  mr_transport_curl.route_closed(scene.wire.transport, &six);
   close_scene(&scene);
 }
 

@@ -78,6 +78,8 @@ return {
     message = { "message", "error", "status" },
     details = { "moreInfo" },
     retry_after = { "moreInfo.retryAfterSeconds" },
+    -- A good key without the permission is answered 401, too.
+    rights = { "cannot_access_app", "no_access_to_app" },
     final = {
       "need_plan_upgrade", "native_build_concurrency_limit_exceeded", "too_many_failed_auth_attempts",
     },

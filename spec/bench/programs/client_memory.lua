@@ -1,7 +1,8 @@
--- Lua memory of clients of one definition, every operation of them looked at, in KiB.
+-- Lua memory of clients of one definition with every operation of them looked at, in KiB.
 --   client_memory.lua NAME
--- Prints "first second operations": what the first client takes together with the parts of the library and the definition
--- that it loads, what a second one takes, and how many operations each has.
+-- Prints "first second prepared operations": what the first client takes together with the definition and the parts of
+-- the library that are loaded for it, what a second one takes, how much that grows when all its operations are
+-- prepared as their first call does it, and how many they are.
 
 local moonrest = require "moonrest"
 
@@ -11,28 +12,30 @@ local function used_kib()
   return collectgarbage "count"
 end
 
-local is_operation
-
--- How many operations there are below a client or a resource.
-local function touch(node)
-  if is_operation(node) then return 1 end
-  local count = 0
-  for _, child in pairs(node) do
-    if type(child) == "table" then count = count + touch(child) end
+-- Calls 'visit' for the operations below a client or a resource. What is private stands at [1].
+local function each_operation(node, visit)
+  local operation = require "moonrest.operation"
+  for key, child in pairs(node) do
+    if operation.is(child) then
+      visit(child)
+    elseif type(key) == "string" then
+      each_operation(child, visit)
+    end
   end
-  return count
 end
 
 local function open_all()
-  local client = moonrest.open(arg[1], { token = "0123456789abcdef" })
-  return client, touch(client)
+  local client, count = moonrest.open(arg[1], { token = "0123456789abcdef" }), 0
+  each_operation(client, function() count = count + 1 end)
+  return client, count
 end
 
 local before_kib = used_kib()
-is_operation = require "moonrest.operation".is
 local first, count = open_all()
-local after_first_kib = used_kib()
+local first_kib = used_kib()
 local second = open_all()
-local after_second_kib = used_kib()
-print(("%.1f %.1f %d"):format(after_first_kib - before_kib, after_second_kib - after_first_kib, count))
-assert(first and second)
+local second_kib = used_kib()
+each_operation(second, require "moonrest.operation".recipe)
+local prepared_kib = used_kib()
+print(("%.1f %.1f %.1f %d"):format(first_kib - before_kib, second_kib - first_kib, prepared_kib - second_kib, count))
+assert(first)

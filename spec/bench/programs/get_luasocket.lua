@@ -32,7 +32,8 @@ local function read_answer(connection)
     local line = assert(connection:receive "*l")
     size = size or line:lower():match "^content%-length: *(%d+)"
   until line == ""
-  return assert(connection:receive(tonumber(size)))
+  local body = assert(connection:receive(tonumber(size)))
+  return body
 end
 
 function ways.kept()

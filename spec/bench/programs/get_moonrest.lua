@@ -1,4 +1,4 @@
--- COUNT small GETs with moonrest, every layer on: a definition, a credential, a limit, an operation, its answer decoded.
+-- COUNT small GETs with moonrest, every layer on: a definition, a credential, a limit, an operation, a decoded answer.
 --   get_moonrest.lua URL COUNT CONCURRENCY [map|tasks]
 -- URL ends in /things/ID. At a concurrency above 1 the calls are made in tasks: by moonrest.map over COUNT ids ("map"),
 -- or by CONCURRENCY tasks that each make their share of the calls ("tasks", the default).

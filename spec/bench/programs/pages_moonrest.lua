@@ -1,7 +1,7 @@
 -- Every item of a long list, page after page, with the collector as Lua starts it.
 --   pages_moonrest.lua URL COUNT
--- URL is the first page's; there are COUNT items. Prints "second last most": the resident memory in KiB after the second
--- page and after the last one, and the most of any page from the second on.
+-- URL is the first page's; there are COUNT items. Prints "second last most": the resident memory in KiB after the
+-- second page and after the last one, and the most of any page from the second on.
 
 local moonrest = require "moonrest"
 

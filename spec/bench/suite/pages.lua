@@ -1,4 +1,4 @@
--- Ten thousand items over a hundred pages: what a walk costs, and that its memory does not grow.
+-- Many items over many pages: what a walk costs, and that its memory does not grow.
 
 local contest = require "spec.bench.suite.contest"
 local report = require "spec.bench.suite.report"
@@ -6,37 +6,45 @@ local statistics = require "spec.bench.suite.statistics"
 
 local pages = {}
 
-local most_growth_pages <const> = 2
+local most_growth <const> = 2 -- pages
+local floor_name <const>, own_name <const> = "floor: libcurl in C, bodies thrown away", "**moonrest**, list:pages()"
 
+local function contestants_of(settings)
+  local url = settings.url .. "/pages/1"
+  return {
+    { name = floor_name, cpu = settings.server_cpu,
+      command = contest.command(settings.floor, url, settings.pages, 1) },
+    { name = own_name, cpu = settings.server_cpu,
+      command = contest.command("lua5.4", settings.programs .. "/pages_moonrest.lua", url, settings.items) },
+  }
+end
+
+-- KiB beyond the second page, of each run: at the last page, and at the largest.
 local function growths(result)
-  local to_last, to_most = {}, {}
+  local at_last, at_most = {}, {}
   for index, text in ipairs(result.output) do
     local second, last, most = text:match "^(%d+)%s+(%d+)%s+(%d+)$"
-    to_last[index], to_most[index] = last - second, most - second
+    at_last[index], at_most[index] = last - second, most - second
   end
-  return to_last, to_most
+  return at_last, at_most
 end
 
 function pages.run(out, settings)
-  local url = settings.url .. "/pages/1"
-  local own, floor = "**moonrest**, list:pages()", "floor: libcurl in C, bodies thrown away"
-  local results = contest.run({
-    { name = floor, cpu = settings.server_cpu, command = contest.command(settings.floor, url, settings.pages, 1) },
-    { name = own, cpu = settings.server_cpu,
-      command = contest.command("lua5.4", settings.programs .. "/pages_moonrest.lua", url, settings.items) },
-  }, settings)
-  local to_last, to_most = growths(results[own])
+  local contestants = contestants_of(settings)
+  local results = contest.run(contestants, settings)
   local page_kib = settings.page_bytes / 1024
+  local rows = { { "program", "CPU ms", "peak memory, MiB" } }
+  for _, contestant in ipairs(contestants) do
+    local result = results[contestant.name]
+    rows[#rows + 1] = { contestant.name, report.spread(statistics.summary(result.cpu_us, 1000)),
+      ("%.1f"):format(statistics.median(result.peak_kib) / 1024) }
+  end
+  local at_last, at_most = growths(results[own_name])
   out:title(("%d items over %d pages of %.1f KiB"):format(settings.items, settings.pages, page_kib))
-  out:table {
-    { "program", "CPU ms for all", "peak memory, MiB" },
-    { own, report.spread(statistics.summary(results[own].cpu_us), "%.0f"):gsub("(%d+)%d%d%d", "%1"),
-      ("%.1f"):format(statistics.median(results[own].peak_kib) / 1024) },
-  }
-  out:write("Growth of the resident memory after page 2: %s KiB at the last page, %s KiB at the largest.",
-    report.spread(statistics.summary(to_last), "%.0f"), report.spread(statistics.summary(to_most), "%.0f"))
-  out:target("growth from page 2 to the last, in pages", statistics.median(to_last) / page_kib, "at most",
-    most_growth_pages)
+  out:table(rows)
+  out:write("Resident memory beyond that after page 2: %s KiB after the last page, at most %s KiB in between.",
+    report.spread(statistics.summary(at_last), "%.0f"), report.spread(statistics.summary(at_most), "%.0f"))
+  out:target("growth from page 2 to the last, in pages", statistics.median(at_last) / page_kib, "at most", most_growth)
 end
 
 return pages

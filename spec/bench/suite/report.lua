@@ -19,7 +19,7 @@ function report:title(text)
   self:write("\n## %s\n", text)
 end
 
--- 'rows' are lists of texts, the first one the heads of the columns. The first column is a name, the others are figures.
+-- 'rows' are lists of texts, the first one the heads of the columns. The first column is a name, the others figures.
 function report:table(rows)
   for index, row in ipairs(rows) do
     self:write("| %s |", table.concat(row, " | "))
@@ -34,9 +34,9 @@ function report.spread(summary, format)
   return (("%s (%s-%s)"):gsub("%%s", format)):format(summary.median, summary.least, summary.most)
 end
 
--- One figure that is promised: is 'value' at most 'bound', or at least it, when 'kind' says so? The spread goes with it.
+-- One figure that is promised: 'value' has to be "at most" or "at least" (the kind) the bound.
 function report:target(what, value, kind, bound, format)
-  local is_met = kind == "at most" and value <= bound or kind == "at least" and value >= bound
+  local is_met = (kind == "at most" and value <= bound) or (kind == "at least" and value >= bound)
   self.missed = (self.missed or 0) + (is_met and 0 or 1)
   self:write("- %s: **%s**, promised %s %s: %s", what, (format or "%.2f"):format(value), kind,
     (format or "%.2f"):format(bound), is_met and "kept" or "**NOT KEPT**")

@@ -25,22 +25,19 @@ local function contestants_of(settings, concurrency)
   add(floor_name, settings.floor, url, count, concurrency)
   add_own(own_name)
   if concurrency == 1 then
-    add("LuaSocket, a connection kept by hand, lua-cjson", "lua5.4", programs .. "/get_luasocket.lua", url, count, "kept")
-    add("LuaSocket http.request, lua-cjson", "lua5.4", programs .. "/get_luasocket.lua", url, count, "request")
+    local file = programs .. "/get_luasocket.lua"
+    add("LuaSocket, a connection kept by hand, lua-cjson", "lua5.4", file, url, count, "kept")
+    add("LuaSocket http.request, lua-cjson", "lua5.4", file, url, count, "request")
   else
     add_own("moonrest.map, a task for each", "map")
   end
-  add("Node undici", "node", programs .. "/get_undici.js", url, count, concurrency)
+  if settings.undici == "yes" then
+    add("Node undici", "node", programs .. "/get_undici.js", url, count, concurrency)
+  end
   add_python("Python requests", "get_requests.py")
   add_python("Python aiohttp", "get_aiohttp.py")
   add_python("Python httpx", "get_httpx.py")
   return list
-end
-
-local function per_get(values, count)
-  local list = {}
-  for index, value in ipairs(values) do list[index] = value / count end
-  return statistics.summary(list)
 end
 
 local function write(out, settings, contestants, results)
@@ -49,9 +46,9 @@ local function write(out, settings, contestants, results)
   for _, contestant in ipairs(contestants) do
     local result = results[contestant.name]
     rows[#rows + 1] = {
-      contestant.name, report.spread(per_get(result.cpu_us, settings.gets)),
+      contestant.name, report.spread(statistics.summary(result.cpu_us, settings.gets)),
       report.spread(statistics.ratio(result.cpu_us, floor.cpu_us), "%.2f"),
-      ("%.1f"):format(per_get(result.wall_us, settings.gets).median),
+      ("%.1f"):format(statistics.summary(result.wall_us, settings.gets).median),
       ("%.1f"):format(statistics.median(result.peak_kib) / 1024),
     }
   end
@@ -61,7 +58,8 @@ end
 local function compare(out, settings, concurrency)
   local contestants = contestants_of(settings, concurrency)
   local results = contest.run(contestants, settings)
-  out:title(("%d GETs of a %d-byte JSON object, %d at a time"):format(settings.gets, settings.object_bytes, concurrency))
+  out:title(("%d GETs of a %d-byte JSON object, %d at a time"):format(settings.gets, settings.object_bytes,
+    concurrency))
   write(out, settings, contestants, results)
   local ratio = statistics.ratio(results[own_name].cpu_us, results[floor_name].cpu_us)
   out:target(("CPU of the process over the floor's, %d at a time"):format(concurrency), ratio.median, "at most", bound)

@@ -10,10 +10,11 @@ function statistics.median(values)
   return (sorted[middle] + sorted[middle + 1]) / 2
 end
 
--- { median, least, most }.
-function statistics.summary(values)
-  return { median = statistics.median(values), least = math.min(table.unpack(values)),
-    most = math.max(table.unpack(values)) }
+-- { median, least, most }, all divided by 'unit' (1).
+function statistics.summary(values, unit)
+  unit = unit or 1
+  return { median = statistics.median(values) / unit, least = math.min(table.unpack(values)) / unit,
+    most = math.max(table.unpack(values)) / unit }
 end
 
 -- The summary of left[i] / right[i]: what ran in the same round is compared, so that a machine which is busy for a
