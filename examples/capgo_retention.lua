@@ -16,15 +16,14 @@ Keeps the bundles that channels use and the newest ones; with --apply it deletes
 local given = support.options(usage, { app = "com.example.moon", keep = 10, apply = false })
 local capgo = support.open("capgo", given)
 
--- Bundles in use, by number: those of channels, and those on their way to one.
+-- Bundles in use, by number: those of channels, and those that are being rolled out.
 local function linked_bundles()
-  local channels = {}
+  local is_linked = {}
   for channel in capgo.channels:each { app_id = given.app } do
-    for _, version in ipairs { channel.version or false, channel.rollout_version or false } do
-      if version then channels[version.id] = channel.name end
-    end
+    if channel.version then is_linked[channel.version.id] = true end
+    if channel.rollout_version then is_linked[channel.rollout_version.id] = true end
   end
-  return channels
+  return is_linked
 end
 
 local function bundles_by_age()
@@ -41,9 +40,9 @@ local function delete(bundle)
   return tostring(err), true
 end
 
-local linked, rows, kept, failed = linked_bundles(), {}, 0, 0
+local is_linked, rows, kept, failed = linked_bundles(), {}, 0, 0
 for number, bundle in ipairs(bundles_by_age()) do
-  if linked[bundle.id] or number <= given.keep then
+  if is_linked[bundle.id] or number <= given.keep then
     kept = kept + 1
   else
     rows[#rows + 1] = { bundle = bundle.name, created = bundle.created_at }
@@ -55,9 +54,7 @@ for _, row in ipairs(given.apply and rows or {}) do
   if has_failed then failed = failed + 1 end
 end
 
-for id, channel in pairs(linked) do print(("channel %s uses bundle number %d"):format(channel, id)) end
 support.print_table(("Bundles of %s beyond the newest %d"):format(given.app, given.keep), rows,
   { "bundle", "created", given.apply and "result" or nil })
-print(("\n%d kept, %d %s."):format(kept, #rows, given.apply and "to delete, of which " .. failed .. " failed"
-  or "would be deleted: --apply does it"))
-if failed > 0 then os.exit(1, true) end
+print(("\n%d kept, %d %s."):format(kept, #rows - failed, given.apply and "deleted" or "to delete: --apply does it"))
+if failed > 0 then support.fail(("%d could not be deleted."):format(failed)) end

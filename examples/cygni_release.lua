@@ -41,9 +41,9 @@ local function wait_until_live(deployment)
 end
 
 local function print_log(deployment)
-  local answer, err = deployments:logs(deployment.id)
-  if not answer then return print("no log: " .. tostring(err)) end
-  support.print_table("Log", answer.logs, { "timestamp", "level", "message" })
+  local details, err = deployments:get(deployment.id) -- with the first hundred lines of its log
+  if not details then return print("no log: " .. tostring(err)) end
+  support.print_table("Log", details.logs or {}, { "timestamp", "level", "message" })
 end
 
 local function roll_back(previous)

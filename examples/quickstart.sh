@@ -10,7 +10,7 @@ install_missing $packages_build
 if ! [ -f build/Makefile ]; then
   cmake --preset default -DMOONREST_TESTS=OFF >/dev/null
 fi
-cmake --build --preset default >build/quickstart.log 2>&1 || {
+cmake --build --preset default --target moonrest_modules >build/quickstart.log 2>&1 || {
   cat build/quickstart.log >&2
   exit 1
 }

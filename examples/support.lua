@@ -57,7 +57,7 @@ real.__index = real
 
 function real.now() return moonrest.time.now() end
 
-function real.sleep(_, seconds) os.execute(("sleep %d"):format(seconds)) end
+function real.sleep(_, seconds) moonrest.sleep(seconds) end
 
 function real.skip() end
 
@@ -94,7 +94,15 @@ local function furnish_edgegap(edgegap, server)
   server:advance(600)
 end
 
-local furnish = { edgegap = furnish_edgegap }
+-- A bundle whose rollout fails.
+local function furnish_capgo(capgo)
+  assert(capgo.bundles:create {
+    app_id = "com.example.moon", version = "1.4.0-broken", external_url = "https://cdn.example.com/broken.zip",
+    checksum = ("0"):rep(64),
+  })
+end
+
+local furnish = { edgegap = furnish_edgegap, capgo = furnish_capgo }
 
 local sizes = { capgo = { bundles = 30 }, edgee = { rows = 2000 }, template = { resources = 4 } }
 

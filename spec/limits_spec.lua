@@ -53,13 +53,22 @@ describe("limits", function()
     assert.is_true(core.buckets[1].limits.strict)
   end)
 
+  it("goes silent where the server's counter is renewed by every request", function()
+    local shop, core = test_api.open({}, function(at) at.limits.strategy = { account = "silence" } end)
+    shop.items:get "1"
+    assert.is_true(core.buckets[1].limits.renewing)
+    shop, core = test_api.open {}
+    shop.items:get "1"
+    assert.is_false(core.buckets[1].limits.renewing)
+  end)
+
   it("reports as a table", function()
     local shop = test_api.open { account = "acme" }
     local report = shop:limits()
     assert.equal(3, #report)
     assert.same({ "account", "100/min", 100 }, { report[1].bucket, report[1].limit, report[1].remaining })
     assert.same({ "orders", "40/s" }, { report[3].bucket, report[3].limit })
-    assert.matches("bucket +limit +remaining +reset +queued +running\n", tostring(report))
+    assert.matches("bucket +limit +remaining +reset +paused +queued +running +waited +refused\n", tostring(report))
     shop = test_api.open({}, function(at)
       at.limits = nil
       for _, name in ipairs { "list", "get" } do at.resources.orders[name].bucket = nil end

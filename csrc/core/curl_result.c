@@ -129,6 +129,7 @@ static const char *certificate_advice(long check) {
 static void describe_certificate(const struct ending *end) {
   long check = 0;
   curl_easy_getinfo(end->handle->easy, CURLINFO_SSL_VERIFYRESULT, &check);
+  end->result->lasting = true;
   mr_fail(&end->result->error, MR_NETWORK, "the certificate of %s was refused: %s; %s", end->host,
           end->detail, certificate_advice(check));
 }

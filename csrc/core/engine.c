@@ -15,6 +15,7 @@ struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct m
   engine->limiter = config->limiter;
   engine->budget = config->budget;
   mr_random_seed(&engine->random, config->seed);
+  mr_fork_mark_set(&engine->mark);
   if (config->transport && mr_engine_transport(engine, config->transport, error)) {
     mr_engine_close(engine);
     return NULL;
@@ -27,8 +28,42 @@ static void cancel_all(struct mr_engine *engine, struct mr_request_list *list) {
     mr_engine_cancel(engine, list->first);
 }
 
+/*
+** {======================================================
+** After a fork
+** =======================================================
+*/
+
+/* What waits in the queue is only in this memory; slots and exchanges are the parent's. */
+static void leave_behind(struct mr_engine *engine, struct mr_request *request) {
+  struct mr_ticket *ticket = &request->ticket;
+  if (ticket->state == MR_TICKET_QUEUED) mr_ticket_cancel(engine->queue, ticket);
+  ticket->state = MR_TICKET_IDLE;
+  mr_timer_clear(&engine->timers, &request->timer);
+  if (request->to_file) mr_sink_leave(&request->sink);
+  mr_fail(&request->error, MR_CANCELLED, "the call belongs to the process before its fork");
+  request->state = MR_STATE_CANCELLED;
+  request->stream_ended = true;
+  request->engine = NULL;
+  mr_list_remove(request);
+}
+
+bool mr_engine_is_inherited(struct mr_engine *engine) {
+  struct mr_request_list *lists[] = {&engine->active, &engine->ended, &engine->asking};
+  if (!mr_fork_mark_is_child(&engine->mark)) return false;
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    while (lists[i]->first)
+      leave_behind(engine, lists[i]->first);
+  engine->pending = 0;
+  engine->transport = NULL;
+  return true;
+}
+
+/* }====================================================== */
+
 void mr_engine_close(struct mr_engine *engine) {
   if (!engine) return;
+  mr_engine_is_inherited(engine);
   cancel_all(engine, &engine->active);
   cancel_all(engine, &engine->ended);
   cancel_all(engine, &engine->asking);
@@ -37,6 +72,7 @@ void mr_engine_close(struct mr_engine *engine) {
   if (engine->transport) engine->type->close(engine->transport);
   mr_queue_close(engine->queue);
   mr_timers_free(&engine->timers);
+  mr_fork_mark_free(&engine->mark);
   mr_free(engine);
 }
 
@@ -55,14 +91,19 @@ enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_trans
 }
 
 /* Events are for logs: when nobody fetches them, the oldest make room. */
-void mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
-                    enum mr_event_kind kind, int64_t wait_us, const char *reason) {
+static struct mr_event *new_event(struct mr_engine *engine) {
   if (engine->event_count == MR_EVENTS_KEPT) {
     engine->event_first = (engine->event_first + 1) % MR_EVENTS_KEPT;
     engine->event_count--;
   }
   uint32_t place = (engine->event_first + engine->event_count++) % MR_EVENTS_KEPT;
-  engine->events[place] = (struct mr_event){
+  return &engine->events[place];
+}
+
+struct mr_event *mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
+                                enum mr_event_kind kind, int64_t wait_us, const char *reason) {
+  struct mr_event *event = new_event(engine);
+  *event = (struct mr_event){
       .kind = kind,
       .tag = request->tag,
       .attempt = request->attempt,
@@ -70,6 +111,13 @@ void mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
       .status = request->status,
       .reason = reason,
   };
+  return event;
+}
+
+static void tell_trouble(struct mr_engine *engine) {
+  if (!mr_limiter_trouble(engine->limiter, &engine->trouble)) return;
+  *new_event(engine) = (struct mr_event){
+      .kind = MR_EVENT_LIMITER, .wait_us = -1, .reason = engine->trouble.message};
 }
 
 bool mr_engine_next_event(struct mr_engine *engine, struct mr_event *event) {
@@ -111,6 +159,7 @@ static bool is_on_the_wire(const struct mr_request *request) {
 }
 
 void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
+  if (mr_engine_is_inherited(engine)) return;
   if (request->engine != engine || mr_request_is_finished(request)) return;
   if (is_on_the_wire(request) && request->list == &engine->active)
     engine->type->cancel(engine->transport, &request->exchange);
@@ -119,6 +168,7 @@ void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
 }
 
 void mr_engine_resume(struct mr_engine *engine, struct mr_request *request) {
+  if (mr_engine_is_inherited(engine)) return;
   if (!request->paused || request->answer.size >= MR_STREAM_WINDOW / 2) return;
   request->paused = false;
   if (is_on_the_wire(request) && request->list == &engine->active)
@@ -179,6 +229,8 @@ static int64_t patience(struct mr_engine *engine, int64_t timeout_us) {
 
 int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error) {
   engine->progress = 0;
+  if (mr_engine_is_inherited(engine)) return 0;
+  tell_trouble(engine);
   if (!engine->transport) return 0;
   start_due(engine);
   start_granted(engine);

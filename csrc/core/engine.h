@@ -27,7 +27,17 @@ struct mr_engine_config {
   const struct mr_transport_type *transport; /* NULL: mr_engine_transport brings it later */
 };
 
-enum mr_event_kind { MR_EVENT_QUEUE, MR_EVENT_RETRY, MR_EVENT_REDIRECT };
+enum mr_event_kind {
+  MR_EVENT_QUEUE,    /* a request waits for its slots */
+  MR_EVENT_RETRY,
+  MR_EVENT_REDIRECT,
+  MR_EVENT_THROTTLE, /* the server refused a request because of a limit */
+  MR_EVENT_PAUSE,    /* a bucket stands still */
+  MR_EVENT_LIMIT,    /* what the server says of a limit: it is not ours, or makes no sense */
+  MR_EVENT_LIMITER   /* how the limits are shared has changed */
+};
+
+#define MR_EVENT_BUCKET 128
 
 struct mr_event {
   enum mr_event_kind kind;
@@ -35,11 +45,17 @@ struct mr_event {
   uint32_t attempt;
   int64_t wait_us;    /* QUEUE: -1 when unknown */
   int status;
-  const char *reason; /* a constant */
+  const char *reason; /* a constant; of LIMITER it lives until the next step */
+  int64_t limit, server_limit;  /* LIMIT; 0: not about numbers */
+  char bucket[MR_EVENT_BUCKET]; /* its key, cut; "" when it is about none */
+  char field[MR_FIELD_NAME];    /* LIMIT: whose value was ignored; "" */
 };
 
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error);
 void mr_engine_close(struct mr_engine *engine); /* cancels what is in flight; requests stay their owners' */
+/* An engine does not outlive a fork: in the child its requests are cancelled where they are, without a word to the
+** parent's connections and slots, and it is of no use but to be closed. */
+bool mr_engine_is_inherited(struct mr_engine *engine);
 
 bool mr_engine_has_transport(const struct mr_engine *engine);
 enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,

@@ -6,6 +6,7 @@
 #define MR_ENGINE_PARTS_H
 
 #include "engine.h"
+#include "fork_mark.h"
 
 #define MR_EVENTS_KEPT 64
 
@@ -26,9 +27,12 @@ struct mr_engine {
   int progress; /* of the current step */
   struct mr_event events[MR_EVENTS_KEPT];
   uint32_t event_first, event_count;
+  struct mr_error trouble; /* of the limiter, as was told last */
+  struct mr_fork_mark mark;
 };
 
-void mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
+/* The event, for what else there is to say in it. */
+struct mr_event *mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
                     enum mr_event_kind kind, int64_t wait_us, const char *reason);
 
 /* Puts the request into the limiter's queue for its next hop, or sends it at once. */

@@ -40,6 +40,15 @@ static enum mr_flow too_large(struct mr_request *request) {
   return stop(request, MR_TOO_LARGE);
 }
 
+static enum mr_flow not_allowed(struct mr_request *request) {
+  mr_fail(&request->error, MR_TOO_LARGE,
+          "the body does not fit: answers may take %llu bytes in this program, and %llu are taken; ask for less "
+          "at a time, or write it to a file with { to = path }",
+          (unsigned long long)request->allowance->limit,
+          (unsigned long long)(request->allowance->used - request->allowed));
+  return stop(request, MR_TOO_LARGE);
+}
+
 static void read_length(struct mr_request *request) {
   request->expected = -1;
   if (mr_headers_get(&request->headers, "Content-Encoding").data) return;
@@ -60,11 +69,19 @@ static enum mr_flow on_headers_end(struct mr_exchange *x) {
   bool unbounded = request->stream && good;
   if (unbounded || request->expected <= 0) return MR_FLOW_ON;
   if ((uint64_t)request->expected > request->max_body) return too_large(request);
+  if (!mr_request_allow(request, (size_t)request->expected)) return not_allowed(request);
   mr_buffer_reserve(&request->answer, (size_t)request->expected); /* a hint: append reports */
   return MR_FLOW_ON;
 }
 
+/* What was announced has been allowed as a whole. */
+static bool is_allowed(struct mr_request *request, size_t size) {
+  uint64_t needed = request->answer.size + (uint64_t)size;
+  return needed <= request->allowed || mr_request_allow(request, (size_t)(needed - request->allowed));
+}
+
 static enum mr_flow keep(struct mr_request *request, const char *bytes, size_t size) {
+  if (!is_allowed(request, size)) return not_allowed(request);
   enum mr_kind kind = mr_buffer_append(&request->answer, bytes, size);
   if (kind == MR_TOO_LARGE) return too_large(request);
   if (!kind) return MR_FLOW_ON;
@@ -120,6 +137,7 @@ static void forget_answer(struct mr_request *request) {
   request->error = (struct mr_error){0};
   mr_headers_clear(&request->headers);
   mr_buffer_clear(&request->answer);
+  mr_request_disallow(request);
 }
 
 static void fill_exchange(struct mr_request *request) {
@@ -139,6 +157,7 @@ static void fill_exchange(struct mr_request *request) {
   x->idle_timeout_us = endpoint->idle_timeout_us;
   x->deadline_us = request->deadline_us;
   x->bulk = request->to_file;
+  x->sends_quietly = request->ticket.bucket_count == 0; /* no slot to account for */
   if (request->has_upload) {
     request->upload.offset = request->upload_at;
     x->body_size = (int64_t)(request->upload.size - request->upload_at);

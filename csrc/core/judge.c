@@ -1,4 +1,5 @@
 /* What an answer, or the lack of one, means: the end, another hop, another attempt, or a question to the owner. */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine_parts.h"
@@ -82,12 +83,55 @@ static struct mr_verdict decide(struct mr_engine *engine, struct mr_request *req
   return verdict;
 }
 
+static void tell_of_bucket(struct mr_engine *engine, struct mr_request *request,
+                           const struct mr_event *about, const struct mr_bucket *bucket) {
+  struct mr_event *event =
+      mr_engine_tell(engine, request, about->kind, about->wait_us, about->reason);
+  event->limit = about->limit;
+  event->server_limit = about->server_limit;
+  memcpy(event->field, about->field, sizeof event->field);
+  snprintf(event->bucket, sizeof event->bucket, "%s", mr_bucket_key(bucket));
+}
+
+static void tell_learnt(struct mr_engine *engine, struct mr_request *request,
+                        const struct mr_learnt *learnt) {
+  struct mr_event event = {.wait_us = -1};
+  if (learnt->doubted) {
+    event = (struct mr_event){.kind = MR_EVENT_LIMIT, .wait_us = -1, .limit = learnt->limit,
+                              .server_limit = learnt->server_limit,
+                              .reason = "the server names another limit than the definition"};
+    tell_of_bucket(engine, request, &event, learnt->doubted);
+  }
+  if (learnt->garbled) {
+    event = (struct mr_event){.kind = MR_EVENT_LIMIT, .wait_us = -1,
+                              .reason = "ignored: a limit field whose value makes no sense"};
+    memcpy(event.field, learnt->field, sizeof event.field);
+    tell_of_bucket(engine, request, &event, learnt->garbled);
+  }
+  if (learnt->paused) {
+    event = (struct mr_event){.kind = MR_EVENT_PAUSE, .wait_us = learnt->pause_us,
+                              .reason = "the server refused a request"};
+    tell_of_bucket(engine, request, &event, learnt->paused);
+  }
+}
+
+static void learn(struct mr_engine *engine, struct mr_request *request,
+                  const struct mr_meaning *meaning) {
+  struct mr_learnt learnt =
+      mr_ticket_learn(engine->queue, &request->ticket, request->status, &request->headers,
+                      meaning->retry_after_us, meaning->final);
+  if (learnt.refused) {
+    struct mr_event event = {.kind = MR_EVENT_THROTTLE, .wait_us = meaning->retry_after_us,
+                             .reason = meaning->final ? "a limit that no time lifts" : "a limit"};
+    tell_of_bucket(engine, request, &event, request->ticket.buckets[0]);
+  }
+  tell_learnt(engine, request, &learnt);
+}
+
 static void conclude(struct mr_engine *engine, struct mr_request *request,
                      const struct mr_meaning *meaning) {
   bool answered = request->result.kind == MR_NONE;
-  if (answered && request->ticket.bucket_count > 0)
-    mr_ticket_learn(engine->queue, &request->ticket, request->status, &request->headers,
-                    meaning->retry_after_us, meaning->final);
+  if (answered && request->ticket.bucket_count > 0) learn(engine, request, meaning);
   close_ticket(engine, request);
   struct mr_verdict verdict = decide(engine, request, meaning);
   request->retry_after_us = verdict.retry_after_us;

@@ -3,6 +3,8 @@
 ** server's word can only lower what we believe to be free: it is kept as units that
 ** others hold until the reset, on top of our own.
 */
+#include <string.h>
+
 #include "limiter_parts.h"
 #include "server_word.h"
 
@@ -17,6 +19,7 @@ struct lesson {
   int64_t wait_us; /* what the server asks for in all; -1: nothing */
   int64_t now_us, sent_us;
   bool refused;
+  struct mr_learnt learnt;
 };
 
 /* Servers round the reset up to whole seconds; a sliding counter looks back two periods. */
@@ -91,8 +94,24 @@ static bool matches_any(const struct mr_ticket *ticket, const struct mr_server_w
   return false;
 }
 
+static void doubt(struct lesson *lesson, struct mr_bucket *bucket, const struct mr_window *window,
+                  const struct mr_server_word *word) {
+  if (!window || word->limit < 0 || bucket->told_limit == word->limit) return;
+  bucket->told_limit = word->limit;
+  lesson->learnt.doubted = bucket;
+  lesson->learnt.limit = window->count;
+  lesson->learnt.server_limit = word->limit;
+}
+
+static void tell_garbage(struct lesson *lesson, struct mr_bucket *bucket) {
+  if (lesson->words.garbage[0] == '\0' || bucket->told_garbage) return;
+  bucket->told_garbage = true;
+  lesson->learnt.garbled = bucket;
+  memcpy(lesson->learnt.field, lesson->words.garbage, sizeof(lesson->learnt.field));
+}
+
 /* A word whose limit is a window's belongs to that window; any other to every bucket of the request. */
-static void heed_all(struct mr_ticket *ticket, const struct lesson *lesson) {
+static void heed_all(struct mr_ticket *ticket, struct lesson *lesson) {
   for (uint32_t w = 0; w < lesson->words.count; w++) {
     const struct mr_server_word *word = &lesson->words.items[w];
     bool matched = matches_any(ticket, word);
@@ -101,7 +120,10 @@ static void heed_all(struct mr_ticket *ticket, const struct lesson *lesson) {
       mr_bucket_release_all(state, lesson->now_us);
       struct mr_window *window = matching(state, word);
       if (matched && !window) continue;
-      if (!window) window = nearest(state, word);
+      if (!window) {
+        window = nearest(state, word);
+        doubt(lesson, ticket->buckets[i], window, word);
+      }
       heed(state, window, word, ticket->slots[i] & MR_SLOT_ORDER, lesson->now_us);
     }
   }
@@ -149,11 +171,16 @@ static int64_t pause_of(const struct mr_bucket_state *state, int64_t wait_us) {
 }
 
 /* The refusals of requests that were under way together are one strike. */
-static void punish(struct mr_bucket_state *state, const struct lesson *lesson) {
+static void punish(struct mr_bucket *bucket, struct lesson *lesson) {
+  struct mr_bucket_state *state = bucket->state;
+  int64_t before_us = state->paused_until_us;
   if (state->strikes == 0 || lesson->sent_us >= state->paused_until_us) mr_bucket_refused(state);
   int64_t pause_us = pause_of(state, lesson->wait_us);
   if (pause_us > MR_PAUSE_MAX_US) pause_us = MR_PAUSE_MAX_US;
   mr_bucket_pause(state, lesson->now_us + pause_us, lesson->now_us);
+  if (state->paused_until_us <= before_us || pause_us <= lesson->learnt.pause_us) return;
+  lesson->learnt.paused = bucket;
+  lesson->learnt.pause_us = pause_us;
 }
 
 /* Which of the buckets a refusal is about: those with the window that the server calls empty; if it names
@@ -182,28 +209,32 @@ static int64_t asked_wait(const struct mr_server_words *words, int64_t body_us) 
 
 /* }====================================================== */
 
-static void settle(struct mr_ticket *ticket, const struct lesson *lesson, int status) {
+static void settle(struct mr_ticket *ticket, struct lesson *lesson, int status) {
   for (uint32_t i = 0; i < ticket->bucket_count; i++) {
     struct mr_bucket_state *state = ticket->buckets[i]->state;
     if (status == 429) state->refused_429++;
     if (!lesson->refused)
       mr_bucket_accepted(state);
     else if (is_about(state, ticket, &lesson->words))
-      punish(state, lesson);
+      punish(ticket->buckets[i], lesson);
   }
 }
 
-void mr_ticket_learn(struct mr_queue *queue, struct mr_ticket *ticket, int status,
-                     const struct mr_headers *headers, int64_t retry_after_us, bool final) {
+struct mr_learnt mr_ticket_learn(struct mr_queue *queue, struct mr_ticket *ticket, int status,
+                                 const struct mr_headers *headers, int64_t retry_after_us,
+                                 bool final) {
   struct mr_limiter *limiter = mr_queue_limiter(queue);
   const struct mr_clock *clock = mr_queue_clock(queue);
   struct lesson lesson = {.now_us = mr_clock_now(clock), .sent_us = ticket->sent_us};
   mr_server_words_read(&lesson.words, headers, mr_clock_wall(clock));
   lesson.wait_us = asked_wait(&lesson.words, retry_after_us);
   lesson.refused = (status == 429 && !final) || (status == 503 && lesson.words.retry_after_us >= 0);
+  lesson.learnt.refused = lesson.refused || status == 429;
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   heed_all(ticket, &lesson);
   settle(ticket, &lesson, status);
+  if (ticket->bucket_count > 0) tell_garbage(&lesson, ticket->buckets[0]);
   mr_limiter_end(limiter);
   mr_queue_rearm(queue, ticket, true);
+  return lesson.learnt;
 }

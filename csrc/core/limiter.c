@@ -17,8 +17,18 @@ struct mr_limiter *mr_limiter_open(const struct mr_clock *clock, struct mr_error
   limiter->clock = *clock;
   limiter->references = 1;
   limiter->purge_at = FIRST_PURGE;
+  mr_fork_mark_set(&limiter->mark);
   atomic_init(&limiter->queues, 0);
   return limiter;
+}
+
+/* From now on nothing is changed about who shares the buckets. */
+static void settle(struct mr_limiter *limiter, const char *path, struct mr_error *error) {
+  const struct mr_bucket_limits one_at_a_time = {.concurrent = 1};
+  limiter->settled = true;
+  if (limiter->sharing != MR_SHARING_USER) return;
+  limiter->shared = mr_shared_open(&limiter->clock, path, error);
+  mr_bucket_state_init(&limiter->stand_in, &one_at_a_time);
 }
 
 struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const char *path,
@@ -26,10 +36,21 @@ struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const ch
   if (error) *error = (struct mr_error){.kind = MR_NONE};
   struct mr_limiter *limiter = mr_limiter_open(clock, error);
   if (!limiter) return NULL;
-  limiter->shared = mr_shared_open(clock, path, error);
-  const struct mr_bucket_limits one_at_a_time = {.concurrent = 1};
-  mr_bucket_state_init(&limiter->stand_in, &one_at_a_time);
+  limiter->sharing = MR_SHARING_USER;
+  settle(limiter, path, error);
   return limiter;
+}
+
+enum mr_kind mr_limiter_share(struct mr_limiter *limiter, enum mr_sharing sharing,
+                              struct mr_error *error) {
+  mr_limiter_enter(limiter);
+  bool late = limiter->settled && limiter->sharing != sharing;
+  if (!late) limiter->sharing = sharing;
+  pthread_mutex_unlock(&limiter->lock);
+  if (!late) return MR_NONE;
+  return mr_fail(error, MR_LIMIT,
+                 "how limits are shared cannot change any more: calls were made already; choose it "
+                 "before the first one");
 }
 
 static void free_bucket(struct mr_bucket *bucket) {
@@ -46,20 +67,21 @@ static void free_limiter(struct mr_limiter *limiter) {
   mr_hash_table_each(&limiter->buckets, free_visited, NULL);
   mr_hash_table_free(&limiter->buckets);
   mr_shared_close(limiter->shared);
+  mr_fork_mark_free(&limiter->mark);
   pthread_mutex_destroy(&limiter->lock);
   mr_free(limiter);
 }
 
 void mr_limiter_close(struct mr_limiter *limiter) {
   if (!limiter) return;
-  pthread_mutex_lock(&limiter->lock);
+  mr_limiter_enter(limiter);
   bool last = --limiter->references == 0;
   pthread_mutex_unlock(&limiter->lock);
   if (last) free_limiter(limiter);
 }
 
 void mr_limiter_retain(struct mr_limiter *limiter) {
-  pthread_mutex_lock(&limiter->lock);
+  mr_limiter_enter(limiter);
   limiter->references++;
   pthread_mutex_unlock(&limiter->lock);
 }
@@ -90,9 +112,46 @@ static bool is_shared(const struct mr_limiter *limiter) {
   return limiter->shared && !mr_shared_is_broken(limiter->shared);
 }
 
+/*
+** What the parent has under way is taken to have been sent just now; what it shares is shared by the
+** child in its own name, through a descriptor of its own.
+*/
+static void inherit_bucket(void *context, struct mr_hash_link *link) {
+  struct mr_limiter *limiter = context;
+  struct mr_bucket *bucket = (struct mr_bucket *)link;
+  struct mr_bucket_state *own = bucket->own;
+  if (own)
+    mr_bucket_abandon(own, own->pending, own->unsent, own->running,
+                      mr_clock_now(&limiter->clock));
+  if (bucket->entry)
+    bucket->entry = mr_shared_bucket(limiter->shared, bucket->key, &bucket->limits);
+}
+
+static void forget_entry(void *context, struct mr_hash_link *link) {
+  (void)context;
+  ((struct mr_bucket *)link)->entry = NULL;
+}
+
+static void inherit(struct mr_limiter *limiter) {
+  struct mr_shared *parents = limiter->shared;
+  pthread_mutex_init(&limiter->lock, NULL); /* whoever held it is not in this process */
+  mr_fork_mark_set(&limiter->mark);
+  if (parents) limiter->shared = mr_shared_open_again(parents, &limiter->trouble);
+  bool locked = limiter->shared && mr_shared_lock(limiter->shared, &limiter->trouble);
+  if (!locked) mr_hash_table_each(&limiter->buckets, forget_entry, NULL);
+  mr_hash_table_each(&limiter->buckets, inherit_bucket, limiter);
+  if (locked) mr_shared_unlock(limiter->shared);
+  mr_shared_close(parents);
+}
+
+void mr_limiter_enter(struct mr_limiter *limiter) {
+  if (mr_fork_mark_is_child(&limiter->mark)) inherit(limiter);
+  pthread_mutex_lock(&limiter->lock);
+}
+
 /* true: the file is locked as well, and unlock() will release both. */
 static bool lock(struct mr_limiter *limiter) {
-  pthread_mutex_lock(&limiter->lock);
+  mr_limiter_enter(limiter);
   return is_shared(limiter) && mr_shared_lock(limiter->shared, &limiter->trouble);
 }
 
@@ -117,7 +176,7 @@ void mr_limiter_end(struct mr_limiter *limiter) {
 }
 
 bool mr_limiter_trouble(struct mr_limiter *limiter, struct mr_error *error) {
-  pthread_mutex_lock(&limiter->lock);
+  mr_limiter_enter(limiter);
   bool any = limiter->trouble.kind != MR_NONE;
   if (any) *error = limiter->trouble;
   limiter->trouble.kind = MR_NONE;
@@ -187,6 +246,7 @@ static struct mr_bucket *make(struct mr_limiter *limiter, const char *key, uint6
   bucket->limiter = limiter;
   bucket->limits = *limits;
   atomic_init(&bucket->queued, 0);
+  bucket->told_limit = -1;
   if (!mr_hash_table_add(&limiter->buckets, &bucket->link, hash)) {
     mr_free(bucket);
     return NULL;
@@ -230,6 +290,9 @@ enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key,
   if (kind) return kind;
   if (strlen(key) > KEY_MAX)
     return mr_fail(error, MR_LIMIT, "the name of a bucket is longer than %d bytes", KEY_MAX);
+  mr_limiter_enter(limiter);
+  if (!limiter->settled) settle(limiter, NULL, &limiter->trouble);
+  pthread_mutex_unlock(&limiter->lock);
   lock(limiter);
   struct mr_bucket *bucket = find_or_make(limiter, key, limits);
   if (bucket && bucket->references++ == 0) limiter->references++;
@@ -240,16 +303,20 @@ enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key,
 }
 
 struct mr_bucket *mr_bucket_hold(struct mr_bucket *bucket) {
-  pthread_mutex_lock(&bucket->limiter->lock);
+  mr_limiter_enter(bucket->limiter);
   bucket->references++;
   pthread_mutex_unlock(&bucket->limiter->lock);
   return bucket;
 }
 
+const char *mr_bucket_key(const struct mr_bucket *bucket) {
+  return bucket->key;
+}
+
 void mr_bucket_release(struct mr_bucket *bucket) {
   if (!bucket) return;
   struct mr_limiter *limiter = bucket->limiter;
-  pthread_mutex_lock(&limiter->lock);
+  mr_limiter_enter(limiter);
   bool unused = --bucket->references == 0;
   pthread_mutex_unlock(&limiter->lock);
   if (unused) mr_limiter_close(limiter);

@@ -22,6 +22,7 @@
 #define MR_BUCKET_WINDOWS 4  /* windows of one bucket: a second, a minute, an hour, a day */
 #define MR_WINDOW_MAX 65536  /* exact up to this count a window; larger ones are counted in cells */
 #define MR_QUEUE_MAX 1000000 /* tickets waiting in one queue */
+#define MR_FIELD_NAME 32     /* bytes of the name of a header field about limits */
 
 struct mr_window_limit {
   int64_t count;     /* units in any period; at least 1 */
@@ -50,6 +51,11 @@ void mr_limiter_close(struct mr_limiter *limiter);
 ** not possible the limiter is a local one, and *error (kind MR_IO, else MR_NONE) says why: a warning. NULL: no memory. */
 struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const char *path,
                                           struct mr_error *error);
+/* Who shares the buckets that 'limiter' will have; MR_SHARING_USER is as mr_limiter_open_shared at the default place.
+** The file is opened with the first bucket, and what is wrong with it is a trouble. MR_LIMIT: there are buckets already. */
+enum mr_sharing { MR_SHARING_PROCESS, MR_SHARING_USER };
+enum mr_kind mr_limiter_share(struct mr_limiter *limiter, enum mr_sharing sharing, struct mr_error *error);
+
 /* Did sharing end, or fail for a bucket, since this was asked last? Then *error says why; the limits are
 ** kept by this process alone from then on. */
 bool mr_limiter_trouble(struct mr_limiter *limiter, struct mr_error *error);
@@ -60,6 +66,7 @@ enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key, cons
                                struct mr_bucket **out, struct mr_error *error);
 struct mr_bucket *mr_bucket_hold(struct mr_bucket *bucket); /* one more reference */
 void mr_bucket_release(struct mr_bucket *bucket);
+const char *mr_bucket_key(const struct mr_bucket *bucket);
 
 enum mr_priority { MR_PRIORITY_HIGH, MR_PRIORITY_NORMAL, MR_PRIORITY_LOW, MR_PRIORITY_COUNT };
 
@@ -106,9 +113,20 @@ void mr_ticket_answered(struct mr_queue *queue, struct mr_ticket *ticket); /* th
 void mr_ticket_closed(struct mr_queue *queue, struct mr_ticket *ticket);   /* the exchange is over, however */
 void mr_ticket_cancel(struct mr_queue *queue, struct mr_ticket *ticket);   /* in any state: leaves, or gives back what never left */
 
+/* What of a response is worth telling. The buckets are borrowed from the ticket; NULL: nothing of that kind. */
+struct mr_learnt {
+  bool refused;              /* because of a limit */
+  struct mr_bucket *paused;  /* stands still from now on */
+  int64_t pause_us;
+  struct mr_bucket *doubted; /* the server names a limit that is none of ours; once for each that it names */
+  int64_t limit, server_limit;
+  struct mr_bucket *garbled; /* 'field' made no sense and was ignored; once for each bucket */
+  char field[MR_FIELD_NAME];
+};
+
 /* What the server said. Call after answered, for every response not from a cache. 'retry_after_us' is what the body
 ** said (-1: nothing); 'final' a 429 that is no matter of time. */
-void mr_ticket_learn(struct mr_queue *queue, struct mr_ticket *ticket, int status, const struct mr_headers *headers,
+struct mr_learnt mr_ticket_learn(struct mr_queue *queue, struct mr_ticket *ticket, int status, const struct mr_headers *headers,
                      int64_t retry_after_us, bool final);
 
 /* What users see of a bucket. */

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "bucket.h"
+#include "fork_mark.h"
 #include "hash_table.h"
 #include "limiter.h"
 #include "limiter_shared.h"
@@ -19,6 +20,9 @@ struct mr_limiter {
   pthread_mutex_t lock; /* everything in this process; taken before the lock of a shared file */
   struct mr_hash_table buckets;
   struct mr_shared *shared; /* NULL: a local limiter */
+  enum mr_sharing sharing;
+  bool settled;             /* 'sharing' was put into effect: it stays */
+  struct mr_fork_mark mark;
   uint32_t references;      /* whoever opened it, its buckets in use, its queues */
   uint32_t purge_at;        /* so many buckets make it look for forgotten ones */
   atomic_uint queues;       /* more than one: somebody else may free a slot */
@@ -36,8 +40,13 @@ struct mr_bucket {
   struct mr_bucket_limits limits; /* as this process gave them last */
   uint32_t references;            /* 0: kept for its history alone */
   atomic_uint queued;             /* tickets of all queues of this process */
+  int64_t told_limit;             /* what the server's limit is said to be, as was told last; -1 */
+  bool told_garbage;
   char key[];
 };
+
+/* Takes limiter->lock; in a child of fork the limiter becomes the child's first. */
+void mr_limiter_enter(struct mr_limiter *limiter);
 
 /* Between the two the states of these buckets may be read and changed. */
 void mr_limiter_begin(struct mr_limiter *limiter, struct mr_bucket *const *buckets,

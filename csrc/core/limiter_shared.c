@@ -270,6 +270,10 @@ struct mr_shared *mr_shared_open(const struct mr_clock *clock, const char *path,
   return NULL;
 }
 
+struct mr_shared *mr_shared_open_again(const struct mr_shared *shared, struct mr_error *error) {
+  return mr_shared_open(&shared->clock, shared->file.path, error);
+}
+
 /* A child of fork has no place of its own: it leaves the parent's as it is. */
 void mr_shared_close(struct mr_shared *shared) {
   if (!shared) return;

@@ -19,6 +19,8 @@ struct mr_shared_entry;
 /* NULL: the file cannot be used, *error (MR_IO) says why; or no memory (MR_LIMIT). */
 struct mr_shared *mr_shared_open(const struct mr_clock *clock, const char *path,
                                  struct mr_error *error);
+/* The same file once more, for a child of fork: what it was given is its parent's. */
+struct mr_shared *mr_shared_open_again(const struct mr_shared *shared, struct mr_error *error);
 void mr_shared_close(struct mr_shared *shared); /* every bucket was dropped */
 
 /* false: the file is of no use any more, for ever; *error is filled in once. */

@@ -6,11 +6,29 @@ static struct {
   pthread_mutex_t lock;
   struct mr_limiter *limiter;
   struct mr_retry_budget *budget;
+  bool is_sealed;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool mr_registry_set_allocator(mr_allocator allocator, void *context) {
+  pthread_mutex_lock(&registry.lock);
+  bool open = !registry.is_sealed;
+  if (open) mr_memory_hook(allocator, context);
+  pthread_mutex_unlock(&registry.lock);
+  return open;
+}
+
+void mr_registry_seal(void) {
+  pthread_mutex_lock(&registry.lock);
+  registry.is_sealed = true;
+  pthread_mutex_unlock(&registry.lock);
+}
 
 struct mr_limiter *mr_registry_limiter(struct mr_error *error) {
   pthread_mutex_lock(&registry.lock);
-  if (!registry.limiter) registry.limiter = mr_limiter_open(&mr_clock_system, error);
+  if (!registry.limiter) {
+    registry.limiter = mr_limiter_open(&mr_clock_system, error);
+    if (registry.limiter) mr_limiter_share(registry.limiter, MR_SHARING_USER, NULL);
+  }
   struct mr_limiter *limiter = registry.limiter;
   pthread_mutex_unlock(&registry.lock);
   return limiter;

@@ -93,9 +93,25 @@ static void keep_or_discard(struct mr_request *request) {
   endpoint->spare_count++;
 }
 
+bool mr_request_allow(struct mr_request *request, size_t size) {
+  struct mr_allowance *allowance = request->allowance;
+  if (!allowance || request->stream) return true;
+  uint64_t left = allowance->used < allowance->limit ? allowance->limit - allowance->used : 0;
+  if (allowance->limit > 0 && size > left) return false;
+  allowance->used += size;
+  request->allowed += size;
+  return true;
+}
+
+void mr_request_disallow(struct mr_request *request) {
+  if (request->allowance) request->allowance->used -= request->allowed;
+  request->allowed = 0;
+}
+
 void mr_request_free(struct mr_request *request) {
   if (!request) return;
   if (request->engine) mr_engine_cancel(request->engine, request);
+  mr_request_disallow(request);
   mr_list_remove(request);
   for (uint32_t i = 0; i < request->bucket_override_count; i++)
     mr_bucket_release(request->bucket_overrides[i]);

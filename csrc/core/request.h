@@ -45,6 +45,12 @@ struct mr_attempt_note {
 #define MR_NOTES_MAX 32 /* attempts and hops kept; the policy's own bounds are far below */
 #define MR_STREAM_WINDOW (256u * 1024) /* bytes that wait for the reader of a stream before the wire pauses */
 
+/* What the bodies of several answers may take together. */
+struct mr_allowance {
+  uint64_t limit; /* bytes; 0: no bound */
+  uint64_t used;
+};
+
 struct mr_engine;
 struct mr_request;
 
@@ -86,6 +92,8 @@ struct mr_request {
   uint64_t received;
   int64_t expected; /* Content-Length of an unencoded body; -1 */
   bool paused, stream_ended, to_sink;
+  struct mr_allowance *allowance; /* the owner's, for 'answer'; NULL: none. Outlives the request. */
+  uint64_t allowed;               /* bytes that this request has taken of it */
   struct mr_exchange_result result;
   struct mr_error error;      /* kind MR_NONE when a whole response came */
   int64_t retry_after_us;     /* -1 */
@@ -115,6 +123,10 @@ struct mr_request {
 struct mr_request *mr_request_new(struct mr_endpoint *endpoint); /* holds it; NULL without memory */
 void mr_request_free(struct mr_request *request);                /* cancels what is in flight */
 void mr_request_discard(struct mr_request *request); /* the memory of one that its endpoint kept */
+
+/* Takes so many more bytes of the allowance; false: it has not that many. A stream's window needs none. */
+bool mr_request_allow(struct mr_request *request, size_t size);
+void mr_request_disallow(struct mr_request *request); /* gives back all that was taken */
 
 /* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
 ** foreign origin of an absolute URL gets no credential. */

@@ -83,7 +83,7 @@ static bool is_refusal(int status, int64_t retry_after_us) {
 static const char *objection(const struct mr_retry_policy *policy, const struct mr_attempt *attempt,
                              int64_t retry_after_us) {
   const struct mr_exchange_result *result = attempt->result;
-  if (attempt->final) return "final";
+  if (attempt->final || result->lasting) return "final";
   if (result->kind != MR_NONE) {
     if (!is_network(result->kind)) return "no network failure";
     return network_allows(attempt) ? NULL : "not repeatable";

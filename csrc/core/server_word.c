@@ -1,5 +1,6 @@
 #include "server_word.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -54,6 +55,19 @@ static struct mr_slice get(const struct mr_headers *headers, const char *family,
   return mr_headers_get(headers, name);
 }
 
+/* The first one is enough to tell. */
+static void suspect(struct mr_server_words *words, const char *name) {
+  if (words->garbage[0] == '\0') snprintf(words->garbage, sizeof(words->garbage), "%s", name);
+}
+
+static void suspect_part(struct mr_server_words *words, const struct mr_headers *headers,
+                         const char *family, const char *suffix, int64_t value) {
+  char name[MR_FIELD_NAME];
+  if (value >= 0 || !get(headers, family, suffix).data) return;
+  snprintf(name, sizeof(name), "%s%s", family, suffix);
+  suspect(words, name);
+}
+
 static void add(struct mr_server_words *words, const struct mr_server_word *word) {
   if (word->remaining < 0 && word->reset_us < 0) return;
   if (words->count < MR_SERVER_WORDS) words->items[words->count++] = *word;
@@ -65,6 +79,9 @@ static void read_family(struct mr_server_words *words, const struct mr_headers *
                                 .remaining = read_count(get(headers, family, "Remaining")),
                                 .reset_us = read_reset(get(headers, family, "Reset"), wall_us),
                                 .window_us = -1};
+  suspect_part(words, headers, family, "Limit", word.limit);
+  suspect_part(words, headers, family, "Remaining", word.remaining);
+  suspect_part(words, headers, family, "Reset", word.reset_us);
   add(words, &word);
 }
 
@@ -113,10 +130,10 @@ static void read_ietf(struct mr_server_words *words, const struct mr_headers *he
   struct mr_slice value;
   uint32_t at = 0;
   while (mr_headers_next(headers, "RateLimit-Policy", &at, &value))
-    mr_header_rate_items(value, visit_policy, &policies);
+    if (!mr_header_rate_items(value, visit_policy, &policies)) suspect(words, "RateLimit-Policy");
   at = 0;
   while (mr_headers_next(headers, "RateLimit", &at, &value))
-    mr_header_rate_items(value, visit_limit, &policies);
+    if (!mr_header_rate_items(value, visit_limit, &policies)) suspect(words, "RateLimit");
 }
 
 /* }====================================================== */
@@ -134,7 +151,10 @@ int64_t mr_server_retry_after(const struct mr_headers *headers, int64_t wall_us)
 void mr_server_words_read(struct mr_server_words *words, const struct mr_headers *headers,
                           int64_t wall_us) {
   words->count = 0;
+  words->garbage[0] = '\0';
   words->retry_after_us = mr_server_retry_after(headers, wall_us);
+  if (words->retry_after_us < 0 && mr_headers_get(headers, "Retry-After").data)
+    suspect(words, "Retry-After");
   wall_us = server_wall_us(headers, wall_us);
   read_family(words, headers, "X-RateLimit-", wall_us);
   read_family(words, headers, "X-Rate-Limit-", wall_us);

@@ -4,6 +4,9 @@
 ** of the user's own, in memory, with mode 0600; links and what belongs to others
 ** are refused, and what looks damaged is left alone.
 **
+** The file is only ever made longer. Whoever truncates it while it is in use (only its owner can) takes the memory
+** away from under every process that shares it, which then ends with SIGBUS: delete it instead, that is harmless.
+**
 ** A process takes part by holding a lock on one byte of the file that the kernel releases
 ** however the process ends; that is how the others learn of its death.
 */

@@ -78,6 +78,12 @@ void mr_sink_discard(struct mr_sink *sink) {
   sink->descriptor = -1;
 }
 
+void mr_sink_leave(struct mr_sink *sink) {
+  mr_free(sink->temporary);
+  sink->temporary = NULL;
+  mr_sink_discard(sink);
+}
+
 void mr_sink_free(struct mr_sink *sink) {
   mr_sink_discard(sink);
   mr_free(sink->path);

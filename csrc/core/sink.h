@@ -26,6 +26,7 @@ enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size,
 enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error); /* renames */
 void mr_sink_discard(struct mr_sink *sink); /* deletes what is not finished; fine when there is nothing */
 void mr_sink_free(struct mr_sink *sink);    /* discards, too */
+void mr_sink_leave(struct mr_sink *sink);   /* to another process, which goes on with it */
 
 struct mr_source {
   char *path;

@@ -55,6 +55,7 @@ struct mr_exchange_result {
   enum mr_exchange_phase phase;
   bool stale;  /* a reused connection died before any byte of the answer */
   bool reused; /* the connection was */
+  bool lasting; /* it would end so again: a certificate that was refused */
   int http_major;
   uint64_t bytes_sent, bytes_received; /* bodies on the wire */
   struct mr_timings timings;

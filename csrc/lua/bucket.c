@@ -29,7 +29,7 @@ static void read_windows(lua_State *L, int table, struct mr_bucket_limits *limit
   lua_pop(L, 1);
 }
 
-/* engine:bucket(key, { windows = { { count, seconds }, ... }, concurrent =, strict =, burst = }) */
+/* engine:bucket(key, { windows = { { count, seconds }, ... }, concurrent =, strict =, burst =, renewing = }) */
 int mr_lua_bucket_new(lua_State *L) {
   lua_remove(L, 1);
   const char *key = luaL_checkstring(L, 1);
@@ -40,6 +40,7 @@ int mr_lua_bucket_new(lua_State *L) {
   if (mr_lua_field_integer(L, 2, "concurrent", 1, &number)) limits.concurrent = (uint32_t)number;
   if (mr_lua_field_integer(L, 2, "burst", 1, &number)) limits.burst = number;
   limits.strict = mr_lua_field_boolean(L, 2, "strict");
+  limits.renewing = mr_lua_field_boolean(L, 2, "renewing");
   struct mr_error error = {0};
   struct mr_lua_bucket *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->bucket = NULL;
@@ -88,6 +89,18 @@ static int bucket_look(lua_State *L) {
   if (view.server_limit >= 0) push_integer(L, "server_limit", view.server_limit);
   if (view.server_remaining >= 0) push_integer(L, "server_remaining", view.server_remaining);
   if (view.server_reset_us >= 0) push_seconds(L, "server_reset", view.server_reset_us);
+  return 1;
+}
+
+/* core.share "local" or "shared": who shares the buckets, before there are any. true | nil, kind, message */
+int mr_lua_share(lua_State *L) {
+  static const char *const words[] = {"local", "shared", NULL};
+  static const enum mr_sharing meanings[] = {MR_SHARING_PROCESS, MR_SHARING_USER};
+  enum mr_sharing sharing = meanings[luaL_checkoption(L, 1, NULL, words)];
+  struct mr_error error = {0};
+  struct mr_limiter *limiter = mr_registry_limiter(&error);
+  if (!limiter || mr_limiter_share(limiter, sharing, &error)) return mr_lua_failure(L, &error);
+  lua_pushboolean(L, 1);
   return 1;
 }
 

@@ -1,4 +1,6 @@
 /* The methods of a request that make Lua values of a JSON body: at one go, or in slices that keep to a time. */
+#include <string.h>
+
 #include "lua/glue.h"
 #include "lua/json.h"
 
@@ -17,28 +19,62 @@ static struct mr_lua_request *check_box(lua_State *L) {
   return box;
 }
 
+/* The message is on top. For want of memory the kind stands behind it. */
 static int push_problem(lua_State *L) {
   lua_pushnil(L);
   lua_insert(L, -2);
-  return 2;
+  if (strcmp(lua_tostring(L, -1), MR_JSON_NO_MEMORY) != 0) return 2;
+  lua_pop(L, 1);
+  lua_pushliteral(L, "the values of the answer do not fit into the memory of this Lua state; ask for less at a "
+                     "time, or write it to a file with { to = path }");
+  lua_pushstring(L, mr_kind_name(MR_TOO_LARGE));
+  return 3;
+}
+
+/*
+** Calls a function with a light userdata and the request, and leaves its one result. What raises is Lua's want of memory: by then
+** what was built is garbage, and there is room again for the message that takes its place.
+*/
+static bool run_protected(lua_State *L, struct mr_lua_request *box, lua_CFunction function, void *work) {
+  lua_pushcfunction(L, function); /* neither allocates */
+  lua_pushlightuserdata(L, work);
+  lua_pushvalue(L, 1);
+  box->busy = true; /* a finalizer that runs meanwhile must not close it */
+  int status = lua_pcall(L, 2, 1, 0);
+  box->busy = false;
+  if (status == LUA_OK) return true;
+  if (status != LUA_ERRMEM) lua_error(L);
+  lua_pop(L, 1);
+  lua_pushliteral(L, MR_JSON_NO_MEMORY);
+  return false;
+}
+
+struct whole {
+  const struct mr_buffer *answer;
+  struct mr_json_options options;
+  bool good;
+};
+
+static int decode_protected(lua_State *L) {
+  struct whole *whole = lua_touserdata(L, 1);
+  whole->good = mr_json_decode(L, whole->answer->data, whole->answer->size, &whole->options);
+  return 1;
 }
 
 static int decode_at_once(lua_State *L, struct mr_lua_request *box, bool keep_null) {
-  const struct mr_buffer *answer = &box->request->answer;
-  struct mr_json_options options = mr_json_defaults;
-  options.keep_null = keep_null;
-  if (answer->size == 0) {
+  struct whole whole = {.answer = &box->request->answer, .options = mr_json_defaults};
+  whole.options.keep_null = keep_null;
+  if (whole.answer->size == 0) {
     lua_pushnil(L);
     lua_pushnil(L);
     return 2;
   }
-  box->busy = true; /* a finalizer that runs meanwhile must not close it */
-  int good = mr_json_decode(L, answer->data, answer->size, &options);
-  box->busy = false;
-  return good ? 1 : push_problem(L);
+  bool ran = run_protected(L, box, decode_protected, &whole);
+  return ran && whole.good ? 1 : push_problem(L);
 }
 
-/* The value; or nil and a message, which is nil for an empty body. */
+/* The value; or nil and a message, which is nil for an empty body, and the kind of what went wrong when it is another
+** than "decode". */
 int mr_lua_request_decode(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   bool keep_null = lua_toboolean(L, 2);
@@ -46,50 +82,61 @@ int mr_lua_request_decode(lua_State *L) {
   return decode_at_once(L, box, keep_null);
 }
 
-/* The request keeps the decoder while it is at work. */
-static int push_decoder(lua_State *L, bool keep_null) {
-  if (lua_getiuservalue(L, 1, MR_LUA_REQUEST_DECODER) == LUA_TUSERDATA) return lua_gettop(L);
+struct slices {
+  const struct mr_buffer *answer;
+  bool keep_null;
+  int64_t deadline_us;
+  enum mr_json_state state;
+};
+
+/* The request at index 2 keeps the decoder while it is at work. */
+static void push_decoder(lua_State *L, bool keep_null) {
+  if (lua_getiuservalue(L, 2, MR_LUA_REQUEST_DECODER) == LUA_TUSERDATA) return;
   struct mr_json_options options = mr_json_defaults;
   options.keep_null = keep_null;
   lua_pop(L, 1);
   mr_json_decoder_new(L, &options);
   lua_pushvalue(L, -1);
-  lua_setiuservalue(L, 1, MR_LUA_REQUEST_DECODER);
-  return lua_gettop(L);
+  lua_setiuservalue(L, 2, MR_LUA_REQUEST_DECODER);
 }
 
-static enum mr_json_state run_slices(lua_State *L, const struct mr_lua_request *box, int decoder,
-                                     int64_t deadline_us) {
+/* Leaves the value or the message, or nil when there is more to do. */
+static int slices_protected(lua_State *L) {
+  struct slices *slices = lua_touserdata(L, 1);
   const struct mr_json_budget budget = {.bytes = PIECE_BYTES};
-  const struct mr_buffer *answer = &box->request->answer;
-  enum mr_json_state state;
+  const struct mr_buffer *answer = slices->answer;
   int left = TURN_BYTES / PIECE_BYTES;
+  push_decoder(L, slices->keep_null);
   do {
-    state = mr_json_decoder_run(L, decoder, answer->data, answer->size, false, &budget);
-  } while (state == MR_JSON_AGAIN && --left > 0 && mr_clock_now(&mr_clock_system) < deadline_us);
-  return state;
+    slices->state = mr_json_decoder_run(L, 3, answer->data, answer->size, false, &budget);
+  } while (slices->state == MR_JSON_AGAIN && --left > 0 &&
+           mr_clock_now(&mr_clock_system) < slices->deadline_us);
+  if (slices->state == MR_JSON_AGAIN) lua_pushnil(L);
+  return 1;
+}
+
+/* The value or the message is on top. */
+static int finish_slices(lua_State *L, bool good) {
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, MR_LUA_REQUEST_DECODER);
+  lua_pushboolean(L, true);
+  lua_insert(L, -2);
+  return 1 + (good ? 1 : push_problem(L));
 }
 
 /* request:decode_until(deadline, keep_null): true and what decode returns, or false when the time on core.clock or
 ** what one turn may take was used up; then call it again. Always gets a bit further. */
 int mr_lua_request_decode_until(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
-  int64_t deadline_us = mr_lua_seconds(L, 2, "deadline");
-  bool keep_null = lua_toboolean(L, 3);
+  struct slices slices = {.answer = &box->request->answer, .keep_null = lua_toboolean(L, 3)};
+  slices.deadline_us = mr_lua_seconds(L, 2, "deadline");
   lua_settop(L, 1);
-  if (box->request->answer.size <= SMALL_BYTES) {
+  if (slices.answer->size <= SMALL_BYTES) {
     lua_pushboolean(L, true);
-    return 1 + decode_at_once(L, box, keep_null);
+    return 1 + decode_at_once(L, box, slices.keep_null);
   }
-  int decoder = push_decoder(L, keep_null);
-  box->busy = true;
-  enum mr_json_state state = run_slices(L, box, decoder, deadline_us);
-  box->busy = false;
-  bool is_done = state == MR_JSON_DONE || state == MR_JSON_ERROR;
-  lua_pushboolean(L, is_done);
-  if (!is_done) return 1;
-  lua_pushnil(L);
-  lua_setiuservalue(L, 1, MR_LUA_REQUEST_DECODER);
-  lua_insert(L, -2);
-  return 1 + (state == MR_JSON_DONE ? 1 : push_problem(L));
+  if (!run_protected(L, box, slices_protected, &slices)) return finish_slices(L, false);
+  if (slices.state != MR_JSON_AGAIN) return finish_slices(L, slices.state == MR_JSON_DONE);
+  lua_pushboolean(L, false);
+  return 1;
 }

@@ -11,12 +11,8 @@ static struct mr_lua_engine *check_engine(lua_State *L) {
   return luaL_checkudata(L, 1, MR_LUA_ENGINE);
 }
 
-struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box) {
-  if (!box->engine) luaL_error(L, "attempt to use a closed engine");
-  return box->engine;
-}
-
 static void open_engine(lua_State *L, struct mr_lua_engine *box) {
+  box->engine = NULL;
   struct mr_error error = {0};
   struct mr_engine_config config = {
       .clock = &mr_clock_system,
@@ -26,6 +22,16 @@ static void open_engine(lua_State *L, struct mr_lua_engine *box) {
   };
   if (config.limiter && config.budget) box->engine = mr_engine_open(&config, &error);
   if (!box->engine) luaL_error(L, "%s", error.message);
+}
+
+/* A child of fork starts afresh. */
+struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box) {
+  if (!box->engine) luaL_error(L, "attempt to use a closed engine");
+  if (mr_engine_is_inherited(box->engine)) {
+    mr_engine_close(box->engine);
+    open_engine(L, box);
+  }
+  return box->engine;
 }
 
 struct mr_lua_engine *mr_lua_engine_peek(lua_State *L) {
@@ -39,7 +45,7 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &engine_key) == LUA_TUSERDATA) return lua_touserdata(L, -1);
   lua_pop(L, 1);
   struct mr_lua_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->engine = NULL;
+  *box = (struct mr_lua_engine){.engine = NULL};
   luaL_setmetatable(L, MR_LUA_ENGINE);
   open_engine(L, box);
   lua_pushvalue(L, -1);
@@ -61,24 +67,36 @@ void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box) {
   if (mr_engine_transport(engine, type, &error)) luaL_error(L, "%s", error.message);
 }
 
-static const char *const event_names[] = {"queue", "retry", "redirect"};
+static const char *const event_names[] = {"queue", "retry", "redirect", "throttle",
+                                          "pause", "limit", "limiter"};
+
+static void set_text(lua_State *L, const char *field, const char *text) {
+  if (text[0] == '\0') return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, int64_t number) {
+  if (number <= 0) return;
+  lua_pushinteger(L, number);
+  lua_setfield(L, -2, field);
+}
 
 static void push_event(lua_State *L, const struct mr_event *event) {
   lua_createtable(L, 0, 5);
-  lua_pushinteger(L, (lua_Integer)event->tag);
-  lua_setfield(L, -2, "tag");
-  lua_pushinteger(L, event->attempt);
-  lua_setfield(L, -2, "attempt");
+  set_text(L, "bucket", event->bucket);
+  set_text(L, "field", event->field);
+  set_number(L, "limit", event->limit);
+  set_number(L, "server_limit", event->server_limit);
+  set_number(L, "tag", (int64_t)event->tag);
+  set_number(L, "attempt", event->attempt);
   lua_pushstring(L, event->reason);
   lua_setfield(L, -2, "reason");
   if (event->wait_us >= 0) {
     lua_pushnumber(L, (lua_Number)event->wait_us / MR_SECOND);
     lua_setfield(L, -2, "wait");
   }
-  if (event->status > 0) {
-    lua_pushinteger(L, event->status);
-    lua_setfield(L, -2, "status");
-  }
+  set_number(L, "status", event->status);
 }
 
 static void tell_events(lua_State *L, struct mr_lua_engine *box) {

@@ -19,6 +19,8 @@
 
 struct mr_lua_engine {
   struct mr_engine *engine; /* NULL: closed */
+  struct mr_allowance allowance; /* for the bodies that requests of this state hold */
+  uint32_t requests_max;         /* in flight at a time; 0: no bound */
 };
 
 struct mr_lua_route {
@@ -76,6 +78,7 @@ int mr_lua_open_engine(lua_State *L);   /* each registers its metatable and push
 int mr_lua_open_route(lua_State *L);
 void mr_lua_open_bucket(lua_State *L);
 int mr_lua_bucket_new(lua_State *L); /* a method of the engine */
+int mr_lua_share(lua_State *L);
 int mr_lua_open_endpoint(lua_State *L);
 void mr_lua_open_request(lua_State *L);
 void mr_lua_open_values(lua_State *L); /* url, date, header and clock tables into the table on top */

@@ -19,6 +19,9 @@
 
 #define MR_JSON_ARRAY "moonrest.array"
 
+/* The whole message of a decoding that found no memory outside of Lua. */
+#define MR_JSON_NO_MEMORY "cannot decode JSON: not enough memory"
+
 /* No option may go above these: the Lua stack holds two slots for each level. */
 #define MR_JSON_DEPTH_CEILING  100000
 #define MR_JSON_STRING_CEILING UINT32_MAX

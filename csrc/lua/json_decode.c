@@ -58,6 +58,11 @@ static enum mr_json_state fail(struct run *run, const char *problem) {
   return MR_JSON_ERROR;
 }
 
+static enum mr_json_state fail_memory(struct run *run) {
+  lua_pushliteral(run->L, MR_JSON_NO_MEMORY);
+  return MR_JSON_ERROR;
+}
+
 static enum mr_json_state fail_at_place(struct run *run) {
   const struct mr_json_scanner *scanner = &run->decoder->scanner;
   char message[MR_JSON_MESSAGE_ROOM];
@@ -97,7 +102,7 @@ static bool ends(struct run *run, enum mr_json_scan_state scanned, bool was_last
     *state = fail_at_place(run);
     return true;
   case MR_JSON_SCAN_NO_MEMORY:
-    *state = fail(run, "not enough memory");
+    *state = fail_memory(run);
     return true;
   default:
     break;
@@ -119,7 +124,7 @@ static enum mr_json_state run_pieces(struct run *run) {
     if (scanned != MR_JSON_SCAN_FAILED &&
         !mr_json_build(run->L, &decoder->builder, workspace, run->anchors, run->data,
                        decoder->options.keep_null))
-      return fail(run, "not enough memory");
+      return fail_memory(run);
     if (ends(run, scanned, was_last, &state)) return state;
   }
 }
@@ -214,7 +219,7 @@ static void finish(struct run *run, int index, int bottom) {
 }
 
 static enum mr_json_state run_resumed(struct run *run, int index, int bottom) {
-  enum mr_json_state state = resume(run, index) ? run_decoder(run) : fail(run, "not enough memory");
+  enum mr_json_state state = resume(run, index) ? run_decoder(run) : fail_memory(run);
   mr_json_workspace_give(run->workspace);
   if (state == MR_JSON_DONE || state == MR_JSON_ERROR) {
     finish(run, index, bottom);

@@ -51,13 +51,29 @@ static void read_meaning(lua_State *L, const struct mr_lua_hints *hints, struct 
   meaning->credential_good = is_listed(&hints->right_codes, code);
 }
 
-/* A body that is no JSON has no meaning. */
+struct question {
+  const struct mr_request *request;
+  struct mr_meaning *meaning;
+};
+
+static int meaning_protected(lua_State *L) {
+  const struct question *question = lua_touserdata(L, 1);
+  const struct mr_buffer *answer = &question->request->answer;
+  const struct mr_lua_request *box = question->request->owner;
+  if (mr_json_decode(L, answer->data, answer->size, &mr_json_defaults))
+    read_meaning(L, box->hints, question->meaning);
+  return 0;
+}
+
+/* A body that is no JSON has no meaning, and neither has one that Lua has no memory for. */
 void mr_lua_meaning(lua_State *L, struct mr_request *request, struct mr_meaning *meaning) {
-  int top = lua_gettop(L);
   struct mr_lua_request *box = request->owner;
+  struct question question = {request, meaning};
+  int top = lua_gettop(L);
+  lua_pushcfunction(L, meaning_protected); /* neither allocates */
+  lua_pushlightuserdata(L, &question);
   box->busy = true;
-  if (mr_json_decode(L, request->answer.data, request->answer.size, &mr_json_defaults))
-    read_meaning(L, box->hints, meaning);
+  lua_pcall(L, 1, 0, 0);
   box->busy = false;
   lua_settop(L, top);
 }

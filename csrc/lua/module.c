@@ -29,6 +29,8 @@ __attribute__((visibility("default"))) int luaopen_moonrest_core(lua_State *L) {
   merge(L);
   mr_lua_open_values(L);
   mr_lua_open_bucket(L);
+  lua_pushcfunction(L, mr_lua_share);
+  lua_setfield(L, -2, "share");
   mr_lua_open_request(L);
   mr_lua_open_engine(L);
   lua_setfield(L, -2, "engine");

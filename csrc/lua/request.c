@@ -25,6 +25,7 @@ struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *
   box->request = mr_request_new(endpoint->endpoint);
   if (!box->request) luaL_error(L, "out of memory");
   box->request->owner = box;
+  box->request->allowance = &box->engine->allowance;
   return box;
 }
 
@@ -98,6 +99,12 @@ static int request_failure(lua_State *L) {
   if (request->state == MR_STATE_FAILED || request->state == MR_STATE_CANCELLED)
     return push_failure(L, request);
   lua_pushnil(L);
+  return 1;
+}
+
+/* Whether trying again would end the same. */
+static int request_lasting(lua_State *L) {
+  lua_pushboolean(L, to_request(L)->result.lasting);
   return 1;
 }
 
@@ -288,6 +295,7 @@ void mr_lua_open_request(lua_State *L) {
       {"wait", request_wait},           {"finished", request_finished},
       {"state", request_state},         {"status", request_status},
       {"failure", request_failure},     {"retry_after", request_retry_after},
+      {"lasting", request_lasting},
       {"decode", mr_lua_request_decode}, {"decode_until", mr_lua_request_decode_until},
       {"body", request_body},
       {"header", request_header},       {"headers", request_headers},

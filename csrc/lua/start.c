@@ -201,11 +201,23 @@ static enum mr_kind read_options(lua_State *L, struct mr_request *request, struc
   return kind;
 }
 
+static bool is_full(const struct mr_lua_engine *box) {
+  return box->requests_max > 0 && mr_engine_pending(box->engine) >= box->requests_max;
+}
+
+static int refuse(lua_State *L, const struct mr_lua_engine *box) {
+  struct mr_error error;
+  mr_fail(&error, MR_LIMIT, "%lu requests are under way, which is as many as this program allows; wait for one",
+          (unsigned long)box->requests_max);
+  return mr_lua_failure(L, &error);
+}
+
 int mr_lua_request_start(lua_State *L) {
   struct mr_lua_endpoint *endpoint = luaL_checkudata(L, ENDPOINT, MR_LUA_ENDPOINT);
   struct mr_error error = {0};
   lua_settop(L, 3);
   mr_lua_engine_connect(L, endpoint->engine);
+  if (is_full(endpoint->engine)) return refuse(L, endpoint->engine);
   struct mr_lua_request *box = mr_lua_request_new(L, endpoint, ENDPOINT);
   struct mr_request *request = box->request;
   bool has_options = lua_istable(L, OPTIONS);

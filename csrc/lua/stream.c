@@ -23,7 +23,7 @@ static int push_state(lua_State *L, struct mr_request *request) {
 
 static void take(struct mr_lua_request *box, size_t size) {
   struct mr_buffer *answer = &box->request->answer;
-  memmove(answer->data, answer->data + size, answer->size - size);
+  if (size < answer->size) memmove(answer->data, answer->data + size, answer->size - size);
   answer->size -= size;
   if (box->engine->engine) mr_engine_resume(box->engine->engine, box->request);
 }

@@ -145,6 +145,15 @@ static const char *push_package_field(lua_State *L, const char *name) {
   return luaL_checkstring(L, -1);
 }
 
+/* A host program with the library inside has it in package.preload. */
+static lua_CFunction find_embedded(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_getfield(L, -1, "moonrest.embedded");
+  lua_CFunction function = lua_tocfunction(L, -1);
+  lua_pop(L, 2);
+  return function;
+}
+
 static int server_start(lua_State *L) {
   char message[MESSAGE_BYTES];
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -156,6 +165,7 @@ static int server_start(lua_State *L) {
   };
   options.path = push_package_field(L, "path");
   options.cpath = push_package_field(L, "cpath");
+  options.embedded = find_embedded(L);
   struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->server = NULL;
   luaL_setmetatable(L, SERVER_NAME);

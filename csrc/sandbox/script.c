@@ -149,6 +149,10 @@ static int open_protected(lua_State *L) {
   luaL_openlibs(L);
   set_package_field(L, "path", call->options->path);
   set_package_field(L, "cpath", call->options->cpath);
+  if (call->options->embedded) {
+    lua_pushcfunction(L, call->options->embedded);
+    lua_call(L, 0, 0);
+  }
   lua_getglobal(L, "require");
   lua_pushstring(L, call->options->module);
   lua_call(L, 1, 1);

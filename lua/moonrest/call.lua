@@ -198,7 +198,8 @@ local function wants_text(recipe, request)
   return returns == "text" or returns == "file" or returns == "events" or (returns == "auto" and not is_json(request))
 end
 
--- The decoded body; nil when there is none; nil and why when it is not JSON.
+-- The decoded body; nil when there is none; nil and why when it is not JSON; nil, why and the kind of error when
+-- something else is wrong with it.
 local function decode(recipe, request, given)
   local keep = given ~= nil and given.null == "keep"
   local codec = recipe.site.codec
@@ -250,9 +251,10 @@ local function read_success(recipe, request, status, given, values)
     return { path = given.to, bytes = (request:progress()) }, response.new(recipe, request, status)
   end
   if wants_text(recipe, request) then return request:body(), response.new(recipe, request, status) end
-  local body, problem = decode(recipe, request, given)
+  local body, problem, kind = decode(recipe, request, given)
   local reply = response.new(recipe, request, status, body)
   if body == nil then
+    if kind then return nil, errors.of_content(recipe, reply, kind, problem) end
     if problem then return not_json(recipe, request, reply, problem) end
     return true, reply
   end

@@ -84,11 +84,6 @@ local function is_repeatable(recipe, given)
   return recipe.repeatable ~= "never" or (given ~= nil and given.idempotency_key ~= nil) or recipe.default_key
 end
 
--- A certificate that was refused once is refused again.
-local function is_lasting(message)
-  return message ~= nil and message:find "^the certificate of " ~= nil
-end
-
 local function is_retryable(recipe, given, kind, status, is_final)
   if is_final then return false end
   if status and kind == "http" then
@@ -144,7 +139,7 @@ end
 function errors.of_transport(recipe, reply, kind, message, retry_after, given)
   local fields = { kind = kind, message = message, retry_after = retry_after }
   fill_from_response(fields, recipe, reply)
-  fields.retryable = is_retryable(recipe, given, kind, nil, is_lasting(message))
+  fields.retryable = is_retryable(recipe, given, kind, nil, reply.request:lasting())
   return errors.make(fields)
 end
 

@@ -8,6 +8,11 @@ local events = {}
 
 events.names = {
   queue = "a request waits for its limits: reason, wait",
+  throttle = "the server refused a request because of a limit: bucket, status, reason, wait",
+  pause = "a bucket stands still after a refusal: bucket, wait, reason",
+  limit = "the server names another limit than the definition (bucket, limit, server_limit), "
+    .. "or one that makes no sense (bucket, field)",
+  limiter = "how limits are shared has changed: reason",
   retry = "a request is tried again: attempt, reason, status, wait",
   redirect = "a redirect is followed: reason, status",
   task_failed = "a task failed and nobody awaited it: error, traceback, task",

@@ -35,10 +35,17 @@ local function key_of(site, name, suffix)
   return suffix and key .. separator .. suffix or key
 end
 
+-- "silence": the server's counter starts afresh only after a whole period without a request.
+local function is_renewing(site, name)
+  local strategy = site.definition.limits.strategy
+  return strategy ~= nil and strategy[name] == "silence"
+end
+
 local function make(site, name, suffix)
   local windows = windows_of(words_of(site, site.definition.limits.buckets[name]))
   if #windows == 0 then return nil end
-  return site.engine:bucket(key_of(site, name, suffix), { windows = windows, strict = site.strict })
+  return site.engine:bucket(key_of(site, name, suffix),
+    { windows = windows, strict = site.strict, renewing = is_renewing(site, name) })
 end
 
 local function shared(site, name)
@@ -88,7 +95,8 @@ end
 local report_type = { __name = "moonrest.limits" }
 
 function report_type.__tostring(report)
-  return require "moonrest.show".table(report, { "bucket", "limit", "remaining", "reset", "queued", "running" })
+  return require "moonrest.show".table(report, { "bucket", "limit", "remaining", "reset", "paused", "queued", "running",
+    "waited", "refused" })
 end
 
 local function period_word(seconds)
@@ -103,12 +111,13 @@ local function add_rows(rows, name, view)
     rows[#rows + 1] = {
       bucket = name, limit = ("%d/%s"):format(window.limit, period_word(window.period)), remaining = window.remaining,
       reset = window.reset, paused = view.paused, queued = view.queued, running = view.running,
-      granted = view.granted, refused = view.refused,
+      granted = view.granted, waited = view.waited, refused = view.refused, server_limit = view.server_limit,
     }
   end
 end
 
 -- One row for each window of each bucket of the client's limits, as they stand now; tostring makes a table of it.
+-- 'reset', 'paused' (still) and 'waited' (by all requests together) are seconds, 'refused' counts 429s.
 function limits.report(site)
   local declared, names, rows = site.definition.limits, {}, {}
   for name, bucket in pairs(declared and declared.buckets or {}) do

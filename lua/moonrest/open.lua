@@ -13,10 +13,20 @@ local open = {}
 local configurable = {
   json = "string", on_error = "string", timeout = "number", max_wait = "number", proxy = "string",
   ca_file = "string", user_agent = "string", insecure_http = "boolean", strict = "boolean", retry = "any",
-  max_body = "integer",
+  max_body = "integer", limiter = "string",
 }
 
 local configured = {}
+
+-- Who shares the limits: "shared" (all processes of this user), "local" (this process), or a Redis by its URL. Not a
+-- default of clients but a choice for the whole process, made before the first call.
+local function configure_limiter(value)
+  if type(value) ~= "string" then
+    caller.raise("moonrest.configure: 'limiter' must be a string%s", types.got(value))
+  end
+  local ok, problem = require "moonrest.sharing".choose(value)
+  if not ok then caller.raise("moonrest.configure: limiter: %s", problem) end
+end
 
 -- Sets defaults for the options of moonrest.open. Clients that are open already keep theirs.
 function open.configure(defaults)
@@ -30,7 +40,11 @@ function open.configure(defaults)
     if kind ~= "any" and type(value) ~= kind and math.type(value) ~= kind then
       caller.raise("moonrest.configure: '%s' must be %s%s", name, types.with_article(kind), types.got(value))
     end
-    configured[name] = value
+    if name == "limiter" then
+      configure_limiter(value)
+    else
+      configured[name] = value
+    end
   end
 end
 

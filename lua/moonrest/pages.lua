@@ -187,8 +187,8 @@ local function drop_ahead(walk)
   end
 end
 
--- The request for the walk's position, when it was made ahead. One for another place means that the positions turned out
--- to be other ones than expected: all that was asked for is of no use then.
+-- The request for the walk's position, when it was made ahead. One for another place means that the positions turned
+-- out to be other ones than expected: all that was asked for is of no use then.
 local function take_ahead(walk)
   local next_one = walk.ahead[1]
   if not next_one then return nil end

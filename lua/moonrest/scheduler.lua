@@ -1,8 +1,9 @@
 -- The loop that runs tasks: coroutines whose waits let others run. One flat loop resumes them from a ready queue, so
--- that a hundred thousand of them do not nest; the order is that in which they became ready.
+-- that a hundred thousand of them do not nest; the order is that in which they became ready. What never waits cannot
+-- be interrupted.
 --
--- A task waits for a request (which is told by its tag), a moment, another task, or any progress at all. It may be woken
--- without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and nothing
+-- A task waits for a request (which is told by its tag), a moment, another task, or any progress at all. It may be
+-- woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and nothing
 -- else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
 -- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
@@ -33,6 +34,7 @@ local adopted = setmetatable({}, { __mode = "k" }) -- coroutines of moonrest.wra
 
 local current                     -- the task that is being resumed
 local turning = false             -- a turn is on the stack
+local shaken = false              -- an error came where the loop was not whole: the next turn recovers first
 local deadline                    -- of the budgeted step that is on the stack
 local may_block = true            -- outside of tasks
 local on_ready                    -- a foreign loop's: told when a task becomes ready outside of a turn
@@ -45,9 +47,9 @@ scheduler.PARK = PARK
 
 local function make_ready(task)
   if task.state ~= "waiting" then return end
+  ready[last + 1] = task -- first: there may be no memory for it
   task.state = "ready"
   last = last + 1
-  ready[last] = task
   if on_ready and not turning then on_ready() end
 end
 
@@ -63,8 +65,12 @@ local function finish(task, state, values)
   end
   local waiters = task.waiters
   task.waiters = nil
-  for _, waiter in ipairs(waiters or {}) do make_ready(waiter) end
-  return waiters ~= nil and #waiters > 0
+  if not waiters then return false end
+  local before = shaken
+  shaken = true
+  for _, waiter in ipairs(waiters) do make_ready(waiter) end
+  shaken = before
+  return #waiters > 0
 end
 
 local function fail(task, problem)
@@ -103,8 +109,8 @@ local function run_next()
   current = nil
 end
 
--- Resumes those that are ready now, and at least one, but no more once the deadline is past. What becomes ready meanwhile
--- has its turn later. Returns whether anyone was.
+-- Resumes those that are ready now, and at least one, but no more once the deadline is past. What becomes ready
+-- meanwhile has its turn later. Returns whether anyone was.
 local function run_ready()
   local count = last - first + 1
   for _ = 1, count do
@@ -120,10 +126,11 @@ end
 -- Adding, and cancelling
 -- =========================================================================
 
--- Takes a new task on: 'task' is a table without any of the loop's fields, 'values' the packed arguments or nil.
+-- Takes a new task on: 'task' has none of the loop's fields yet, 'values' are the packed arguments or nil.
 function scheduler.add(task, fn, values)
   last_number = last_number + 1
   task.number, task.thread, task.state, task.values = last_number, coroutine.create(fn), "waiting", values
+  ready[last + 1] = task -- counts only when make_ready has it: there may be no memory for one of the two
   tasks[last_number] = task
   live = live + 1
   make_ready(task)
@@ -150,8 +157,8 @@ local function release(task)
   end
 end
 
--- Ends a task where it waits: its request is cancelled, its to-be-closed variables are closed. Returns false when it has
--- ended already. An error of the closing makes it a failed one.
+-- Ends a task where it waits: its request is cancelled, its to-be-closed variables are closed. Returns false when it
+-- has ended already. An error of the closing makes it a failed one.
 function scheduler.cancel(task)
   if is_over[task.state] then return false end
   local thread = task.thread
@@ -192,12 +199,13 @@ end
 -- =========================================================================
 
 local in_step = "this would wait inside a step but outside of a task: make the call in a task (moonrest.spawn)"
-local in_coroutine = "a call in a coroutine of your own inside a task cannot wait: make the coroutine with moonrest.wrap"
+local in_coroutine = "a call in a coroutine of your own inside a task cannot wait: make that coroutine with"
+  .. " moonrest.wrap"
 local in_c = "a call in a task cannot wait here, because a C function that cannot be left and entered again is in"
   .. " between (table.sort, string.gsub, require, a finalizer): make the call before, and use its result here"
 local forbidden = "this program does not let calls block: make the call in a task (moonrest.spawn)"
 
--- The task whose waits the running coroutine can pass on, why it cannot, or nil for a coroutine that knows nothing.
+-- The task that the running coroutine can wait as, why it cannot, or nil for one that knows nothing of tasks.
 local function host()
   local running = coroutine.running()
   if running == current.thread then return current end
@@ -339,30 +347,37 @@ local function recover()
       make_ready(task)
     end
   end
+  shaken = false
 end
 
 local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = function(_, problem)
   current, deadline = nil, nil
-  if problem ~= nil then recover() end
+  if problem ~= nil then
+    shaken = true
+    pcall(recover) -- without memory for that, the next turn tries again
+  end
   turning = false
 end })
 
 local function enter()
   if turning then caller.raise "a step within a step: a task or an event handler must not drive the loop it runs in" end
+  if shaken then recover() end
   turning = true
 end
 
--- One turn: those who are ready, then the engine, which waits at most 'timeout' seconds.
-function scheduler.turn(timeout)
+-- One turn: those who are ready, then the engine, which waits at most 'timeout' seconds; and not at all when no task is
+-- left, or 'is_enough' (may be nil) says that whoever turns the loop has what it wanted.
+function scheduler.turn(timeout, is_enough)
   enter()
   local _ <close> = turn_guard
   wake_sleepers()
   run_ready()
-  look(patience(timeout))
+  local is_over_now = live == 0 or is_enough and is_enough()
+  look(is_over_now and 0 or patience(timeout))
 end
 
--- What can be done within so many seconds, without waiting for anything. A task that is ready has its turn even when the
--- network took all the time; what tasks have started is sent.
+-- What can be done within so many seconds, without waiting for anything. A task that is ready has its turn even when
+-- the network took all the time; what tasks have started is sent.
 function scheduler.step(budget)
   enter()
   local _ <close> = turn_guard
@@ -375,7 +390,7 @@ end
 -- Turns until nothing is left, or until 'is_enough' (may be nil) says so.
 function scheduler.run(is_enough)
   while live > 0 and not (is_enough and is_enough()) do
-    scheduler.turn(slice)
+    scheduler.turn(slice, is_enough)
     scheduler.check_progress()
   end
 end
@@ -395,7 +410,7 @@ end
 -- Tasks that have not ended.
 function scheduler.live() return live end
 
--- True when a step would find nothing to do, now or later.
+-- True when there is nothing to do, now or later.
 function scheduler.is_idle() return live == 0 and engine:pending() == 0 end
 
 -- When the budget of the step that runs is spent, on core.clock; nil in a turn without a budget.
@@ -408,6 +423,12 @@ function scheduler.timeout()
   if not task then return timer end
   local left = math.max(0, task.wake_at - now())
   return timer and math.min(timer, left) or left
+end
+
+-- The engine's turn although there is no task: connections that servers have closed must not keep the descriptor
+-- readable.
+function scheduler.drain()
+  if scheduler.is_idle() then engine:step(0) end
 end
 
 -- Readable when a step has something to do.

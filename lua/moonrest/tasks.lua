@@ -1,4 +1,5 @@
--- What programs do with tasks: run them to their end, step them from a loop of their own, wait for all or for the first.
+-- What programs do with tasks: run them to their end, step them from a loop of their own, wait for all of several or
+-- for the first.
 
 local caller = require "moonrest.caller"
 local scheduler = require "moonrest.scheduler"
@@ -79,7 +80,9 @@ local group_type = { __name = "moonrest.group", __close = function(group)
 end }
 
 local function check_members(given, label)
-  if type(given) ~= "table" then caller.raise("%s: a table of functions and tasks is needed, got a %s", label, type(given)) end
+  if type(given) ~= "table" then
+    caller.raise("%s: a table of functions and tasks is needed, got a %s", label, type(given))
+  end
   for key, value in pairs(given) do
     if not task.is(value) and not task.callable(value) then
       caller.raise("%s: [%s] must be a function or a task, got a %s", label, tostring(key), type(value))

@@ -84,8 +84,8 @@ function wait.decode(request, keep_null)
   local task = scheduler and scheduler.deadline() and scheduler.waiter()
   if not task then return request:decode(keep_null) end
   while true do
-    local is_done, value, problem = request:decode_until(scheduler.deadline() or math.huge, keep_null)
-    if is_done then return value, problem end
+    local is_done, value, problem, kind = request:decode_until(scheduler.deadline() or math.huge, keep_null)
+    if is_done then return value, problem, kind end
     scheduler.give_way(task)
   end
 end

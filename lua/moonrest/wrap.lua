@@ -28,7 +28,7 @@ local function pass_on(guard, ok, value, ...)
 end
 
 local function resume(guard, ...)
-  if guard.is_waiting then caller.raise "this coroutine waits for an answer, so it cannot be resumed by somebody else" end
+  if guard.is_waiting then caller.raise "this coroutine waits for an answer: nobody else can resume it" end
   if coroutine.status(guard.thread) == "dead" then caller.raise "cannot resume a dead coroutine" end
   scheduler.adopt(guard.thread)
   local _ <close> = guard

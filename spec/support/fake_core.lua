@@ -49,6 +49,8 @@ function Request:failure()
   return nil
 end
 
+function Request.lasting() return false end
+
 function Request:headers()
   local copy = {}
   for name, value in pairs(self.reply.headers) do copy[name] = value end

@@ -1,10 +1,10 @@
 # Debian packages by purpose, and a function that installs those that are missing. Sourced by
 # examples/quickstart.sh, spec/run.sh and .ci/run: one list for all three.
 
-packages_build="gcc libc6-dev cmake make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev libssl-dev
+packages_build="gcc libc6-dev cmake make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev libssl-dev zlib1g-dev
 libmicrohttpd-dev lua-cjson ca-certificates"
 packages_examples="gnuplot-nox"
-packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem curl openssl nginx-light git"
+packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem lua-luv curl openssl nginx-light git"
 packages_lint="clang clang-format clang-tidy lua-check"
 packages_sanitize="libclang-rt-14-dev"
 packages_valgrind="valgrind"

@@ -13,13 +13,14 @@ local item <const> = '{"id":%d,"name":"item number %d","tags":["a","b"],"size":%
 
 return function(options, native)
   options = json.decode(options)
-  local due, held, seen, most, open = {}, {}, 0, 0, 0
+  local due, first, last = {}, 1, 0
+  local held, seen, most, open = {}, 0, 0, 0
   local large = {}
   local app, pages = {}, {}
 
-  local function items(first, last)
+  local function items(from, to)
     local list = {}
-    for id = first, last do list[#list + 1] = item:format(id, id, id) end
+    for id = from, to do list[#list + 1] = item:format(id, id, id) end
     return "[" .. table.concat(list, ",") .. "]"
   end
 
@@ -29,8 +30,8 @@ return function(options, native)
     local page = tonumber(uri:match "[?&]page=(%d+)" or 1)
     local size = tonumber(uri:match "[?&]limit=(%d+)" or 100)
     local total = options.pages * 100
-    local first = (page - 1) * size + 1
-    return ('{"items":%s,"pages":%d,"total":%d}'):format(items(first, math.min(total, first + size - 1)),
+    local from = (page - 1) * size + 1
+    return ('{"items":%s,"pages":%d,"total":%d}'):format(items(from, math.min(total, from + size - 1)),
       (total + size - 1) // size, total)
   end
 
@@ -57,7 +58,8 @@ return function(options, native)
       open = open - 1
       return false
     end
-    due[#due + 1] = { id = id, at = native.monotonic() + options.latency }
+    last = last + 1
+    due[last] = { id = id, at = native.monotonic() + options.latency }
     native.wake()
     return true
   end
@@ -69,17 +71,15 @@ return function(options, native)
     return 200, { "Content-Type", "application/json" }, pages[name](uri, body), nil, nil, keep_back(id, name)
   end
 
-  local place = 1
-
   -- Latency is the same for all, so that they are due in the order in which they came.
   function app.tick()
     local now = native.monotonic()
-    while due[place] and due[place].at <= now do
-      native.resume(due[place].id)
-      due[place] = nil
-      place, open = place + 1, open - 1
+    while due[first] and due[first].at <= now do
+      native.resume(due[first].id)
+      due[first] = nil
+      first, open = first + 1, open - 1
     end
-    return due[place] and math.max(due[place].at - now, 0) or nil
+    return due[first] and math.max(due[first].at - now, 0) or nil
   end
 
   function app.closed() end

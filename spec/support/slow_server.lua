@@ -19,7 +19,7 @@ function slow_server.definition(limits)
     pages = { style = "page", page = "page", size = "limit", pages = "pages", items = "items", max_size = 100 },
     resources = {
       things = { get = { "GET /things/{id}", "One thing." } },
-      items = { list = { "GET /items", "Lists items.", query = { page = "integer", limit = "integer" }, paged = true } },
+      items = { list = { "GET /items", "Items.", query = { page = "integer", limit = "integer" }, paged = true } },
       sized = { get = { "GET /sized/{bytes}", "A body of some size." } },
       bytes = { get = { "GET /bytes/{count}", "A file.", returns = "file" } },
       held = { get = { "GET /held/{id}", "No answer until it is released." } },
@@ -40,6 +40,30 @@ function slow_server.start(options, client_options, limits)
   local url = ("http://127.0.0.1:%d"):format(native:port())
   return setmetatable({ native = native, url = url, client = slow_server.open(url, client_options, limits) }, Server)
 end
+
+-- The same in a process of its own, which neither shares this one's processor time nor can be looked at.
+local Process = { __name = "slow_server.process" }
+Process.__index = Process
+
+local child <const> = [[exec env -u LD_PRELOAD sh -c 'echo $$; exec lua5.4 -e "
+local server = require [=[moonrest.sandbox_server]=].start { module = [=[spec.support.slow_app]=],
+  options = [=[{\"latency\":%g,\"pages\":%d}]=] }
+print(server:port()) io.stdout:flush() server:wait()"']]
+
+function slow_server.spawn(options, client_options)
+  local pipe = assert(io.popen(child:format(options.latency or 0, options.pages or 10)))
+  local pid = assert(pipe:read "n", "the server did not start")
+  local url = ("http://127.0.0.1:%d"):format(assert(pipe:read "n", "the server did not start"))
+  return setmetatable({ pipe = pipe, pid = pid, url = url, client = slow_server.open(url, client_options) }, Process)
+end
+
+function Process:stop()
+  if not self.pid then return end
+  os.execute(("kill %d"):format(self.pid))
+  self.pid = nil
+  self.pipe:close()
+end
+Process.__close = Process.stop
 
 function Server:look() return core.json.decode(self.native:call "look") end
 

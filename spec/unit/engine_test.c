@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -467,6 +468,67 @@ static void every_allocation_may_fail(void **state) {
   failing_allocator_remove(&memory);
 }
 
+static void limit(struct world *world, int64_t count) {
+  struct mr_bucket_limits limits = {.windows = {{count, MR_SECOND}}, .window_count = 1};
+  struct mr_bucket **bucket = &world->endpoint->buckets[0];
+  assert_int_equal(mr_limiter_bucket(world->limiter, "key", &limits, bucket, NULL), MR_NONE);
+  world->endpoint->bucket_count = 1;
+}
+
+static struct mr_event expect_event(struct world *world, enum mr_event_kind kind) {
+  struct mr_event event;
+  do {
+    assert_true(mr_engine_next_event(world->engine, &event));
+  } while (event.kind != kind);
+  return event;
+}
+
+static void refusals_are_told(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 429, .headers = "X-RateLimit-Limit: 5\nX-RateLimit-Remaining: 0\nRetry-After: 2"},
+       {.headers = "X-RateLimit-Limit: no"});
+  limit(&world, 10);
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 200);
+  struct mr_event event = expect_event(&world, MR_EVENT_THROTTLE);
+  assert_int_equal(event.status, 429);
+  assert_string_equal(event.bucket, "key");
+  event = expect_event(&world, MR_EVENT_LIMIT);
+  assert_int_equal(event.limit, 10);
+  assert_int_equal(event.server_limit, 5);
+  assert_int_equal(expect_event(&world, MR_EVENT_PAUSE).wait_us, 2 * MR_SECOND);
+  assert_int_equal(expect_event(&world, MR_EVENT_RETRY).status, 429);
+  assert_string_equal(expect_event(&world, MR_EVENT_LIMIT).field, "X-RateLimit-Limit");
+  close_all(&world, request);
+}
+
+/* The child touches neither the parent's connections nor its slots; the parent goes on. */
+static void a_fork_begins_afresh(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "{}", .wait_us = MR_SECOND});
+  limit(&world, 1);
+  struct mr_request *sent = prepare(&world), *queued = prepare(&world);
+  mr_engine_start(world.engine, sent);
+  mr_engine_start(world.engine, queued);
+  assert_int_equal(sent->state, MR_STATE_SENDING);
+  pid_t child = fork();
+  if (child == 0) {
+    bool good = mr_engine_step(world.engine, 0, NULL) == 0;
+    good = good && sent->state == MR_STATE_CANCELLED && queued->state == MR_STATE_CANCELLED;
+    good = good && sent->error.kind == MR_CANCELLED && world.network.in_flight == 1;
+    mr_engine_cancel(world.engine, sent);
+    _exit(good && mr_engine_pending(world.engine) == 0 ? 0 : 1);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  run(&world, sent);
+  run(&world, queued);
+  assert_int_equal(queued->status, 200);
+  mr_request_free(sent);
+  close_all(&world, queued);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_get_succeeds),
@@ -491,6 +553,8 @@ int main(void) {
       cmocka_unit_test(a_download_is_whole_or_not_there),
       cmocka_unit_test(a_stream_waits_for_its_reader),
       cmocka_unit_test(tags_tell_who_is_finished),
+      cmocka_unit_test(refusals_are_told),
+      cmocka_unit_test(a_fork_begins_afresh),
       cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,18 +35,20 @@ static void send_one(struct fixture *f, struct mr_ticket *ticket) {
   mr_ticket_sent(f->world.queue, ticket);
 }
 
-static void answer(struct fixture *f, struct mr_ticket *ticket, int status, int64_t body_us,
-                   bool final) {
+static struct mr_learnt answer(struct fixture *f, struct mr_ticket *ticket, int status,
+                               int64_t body_us, bool final) {
   mr_ticket_answered(f->world.queue, ticket);
-  mr_ticket_learn(f->world.queue, ticket, status, &f->headers, body_us, final);
+  struct mr_learnt learnt =
+      mr_ticket_learn(f->world.queue, ticket, status, &f->headers, body_us, final);
   mr_ticket_closed(f->world.queue, ticket);
+  return learnt;
 }
 
 /* One request whose answer has the headers of the last SAY. */
-static void ask(struct fixture *f, int status, int64_t body_us, bool final) {
+static struct mr_learnt ask(struct fixture *f, int status, int64_t body_us, bool final) {
   struct mr_ticket ticket;
   send_one(f, &ticket);
-  answer(f, &ticket, status, body_us, final);
+  return answer(f, &ticket, status, body_us, final);
 }
 
 static struct mr_bucket_view look(struct fixture *f) {
@@ -365,6 +367,58 @@ static void test_no_windows(void **state) {
   close_fixture(&f);
 }
 
+static void test_another_limit_is_told_once(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 99");
+  assert_null(ask(&f, 200, -1, false).doubted);
+  SAY(&f, "X-RateLimit-Limit: 1000", "X-RateLimit-Remaining: 900");
+  struct mr_learnt learnt = ask(&f, 200, -1, false);
+  assert_ptr_equal(learnt.doubted, f.bucket);
+  assert_int_equal(learnt.limit, 100);
+  assert_int_equal(learnt.server_limit, 1000);
+  assert_string_equal(mr_bucket_key(learnt.doubted), "a");
+  assert_null(ask(&f, 200, -1, false).doubted);
+  SAY(&f, "X-RateLimit-Limit: 50", "X-RateLimit-Remaining: 40");
+  assert_int_equal(ask(&f, 200, -1, false).server_limit, 50);
+  close_fixture(&f);
+}
+
+static void test_garbage_is_told_once(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  SAY(&f, "X-RateLimit-Limit: 100", "X-RateLimit-Remaining: plenty");
+  struct mr_learnt learnt = ask(&f, 200, -1, false);
+  assert_ptr_equal(learnt.garbled, f.bucket);
+  assert_string_equal(learnt.field, "X-RateLimit-Remaining");
+  assert_int_equal(look(&f).remaining[0], 99);
+  assert_null(ask(&f, 200, -1, false).garbled);
+  close_fixture(&f);
+}
+
+static void test_a_pause_is_told(void **state) {
+  (void)state;
+  struct fixture f;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  open_fixture(&f, &limits);
+  struct mr_ticket first, second;
+  send_one(&f, &first);
+  send_one(&f, &second);
+  SAY(&f, "Retry-After: 7");
+  struct mr_learnt learnt = answer(&f, &first, 429, -1, false);
+  assert_true(learnt.refused);
+  assert_ptr_equal(learnt.paused, f.bucket);
+  assert_int_equal(learnt.pause_us, 7 * MR_SECOND);
+  learnt = answer(&f, &second, 429, -1, false); /* the same pause */
+  assert_true(learnt.refused);
+  assert_null(learnt.paused);
+  close_fixture(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_remaining_lowers),
@@ -381,6 +435,9 @@ int main(void) {
       cmocka_unit_test(test_no_stampede),
       cmocka_unit_test(test_the_first_one_is_not_waited_for_for_ever),
       cmocka_unit_test(test_a_pause_beyond_the_deadline),
-      cmocka_unit_test(test_no_windows)};
+      cmocka_unit_test(test_no_windows),
+      cmocka_unit_test(test_another_limit_is_told_once),
+      cmocka_unit_test(test_garbage_is_told_once),
+      cmocka_unit_test(test_a_pause_is_told)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

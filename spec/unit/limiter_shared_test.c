@@ -775,6 +775,87 @@ static void test_killed_at_any_instruction(void **state) {
 
 /* }====================================================== */
 
+/* A child of fork shares in its own name: what its parent has under way stays the parent's, also when it exits. */
+static void test_a_child_of_fork(void **state) {
+  (void)state;
+  struct world world;
+  struct mr_virtual_clock clock = some_time();
+  join_world(&world, &clock);
+  struct mr_bucket_limits limits = limits_of(10, MR_SECOND);
+  limits.concurrent = 5;
+  struct mr_bucket *bucket = world_bucket(&world, "key", &limits);
+  struct mr_ticket mine = ticket_for(bucket), other = ticket_for(bucket);
+  enter(&world, &mine);
+  mr_ticket_sent(world.queue, &mine);
+  pid_t child = fork();
+  if (child == 0) {
+    struct mr_bucket_view view;
+    struct mr_error trouble;
+    mr_bucket_look(bucket, &view);
+    CHECK(view.running == 1 && view.remaining[0] == 9);
+    enter(&world, &other);
+    CHECK(other.state == MR_TICKET_GRANTED);
+    mr_ticket_sent(world.queue, &other);
+    mr_bucket_look(bucket, &view);
+    CHECK(view.running == 2 && view.remaining[0] == 8);
+    CHECK(!mr_limiter_trouble(world.limiter, &trouble));
+    _exit(0); /* with a slot in its hands */
+  }
+  assert_child(child);
+  world.clock.now_us += 300 * MR_MILLISECOND; /* the dead are looked for now and then */
+  enter(&world, &other);
+  struct mr_bucket_view view;
+  mr_bucket_look(bucket, &view);
+  assert_int_equal(view.running, 2); /* the parent's two */
+  assert_int_equal(view.remaining[0], 7);
+  mr_ticket_cancel(world.queue, &other);
+  mr_ticket_closed(world.queue, &mine);
+  mr_bucket_look(bucket, &view);
+  assert_int_equal(view.running, 0);
+  mr_bucket_release(bucket);
+  world_close(&world);
+}
+
+static void test_sharing_is_chosen_before_the_first_bucket(void **state) {
+  (void)state;
+  struct world world;
+  struct mr_error error = {0};
+  struct stat status;
+  char place[160];
+  world_open(&world);
+  setenv("XDG_RUNTIME_DIR", directory, 1);
+  snprintf(place, sizeof(place), "%s/moonrest/limits-1", directory);
+  assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_PROCESS, &error), MR_NONE);
+  assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_USER, &error), MR_NONE);
+  assert_int_not_equal(stat(place, &status), 0); /* not yet */
+  struct mr_bucket_limits limits = limits_of(10, MR_SECOND);
+  struct mr_bucket *bucket = world_bucket(&world, "key", &limits);
+  assert_int_equal(stat(place, &status), 0);
+  assert_false(mr_limiter_trouble(world.limiter, &error));
+  assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_USER, &error), MR_NONE);
+  assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_PROCESS, &error), MR_LIMIT);
+  assert_non_null(strstr(error.message, "before the first"));
+  mr_bucket_release(bucket);
+  world_close(&world);
+}
+
+/* What is wrong with the file is told later, and the limits hold all the same. */
+static void test_no_place_for_the_file(void **state) {
+  (void)state;
+  struct world world;
+  struct mr_error error = {0};
+  world_open(&world);
+  setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
+  assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_USER, &error), MR_NONE);
+  struct mr_bucket_limits limits = limits_of(3, MR_SECOND);
+  struct mr_bucket *bucket = world_bucket(&world, "key", &limits);
+  assert_true(mr_limiter_trouble(world.limiter, &error));
+  assert_non_null(strstr(error.message, "by each process alone"));
+  assert_int_equal(drain(&world, bucket), 3);
+  mr_bucket_release(bucket);
+  world_close(&world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -792,6 +873,9 @@ int main(void) {
                                      TEST(test_more_keys_than_entries),
                                      TEST(test_the_slots_of_the_dead),
                                      TEST(test_a_change_that_was_cut_short),
+                                     TEST(test_a_child_of_fork),
+                                     TEST(test_sharing_is_chosen_before_the_first_bucket),
+                                     TEST(test_no_place_for_the_file),
                                      TEST(test_a_holder_that_is_stopped),
                                      TEST(test_another_boot),
                                      TEST(test_another_clock),

@@ -97,6 +97,13 @@ static void test_writes_without_a_key(void **state) {
     assert_true(on_status(f, maybe_executed[i], NULL).retry);
 }
 
+static void test_a_lasting_failure_is_final(void **state) {
+  struct fixture *f = *state;
+  assert_true(on_failure(f, MR_NETWORK, MR_PHASE_CONNECT).retry);
+  f->result.lasting = true;
+  assert_string_equal(on_failure(f, MR_NETWORK, MR_PHASE_CONNECT).reason, "final");
+}
+
 static void test_failures_by_phase(void **state) {
   struct fixture *f = *state;
   for (int repeat = MR_REPEAT_SAFE; repeat <= MR_REPEAT_NEVER; repeat++) {
@@ -274,6 +281,7 @@ static void test_a_dead_server_sees_little_more_than_the_calls(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(test_statuses_of_a_read),
                                      TEST(test_writes_without_a_key),
+                                     TEST(test_a_lasting_failure_is_final),
                                      TEST(test_failures_by_phase),
                                      TEST(test_what_is_no_network_failure),
                                      TEST(test_a_stale_connection),

@@ -118,11 +118,16 @@ static void test_garbage(void **state) {
     assert_int_equal(words.count, 1);
     assert_int_equal(words.items[0].remaining, 5);
     assert_true(words.items[0].reset_us == -1);
+    assert_int_equal(strncmp(words.garbage, "X-RateLimit-", 12), 0);
   }
   struct mr_server_words words = READ("X-RateLimit-Limit: 5", "RateLimit: \"", "RateLimit: ;;;",
                                       "RateLimit-Policy: ,,,q", "Retry-After: soon");
   assert_int_equal(words.count, 0);
   assert_int_equal(words.retry_after_us, -1);
+  assert_string_equal(words.garbage, "Retry-After");
+  assert_string_equal(READ("RateLimit: ;;;").garbage, "RateLimit");
+  assert_string_equal(READ("RateLimit-Remaining: many").garbage, "RateLimit-Remaining");
+  assert_string_equal(READ("X-RateLimit-Limit: 9", "Retry-After: 1").garbage, "");
 }
 
 static void test_more_words_than_anyone_needs(void **state) {

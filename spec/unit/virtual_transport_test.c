@@ -70,7 +70,7 @@ static int64_t on_read(struct mr_exchange *x, char *bytes, size_t size) {
   size_t left = 5 - (size_t)scene->read;
   size_t count = left < 2 ? left : 2;
   if (count > size) count = size;
-  memcpy(bytes, "hello" + scene->read, count);
+  memcpy(bytes, &"hello"[scene->read], count);
   scene->read += (int)count;
   return (int64_t)count;
 }

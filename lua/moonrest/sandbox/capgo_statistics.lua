@@ -61,13 +61,38 @@ local function of_app(world, request, input)
   return 200, rows_of(world, { app }, days_of(input), not flag(input, "noAccumulate"))
 end
 
--- Shares of the last bundles, day by day, in percent.
+-- The channel whose devices are counted: the public one.
+local function public_channel(app)
+  return app.channels:find(function(channel) return channel.public end) or {}
+end
+
+-- A rollout reaches its percentage at once; devices that get a bundle with "broken" in its name go back to the one
+-- that they had.
+local function share_today(channel, row)
+  local rolling = channel.rollout_enabled and channel.rollout_version or nil
+  local percentage = rolling and not rolling.name:find "broken" and channel.rollout_percentage or 0
+  if row == rolling then return percentage end
+  return row == channel.version and 100 - percentage or 0
+end
+
+-- The last bundles and those of the channel.
+local function bundles_in_use(app, channel)
+  local list = support.slice(app.bundles:list(function(row) return not row.deleted end, true), 0, 3)
+  for _, row in ipairs { channel.version or false, channel.rollout_version or false } do
+    local is_listed = false
+    for _, listed in ipairs(list) do is_listed = is_listed or listed == row end
+    if row and not is_listed then list[#list + 1] = row end
+  end
+  return list
+end
+
+-- Shares in percent, day by day: today's follow the public channel, earlier ones are seeded.
 local function bundle_usage(world, request, input)
   local app, days = app_of(world, request), days_of(input)
-  local newest = support.slice(app.bundles:list(function(row) return not row.deleted end, true), 0, 3)
-  local datasets = support.map(newest, function(row)
+  local channel, today = public_channel(app), world.now() // DAY
+  local datasets = support.map(bundles_in_use(app, channel), function(row)
     return { label = row.name, data = support.array(support.map(days, function(day)
-      return support.mix(world.seed, "share", row.id, day) % 1000 / 10
+      return day == today and share_today(channel, row) or support.mix(world.seed, "share", row.id, day) % 1000 / 10
     end)) }
   end)
   return 200, { labels = support.array(support.map(days, function(day) return calendar.day(day * DAY) end)),

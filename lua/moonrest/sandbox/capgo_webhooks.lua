@@ -3,7 +3,7 @@
 -- schedule and can be sent again.
 
 local calendar = require "moonrest.sandbox.calendar"
-local digest = require "moonrest.sandbox.digest"
+local digest = require "moonrest.digest"
 local support = require "moonrest.sandbox.support"
 local capgo = require "moonrest.sandbox.capgo_support"
 

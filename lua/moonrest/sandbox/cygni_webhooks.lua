@@ -7,7 +7,7 @@
 
 local calendar = require "moonrest.sandbox.calendar"
 local support = require "moonrest.sandbox.support"
-local digest = require "moonrest.sandbox.digest"
+local digest = require "moonrest.digest"
 local cygni = require "moonrest.sandbox.cygni_support"
 
 local ATTEMPTS = 3

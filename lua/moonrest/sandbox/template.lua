@@ -8,7 +8,7 @@
 
 local calendar = require "moonrest.sandbox.calendar"
 local check = require "moonrest.sandbox.check"
-local digest = require "moonrest.sandbox.digest"
+local digest = require "moonrest.digest"
 local json = require "moonrest.sandbox.json"
 local pages = require "moonrest.sandbox.pages"
 local support = require "moonrest.sandbox.support"

@@ -28,10 +28,10 @@ function report:table(rows)
   self:write ""
 end
 
--- "17.4 (16.9-18.2)".
+-- "17.4 (16.9-18.2)"; 'format' is that of each number, "%.1f" when absent.
 function report.spread(summary, format)
   format = format or "%.1f"
-  return (("%s (%s-%s)"):gsub("%%s", format)):format(summary.median, summary.least, summary.most)
+  return ("%s (%s-%s)"):format(format:format(summary.median), format:format(summary.least), format:format(summary.most))
 end
 
 -- One figure that is promised: 'value' has to be "at most" or "at least" (the kind) the bound.

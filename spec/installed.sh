@@ -1,0 +1,50 @@
+#!/bin/sh
+# Installs a build below itself and uses it as a stranger would: a C program through find_package and one through
+# pkg-config, a C++ program, and require from Lua. `sh spec/installed.sh BUILD`
+set -eu
+build=$1
+source=$(cd "$(dirname "$0")" && pwd)
+place="$build/installed"
+rm -rf "$place" "$build/stranger"
+mkdir -p "$build/stranger"
+cmake --install "$build" --prefix "$place" >/dev/null
+
+cat >"$build/stranger/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(stranger LANGUAGES C CXX)
+find_package(moonrest 0.1 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
+add_executable(stranger ${SOURCE}/unit/lua/host_cpp_test.cpp)
+target_compile_options(stranger PRIVATE -Wall -Wextra -Wpedantic -Werror)
+target_link_libraries(stranger PRIVATE moonrest::moonrest PkgConfig::LUA)
+END
+# A sanitized library wants its runtime in whoever links it.
+flags=""
+if grep -q '^MOONREST_SANITIZE:BOOL=ON' "$build/CMakeCache.txt"; then flags="-fsanitize=address,undefined"; fi
+cmake -S "$build/stranger" -B "$build/stranger/build" -DCMAKE_PREFIX_PATH="$place" -DSOURCE="$source" \
+  -DCMAKE_EXE_LINKER_FLAGS="$flags" >/dev/null
+cmake --build "$build/stranger/build" >/dev/null
+"$build/stranger/build/stranger"
+
+pc=$(find "$place" -name moonrest.pc)
+PKG_CONFIG_PATH=$(dirname "$pc")
+export PKG_CONFIG_PATH
+cp "$source/unit/lua/host_cpp_test.cpp" "$build/stranger/plain.cpp"
+# The host's Lua goes after the library, which calls it.
+c++ $flags -o "$build/stranger/plain" "$build/stranger/plain.cpp" $(pkg-config --cflags --libs moonrest) \
+  $(pkg-config --cflags --libs lua5.4)
+"$build/stranger/plain"
+
+echo '#include <moonrest.h>
+int main(void) { return MR_STEP_IDLE; }' >"$build/stranger/header.c"
+cc -std=c11 -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags moonrest) -o "$build/stranger/header" \
+  "$build/stranger/header.c"
+"$build/stranger/header"
+
+if [ -n "$flags" ]; then exit 0; fi
+cd "$build/stranger"
+library=$(find "$place" -name core.so)
+LUA_PATH="$place/share/lua/5.4/?.lua;$place/share/lua/5.4/?/init.lua" \
+  LUA_CPATH="$(dirname "$(dirname "$library")")/?.so" \
+  lua5.4 -e 'assert(require "moonrest".version)'

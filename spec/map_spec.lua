@@ -1,0 +1,125 @@
+local core = require "moonrest.core"
+local moonrest = require "moonrest"
+local scheduler = require "moonrest.scheduler"
+local slow_server = require "spec.support.slow_server"
+
+describe("map", function()
+  after_each(function()
+    scheduler.cancel_all()
+    collectgarbage()
+    collectgarbage()
+    assert.equal(0, core.engine():pending())
+  end)
+
+  it("keeps the order, whatever ends first", function()
+    local results, failures = moonrest.map({ 3, 1, 2 }, function(place)
+      moonrest.sleep(place / 500)
+      return place * 10
+    end)
+    assert.same({ 30, 10, 20 }, results)
+    assert.is_nil(failures)
+  end)
+
+  it("puts false where it failed, and why into the second value", function()
+    local err = { kind = "http" }
+    local results, failures = moonrest.map({ 1, 2, 3, 4, 5 }, function(number)
+      if number == 2 then error("raised", 0) end
+      if number == 3 then return nil, err end
+      if number == 4 then error() end
+      if number == 5 then return nil end
+      return number
+    end)
+    assert.same({ 1, false, false, false, true }, results)
+    assert.same({ [2] = "raised", [3] = err, [4] = "an error without a value" }, failures)
+  end)
+
+  it("has at most so many at once", function()
+    local running, most = 0, 0
+    local function count(number)
+      running = running + 1
+      most = math.max(most, running)
+      moonrest.sleep(0.001)
+      running = running - 1
+      return number
+    end
+    local list = {}
+    for index = 1, 50 do list[index] = index end
+    assert.same(list, (moonrest.map(list, count, { concurrency = 3 })))
+    assert.equal(3, most)
+    most = 0
+    moonrest.map(list, count)
+    assert.equal(16, most)
+  end)
+
+  it("takes iterators, and calls none while it waits", function()
+    local number = 0
+    local function next_number()
+      number = number + 1
+      moonrest.sleep(0.001)
+      return number <= 20 and number or nil
+    end
+    local results = moonrest.map(next_number, function(value) return value end, { concurrency = 4 })
+    assert.equal(20, #results)
+    for index, value in ipairs(results) do assert.equal(index, value) end
+  end)
+
+  it("takes lists of the API, and operations", function()
+    local server <close> = slow_server.start { latency = 0.001, pages = 3 }
+    local results = moonrest.map(server.client.items:each { limit = 50 }, function(item) return item.id end)
+    assert.equal(300, #results)
+    assert.equal(300, results[300])
+    local things = moonrest.map({ "a", "b" }, server.client.things.get)
+    assert.equal("b", things[2].id)
+  end)
+
+  it("tells progress", function()
+    local told = {}
+    local function progress(done, total) told[#told + 1] = ("%d/%s"):format(done, total) end
+    moonrest.map({ 1, 2, 3 }, function() end, { progress = progress })
+    assert.same({ "1/3", "2/3", "3/3" }, told)
+    told = {}
+    local left = 2
+    moonrest.map(function()
+      left = left - 1
+      return left >= 0 or nil
+    end, function() end, { progress = progress })
+    assert.same({ "1/nil", "2/nil" }, told)
+  end)
+
+  it("cancels what runs when it is cancelled, or the iterator fails", function()
+    local ended = 0
+    local function work()
+      local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+      moonrest.sleep(3600)
+    end
+    local one = moonrest.spawn(function() moonrest.map({ 1, 2, 3 }, work) end)
+    for _ = 1, 3 do moonrest.step(0.01) end
+    one:cancel()
+    assert.equal(3, ended)
+    local calls = 0
+    assert.error_matches(function()
+      moonrest.map(function()
+        calls = calls + 1
+        moonrest.sleep(0.001)
+        if calls == 3 then error "no more" end
+        return calls
+      end, work)
+    end, "no more")
+    assert.equal(5, ended)
+  end)
+
+  it("does nothing for nothing", function()
+    assert.same({}, (moonrest.map({}, error)))
+  end)
+
+  it("refuses what makes no sense", function()
+    assert.error_matches(function() moonrest.map(5, print) end, "a table or an iterator is needed, got a number")
+    assert.error_matches(function() moonrest.map({}, 5) end, "a function is needed")
+    assert.error_matches(function() moonrest.map({}, print, 16) end, "the options must be a table")
+    assert.error_matches(function() moonrest.map({}, print, { concurency = 1 }) end, "did you mean 'concurrency'")
+    for _, bad in ipairs { 0, 1.5, "3" } do
+      assert.error_matches(function() moonrest.map({}, print, { concurrency = bad }) end, "an integer of at least 1")
+    end
+    assert.error_matches(function() moonrest.map({}, print, { progress = true }) end, "must be a function")
+  end)
+end)

@@ -1,0 +1,31 @@
+local sleepers = require "moonrest.sleepers"
+
+describe("sleepers", function()
+  it("wake in the order of time, then of number, whoever leaves meanwhile", function()
+    local state = 12345
+    local function random(limit)
+      state = (state * 1103515245 + 12345) % 2 ^ 31
+      return math.floor(state / 65536) % limit
+    end
+    sleepers.reset()
+    local tasks = {}
+    for number = 1, 500 do
+      tasks[number] = { number = number, wake_at = random(50) }
+      sleepers.add(tasks[number])
+    end
+    for number = 1, 500, 3 do
+      sleepers.remove(tasks[number])
+      sleepers.remove(tasks[number])
+    end
+    local last, count = { wake_at = -1, number = 0 }, 0
+    while sleepers.first() do
+      local task = sleepers.first()
+      assert.not_equal(1, task.number % 3)
+      assert.is_true(task.wake_at > last.wake_at or (task.wake_at == last.wake_at and task.number > last.number))
+      sleepers.remove(task)
+      assert.is_nil(task.sleep_place)
+      last, count = task, count + 1
+    end
+    assert.equal(333, count)
+  end)
+end)
