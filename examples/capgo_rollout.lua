@@ -1,5 +1,5 @@
--- Capgo: rolls a bundle out step by step. After each step it looks how many devices really run the bundle: devices on
--- which it does not start go back by themselves, so a share that stays low means trouble, and the rollout is taken back.
+-- Capgo: rolls a bundle out step by step, and looks after each step how many devices really run it. Devices on which
+-- it does not start go back by themselves: a share that stays low means trouble, and the rollout is taken back.
 
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path -- support.lua is beside this file
 local support = require "support"

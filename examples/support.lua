@@ -4,6 +4,11 @@
 -- therefore ask clock for the time, and let it pass by clock:sleep and clock:skip: that way the same script takes an
 -- hour on the real system and no time at all in the sandbox.
 
+-- Where moonrest is not installed, the source tree around this file and its build do.
+local root = arg[0]:gsub("[^/]*$", "") .. "../"
+package.path = ("%s;%slua/?.lua;%slua/?/init.lua"):format(package.path, root, root)
+package.cpath = ("%s;%sbuild/lua/?.so"):format(package.cpath, root)
+
 local moonrest = require "moonrest"
 
 local support = {}

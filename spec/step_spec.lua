@@ -1,5 +1,5 @@
--- Programs with a loop of their own: steps that never wait, keep their time and are fair; progress and cancel from them;
--- pages ahead; Ctrl-C.
+-- Programs with a loop of their own: steps that never wait, keep their time and are fair; progress and cancel from
+-- them; pages ahead; Ctrl-C.
 
 local core = require "moonrest.core"
 local moonrest = require "moonrest"

@@ -45,8 +45,7 @@ static SDL_Rect cell_of(const struct canvas_atlas *atlas, int place) {
 
 static void copy_glyph(struct canvas_atlas *atlas, SDL_Surface *sheet, TTF_Font *font, int place) {
   const SDL_Color white = {255, 255, 255, 255};
-  SDL_Surface *glyph =
-      TTF_RenderGlyph32_Blended(font, CANVAS_FIRST_GLYPH + (uint32_t)place, white);
+  SDL_Surface *glyph = TTF_RenderGlyph32_Blended(font, CANVAS_FIRST_GLYPH + (uint32_t)place, white);
   if (!glyph) return; /* the font has no such glyph */
   SDL_Rect from = {0, 0, SDL_min(glyph->w, atlas->cell_width),
                    SDL_min(glyph->h, atlas->cell_height)};
@@ -74,7 +73,8 @@ static bool make_atlas(struct canvas_atlas *atlas, SDL_Renderer *renderer, TTF_F
 static bool open_face(struct canvas *canvas, enum canvas_face face, const char *fonts) {
   char path[1024];
   int length = snprintf(path, sizeof path, "%s/%s", fonts, face_sources[face].file);
-  if (length < 0 || (size_t)length >= sizeof path) return SDL_SetError("the font path is too long") == 0;
+  if (length < 0 || (size_t)length >= sizeof path)
+    return SDL_SetError("the font path is too long") != -1;
   TTF_Font *font = TTF_OpenFont(path, face_sources[face].size);
   if (!font) return false;
   bool good = make_atlas(&canvas->faces[face], canvas->renderer, font);
@@ -165,7 +165,7 @@ static int next_glyph(const char **text) {
   *text += 1;
   if (code >= 0xC0 && (bytes[1] & 0xC0) == 0x80) {
     code = code < 0xE0 ? (code & 0x1FU) << 6 | (bytes[1] & 0x3FU) : '?';
-    while (((uint8_t)**text & 0xC0) == 0x80)
+    while (((uint8_t) * *text & 0xC0) == 0x80)
       *text += 1;
   }
   bool known = code >= CANVAS_FIRST_GLYPH && code < CANVAS_FIRST_GLYPH + CANVAS_GLYPHS;

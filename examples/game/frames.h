@@ -9,7 +9,8 @@
 struct frame {
   float interval_ms; /* from the frame before to this one */
   float step_ms;     /* that the step took of it */
-  float step_cpu_ms; /* processor time of this thread: what the step cost, whoever else wanted the processor */
+  float
+      step_cpu_ms; /* processor time of this thread: what the step cost, whoever else wanted the processor */
 };
 
 struct frames {
@@ -19,7 +20,7 @@ struct frames {
 
 void frames_add(struct frames *frames, struct frame frame);
 
-/* The step time that 'share' (0 to 1) of the last 'last' frames do not exceed. 1: the worst. */
+/* The step time that a share (above 0; 1: the worst counts) of the last so many frames does not exceed. */
 float frames_step(const struct frames *frames, size_t last, double share, bool is_cpu);
 
 /* Bars for the frames, and what the steps took of them in another colour. */

@@ -6,7 +6,7 @@ local moonrest = require "moonrest"
 local slow_server = require "spec.support.slow_server"
 local socket = require "socket"
 
--- lua5.4 starts with the generational collector, whose full collections stop everything, and one step of the incremental
+-- lua5.4 starts with the generational collector, whose full collections stop everything, and a step of the incremental
 -- one frees 50,000 objects by default. What the README tells games to use:
 collectgarbage("incremental", 200, 4, 10)
 

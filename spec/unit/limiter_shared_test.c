@@ -646,7 +646,7 @@ static void test_killed_after_so_many_instructions(void **state) {
     used += view.remaining[0] == 8;
     assert_int_equal(drain(&world, bucket), view.remaining[0]);
   }
-  assert_true(unused > 5 && used > 5);
+  assert_true(unused > 0 && used > 0); /* killed before the slot was taken, and after */
   struct mr_error trouble;
   assert_false(mr_limiter_trouble(world.limiter, &trouble));
   mr_bucket_release(bucket);
