@@ -35,6 +35,10 @@ void mr_curl_loop_abandon(struct mr_curl_loop *loop) {
   if (loop->wake >= 0) close(loop->wake);
   if (loop->timer >= 0) close(loop->timer);
   loop->epoll = loop->wake = loop->timer = -1;
+  for (size_t i = 0; i < loop->socket_count; i++) {
+    if (loop->sockets[i].open) close((int)i);
+    loop->sockets[i].open = false;
+  }
 }
 
 void mr_curl_loop_close(struct mr_curl_loop *loop) {

@@ -44,7 +44,9 @@ struct mr_curl_event {
 
 enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error);
 void mr_curl_loop_close(struct mr_curl_loop *loop);   /* the memory too */
-void mr_curl_loop_abandon(struct mr_curl_loop *loop); /* our own descriptors only */
+/* Closes this process's copies of the descriptors: while a child has one, a connection that its parent ends stays
+** open for the server. Nothing is said on a connection. */
+void mr_curl_loop_abandon(struct mr_curl_loop *loop);
 
 /* libcurl's wishes. Sockets that were opened through us stay watched between two requests: that saves
 ** two system calls each, and a server that closes one costs one spurious event. */

@@ -45,7 +45,10 @@ static void leave_behind(struct mr_engine *engine, struct mr_request *request) {
   request->state = MR_STATE_CANCELLED;
   request->stream_ended = true;
   request->engine = NULL;
-  mr_list_remove(request);
+  if (request->tag)
+    mr_list_add(&engine->finished, request);
+  else
+    mr_list_remove(request);
 }
 
 bool mr_engine_is_inherited(struct mr_engine *engine) {
@@ -55,8 +58,15 @@ bool mr_engine_is_inherited(struct mr_engine *engine) {
     while (lists[i]->first)
       leave_behind(engine, lists[i]->first);
   engine->pending = 0;
+  if (engine->transport) engine->type->abandon(engine->transport);
   engine->transport = NULL;
   return true;
+}
+
+void mr_engine_succeed(struct mr_engine *engine, struct mr_engine *inherited) {
+  while (inherited->finished.first)
+    mr_list_add(&engine->finished, inherited->finished.first);
+  mr_engine_close(inherited);
 }
 
 /* }====================================================== */
@@ -262,5 +272,6 @@ const struct mr_clock *mr_engine_clock(const struct mr_engine *engine) { return 
 struct mr_random *mr_engine_random(struct mr_engine *engine) { return &engine->random; }
 
 void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route) {
+  if (mr_engine_is_inherited(engine)) return;
   if (engine->transport) engine->type->route_closed(engine->transport, route);
 }

@@ -56,6 +56,8 @@ void mr_engine_close(struct mr_engine *engine); /* cancels what is in flight; re
 /* An engine does not outlive a fork: in the child its requests are cancelled where they are, without a word to the
 ** parent's connections and slots, and it is of no use but to be closed. */
 bool mr_engine_is_inherited(struct mr_engine *engine);
+/* Closes the inherited one. What mr_engine_next_finished has not given yet is given by 'engine'. */
+void mr_engine_succeed(struct mr_engine *engine, struct mr_engine *inherited);
 
 bool mr_engine_has_transport(const struct mr_engine *engine);
 enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,

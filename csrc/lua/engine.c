@@ -11,25 +11,28 @@ static struct mr_lua_engine *check_engine(lua_State *L) {
   return luaL_checkudata(L, 1, MR_LUA_ENGINE);
 }
 
-static void open_engine(lua_State *L, struct mr_lua_engine *box) {
-  box->engine = NULL;
+static struct mr_engine *new_engine(lua_State *L) {
   struct mr_error error = {0};
+  struct mr_engine *engine = NULL;
   struct mr_engine_config config = {
       .clock = &mr_clock_system,
       .seed = mr_random_seed_from_system(),
       .limiter = mr_registry_limiter(&error),
       .budget = mr_registry_budget(&error),
   };
-  if (config.limiter && config.budget) box->engine = mr_engine_open(&config, &error);
-  if (!box->engine) luaL_error(L, "%s", error.message);
+  if (config.limiter && config.budget) engine = mr_engine_open(&config, &error);
+  if (!engine) luaL_error(L, "%s", error.message);
+  return engine;
 }
 
 /* A child of fork starts afresh. */
 struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box) {
-  if (!box->engine) luaL_error(L, "attempt to use a closed engine");
-  if (mr_engine_is_inherited(box->engine)) {
-    mr_engine_close(box->engine);
-    open_engine(L, box);
+  struct mr_engine *engine = box->engine;
+  if (!engine) luaL_error(L, "attempt to use a closed engine");
+  if (mr_engine_is_inherited(engine)) {
+    box->engine = new_engine(L);
+    mr_engine_succeed(box->engine, engine);
+    box->has_news = true;
   }
   return box->engine;
 }
@@ -47,7 +50,7 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
   struct mr_lua_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (struct mr_lua_engine){.engine = NULL};
   luaL_setmetatable(L, MR_LUA_ENGINE);
-  open_engine(L, box);
+  box->engine = new_engine(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &engine_key);
   return box;
@@ -115,6 +118,10 @@ static void tell_events(lua_State *L, struct mr_lua_engine *box) {
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us) {
   struct mr_error error = {0};
   struct mr_engine *engine = mr_lua_engine_open(L, box);
+  if (box->has_news) {
+    box->has_news = false;
+    return 1;
+  }
   if (!mr_engine_has_transport(engine)) mr_clock_pass(timeout_us); /* nothing to drive: tasks that sleep */
   int progress = mr_engine_step(engine, timeout_us, &error);
   if (progress < 0) luaL_error(L, "%s", error.message);

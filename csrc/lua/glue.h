@@ -21,6 +21,7 @@ struct mr_lua_engine {
   struct mr_engine *engine; /* NULL: closed */
   struct mr_allowance allowance; /* for the bodies that requests of this state hold */
   uint32_t requests_max;         /* in flight at a time; 0: no bound */
+  bool has_news;                 /* requests ended with a fork: the next step tells */
 };
 
 struct mr_lua_route {

@@ -52,12 +52,11 @@ static int request_wait(lua_State *L) {
   struct mr_request *request = to_request(L);
   if (!mr_request_is_finished(request)) {
     int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
-    struct mr_engine *engine = mr_lua_engine_open(L, box->engine);
-    int64_t end_us = mr_time_after(mr_clock_now(mr_engine_clock(engine)), timeout_us);
+    int64_t end_us = mr_time_after(mr_clock_now(&mr_clock_system), timeout_us);
     do {
       mr_lua_engine_pump(L, box->engine, timeout_us);
       request = to_request(L);
-      timeout_us = end_us - mr_clock_now(mr_engine_clock(engine));
+      timeout_us = end_us - mr_clock_now(&mr_clock_system);
     } while (!mr_request_is_finished(request) && timeout_us > 0);
   }
   lua_pushboolean(L, mr_request_is_finished(request));

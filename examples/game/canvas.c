@@ -25,7 +25,7 @@ static uint8_t to_byte(int value) {
 }
 
 static void measure(struct canvas_atlas *atlas, TTF_Font *font) {
-  atlas->cell_height = TTF_FontHeight(font);
+  atlas->cell_height = TTF_FontHeight(font) + 2; /* some descenders reach under the line */
   for (int place = 0; place < CANVAS_GLYPHS; place++) {
     int advance = 0;
     TTF_GlyphMetrics32(font, CANVAS_FIRST_GLYPH + (uint32_t)place, NULL, NULL, NULL, NULL,

@@ -246,7 +246,10 @@ function arguments.single(recipe, value)
   local text = type(value) == "number" and target.text_of(value) or value
   if find(text, "^[A-Za-z0-9_-]+$") then return recipe.literals[1] .. text .. recipe.literals[2] end
   local encoded, problem = core.url.segment(text)
-  if not encoded then caller.raise("%s: path parameter '%s': %s", recipe.label, recipe.path[1].name, problem) end
+  if not encoded then
+    local field = recipe.path[1]
+    caller.raise("%s: path parameter '%s': %s", recipe.label, field.name, field.secret and target.no_segment or problem)
+  end
   return recipe.literals[1] .. encoded .. recipe.literals[2]
 end
 

@@ -4,6 +4,7 @@
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local target = require "moonrest.target"
+local types = require "moonrest.types"
 
 local body = {}
 
@@ -46,10 +47,10 @@ function writers.form(call, recipe, values)
 end
 
 local function read_file(path, label)
-  local file, problem = io.open(path, "rb")
-  if not file then caller.raise("%s: cannot read the file to send: %s", label, problem) end
-  local bytes = file:read "a"
-  file:close()
+  local file <close>, problem = io.open(path, "rb")
+  local bytes
+  if file then bytes, problem = file:read "a" end
+  if not bytes then caller.raise("%s: cannot read the file to send, '%s': %s", label, path, problem) end
   return bytes
 end
 
@@ -58,15 +59,33 @@ local function quote(name)
   return (tostring(name):gsub('[\r\n"]', { ["\r"] = "%0D", ["\n"] = "%0A", ['"'] = "%22" }))
 end
 
+local part_fields = { path = true, filename = true, content_type = true, data = true }
+
+local function check_file(name, value, label)
+  for field, text in pairs(value) do
+    if not part_fields[field] then
+      caller.raise("%s: '%s.%s' is unknown; a file is { path = } or { data = }, and may have filename and content_type",
+        label, name, tostring(field))
+    elseif type(text) ~= "string" or (field ~= "data" and text:find "[\r\n%z]") then
+      caller.raise("%s: '%s.%s' must be a string%s", label, name, field,
+        field == "data" and "" or " without CR, LF and NUL")
+    end
+  end
+  if (value.path == nil) == (value.data == nil) then
+    caller.raise("%s: '%s' needs either path, of a file to send, or data", label, name)
+  end
+end
+
 -- A part is a plain value, or { path = , filename = , content_type = , data = } for a file.
 local function write_part(parts, boundary, name, value, label)
   local disposition = ('Content-Disposition: form-data; name="%s"'):format(quote(name))
   local kind = ""
   if type(value) == "table" then
+    check_file(name, value, label)
     local filename = value.filename or (value.path and value.path:match "[^/\\]+$") or "file"
     disposition = ('%s; filename="%s"'):format(disposition, quote(filename))
-    kind = ("\r\nContent-Type: %s"):format((value.content_type or "application/octet-stream"):gsub("[\r\n]", ""))
-    value = value.data or read_file(value.path or "", label)
+    kind = "\r\nContent-Type: " .. (value.content_type or "application/octet-stream")
+    value = value.data or read_file(value.path, label)
   end
   parts[#parts + 1] = ("--%s\r\n%s%s\r\n\r\n"):format(boundary, disposition, kind)
   parts[#parts + 1] = target.text_of(value)
@@ -101,7 +120,7 @@ end
 local function write_whole(call, recipe, given, codec)
   if given.upload then
     call.upload = given.upload
-  elseif type(given.body) == "string" then
+  elseif type(given.body) == "string" or (recipe.body_type == "raw" and types.is_secret(given.body)) then
     call.body = given.body
   else
     return set_json(call, given.body, codec)
@@ -115,6 +134,9 @@ function body.write(call, recipe, values, given, codec)
   if given and (given.body ~= nil or given.upload) then
     if has_fields(recipe, values) then
       caller.raise("%s: the options bring a whole body, so no body field can be given as a parameter", recipe.label)
+    end
+    if given.body ~= nil and given.upload then
+      caller.raise("%s: the options body and upload exclude each other", recipe.label)
     end
     write_whole(call, recipe, given, codec)
   else

@@ -7,11 +7,16 @@ local types = require "moonrest.types"
 
 local header = {}
 
+-- What tells where a message ends, and how its bytes travel, is the library's own business.
+local framing = { ["content-length"] = true, ["transfer-encoding"] = true, te = true, trailer = true, upgrade = true,
+  connection = true, expect = true }
+
 -- 'label' begins the message when the name or the value will not do.
 function header.line(name, value, label)
   if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
     caller.raise("%s: '%s' is no header name", label, tostring(name))
   end
+  if framing[name:lower()] then caller.raise("%s: header '%s' is set by the library alone", label, name) end
   if types.is_secret(value) then return { name .. ": ", value } end
   if type(value) == "table" or type(value) == "userdata" or type(value) == "function" then
     caller.raise("%s: header '%s' must be a string, a number or a secret, got a %s", label, name, type(value))

@@ -50,7 +50,7 @@ local function perform(self, ...)
 end
 
 function metatable.__call(self, first, ...)
-  if first == self.resource then return perform(self, ...) end
+  if rawequal(first, self.resource) then return perform(self, ...) end
   return perform(self, first, ...)
 end
 

@@ -42,8 +42,11 @@ local function has_type(value, wanted)
   for word in wanted:gmatch "%a+" do
     if word == type(value) then return true end
   end
-  return wanted == "string" and types.is_secret(value)
+  return false
 end
+
+-- Texts that go on as they are, into a header or to the system.
+local plain_texts = { to = true, upload = true, idempotency_key = true, content_type = true }
 
 local positive = { timeout = true, max_wait = true, max_items = true, max_pages = true }
 
@@ -59,6 +62,9 @@ local function problem_of(name, value)
     return ("option '%s' must be one of %s%s"):format(name, nearest.list(option.words), types.got(value))
   end
   if positive[name] and value < 0 then return ("option '%s' must not be negative%s"):format(name, types.got(value)) end
+  if plain_texts[name] and type(value) == "string" and (value == "" or value:find "[\r\n%z]") then
+    return ("option '%s' must not be empty, nor contain CR, LF or NUL"):format(name)
+  end
   if name == "retry" and type(value) == "number" and (math.type(value) ~= "integer" or value < 1) then
     return "option 'retry' must be false or the number of attempts, at least 1" .. types.got(value)
   end

@@ -8,12 +8,20 @@ local target = {}
 
 local segment, segments, encode_query = core.url.segment, core.url.segments, core.url.query
 
--- A number as it is written in a URL: a whole float without its ".0".
-local function text_of(value)
-  if math.type(value) == "float" then
-    local integer = math.tointeger(value)
-    return integer and ("%d"):format(integer) or ("%.17g"):format(value)
+-- The shortest text that reads back as the same number; a whole one without its ".0".
+local function float_text(value)
+  if value ~= value or value == math.huge or value == -math.huge then
+    caller.raise("a number that is not finite (%s) cannot be sent", value)
   end
+  local integer = math.tointeger(value)
+  if integer then return ("%d"):format(integer) end
+  local short = ("%.15g"):format(value)
+  return tonumber(short) == value and short or ("%.17g"):format(value)
+end
+
+-- A value as it is written in a URL, a header or a form.
+local function text_of(value)
+  if math.type(value) == "float" then return float_text(value) end
   if type(value) == "userdata" or type(value) == "table" or type(value) == "function" then
     caller.raise("a %s cannot be sent as text", type(value))
   end
@@ -45,6 +53,8 @@ function target.value(field, value)
   return hide(field, text_of(value))
 end
 
+target.no_segment = "it is empty, too long, '.' or '..', or has a line break or NUL" -- of a value that must not be shown
+
 -- Encoded text or a secret; nil and why when the value cannot stand in a path.
 local function encode_segment(field, value)
   local text = value
@@ -53,7 +63,7 @@ local function encode_segment(field, value)
     text = text_of(text)
   end
   local encoded, problem = (field.slashes and segments or segment)(text)
-  if not encoded then return nil, problem end
+  if not encoded then return nil, field.secret and target.no_segment or problem end
   return field.secret and hide(field, text) or encoded
 end
 
@@ -104,7 +114,12 @@ end
 -- Visits name and single value of a table of plain values and lists, in the order of the names.
 local function each_pair(parameters, visit)
   local names = {}
-  for name in pairs(parameters) do names[#names + 1] = name end
+  for name in pairs(parameters) do
+    if type(name) ~= "string" then
+      caller.raise("parameters need names: { name = value }, got a value at [%s]", tostring(name))
+    end
+    names[#names + 1] = name
+  end
   table.sort(names)
   for _, name in ipairs(names) do
     local value = parameters[name]

@@ -121,8 +121,12 @@ end
 -- 'loose' values travel as text (path, query, header), so that "5" is an integer and 5 a string.
 local bases = {}
 
+local function is_finite(value)
+  return type(value) == "number" and value == value and value ~= math.huge and value ~= -math.huge
+end
+
 function bases.string(value, loose)
-  if type(value) == "string" or is_secret(value) or (loose and type(value) == "number") then return nil end
+  if type(value) == "string" or is_secret(value) or (loose and is_finite(value)) then return nil end
   return "must be a string"
 end
 
@@ -133,7 +137,7 @@ function bases.integer(value, loose)
 end
 
 function bases.number(value, loose)
-  if type(value) == "number" and value == value and value ~= math.huge and value ~= -math.huge then return nil end
+  if is_finite(value) then return nil end
   if loose and type(value) == "string" and tonumber(value) then return nil end
   return "must be a finite number"
 end

@@ -8,6 +8,7 @@ packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem lua-l
 packages_lint="clang clang-format clang-tidy lua-check"
 packages_sanitize="libclang-rt-14-dev"
 packages_valgrind="valgrind"
+packages_game="libsdl2-dev libsdl2-ttf-dev fonts-dejavu-core xvfb xauth"
 # The clients that the benchmark compares with; Node too, where it is not there already.
 packages_bench="nginx-light curl util-linux lua-socket python3-requests python3-httpx python3-aiohttp"
 

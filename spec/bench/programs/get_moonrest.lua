@@ -14,7 +14,7 @@ local client = moonrest.open({
   auth = { header = "Authorization", prefix = "Bearer ", env = { "MOONREST_BENCH_TOKEN" } },
   limits = { default = "account", buckets = { account = { "1000000/s" } } },
   resources = { things = { get = { "GET /things/{id}", "One thing." } } },
-}, { token = "0123456789abcdef" })
+}, { token = "0123456789abcdef", user_agent = "bench" })
 
 local function get_one()
   local thing = assert(client.things:get(id))

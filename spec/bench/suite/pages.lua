@@ -1,5 +1,7 @@
 -- Many items over many pages: what a walk costs, and that its memory does not grow.
 
+local json = require "moonrest.json"
+
 local contest = require "spec.bench.suite.contest"
 local report = require "spec.bench.suite.report"
 local statistics = require "spec.bench.suite.statistics"
@@ -19,6 +21,20 @@ local function contestants_of(settings)
   }
 end
 
+-- What one page takes as Lua tables, in KiB.
+local function page_kib(settings)
+  local pipe = assert(io.popen(contest.command("curl", "-s", "-f", settings.url .. "/pages/2")))
+  local text = pipe:read "a"
+  assert(pipe:close(), "the second page cannot be fetched")
+  collectgarbage()
+  local before_kib = collectgarbage "count"
+  local page = json.decode(text)
+  collectgarbage()
+  local after_kib = collectgarbage "count"
+  assert(page.data[1].id)
+  return after_kib - before_kib
+end
+
 -- KiB beyond the second page, of each run: at the last page, and at the largest.
 local function growths(result)
   local at_last, at_most = {}, {}
@@ -32,7 +48,7 @@ end
 function pages.run(out, settings)
   local contestants = contestants_of(settings)
   local results = contest.run(contestants, settings)
-  local page_kib = settings.page_bytes / 1024
+  local one_kib = page_kib(settings)
   local rows = { { "program", "CPU ms", "peak memory, MiB" } }
   for _, contestant in ipairs(contestants) do
     local result = results[contestant.name]
@@ -40,11 +56,12 @@ function pages.run(out, settings)
       ("%.1f"):format(statistics.median(result.peak_kib) / 1024) }
   end
   local at_last, at_most = growths(results[own_name])
-  out:title(("%d items over %d pages of %.1f KiB"):format(settings.items, settings.pages, page_kib))
+  out:title(("%d items over %d pages, %.0f KiB of JSON and %.0f KiB of Lua tables each"):format(settings.items,
+    settings.pages, settings.page_bytes / 1024, one_kib))
   out:table(rows)
   out:write("Resident memory beyond that after page 2: %s KiB after the last page, at most %s KiB in between.",
     report.spread(statistics.summary(at_last), "%.0f"), report.spread(statistics.summary(at_most), "%.0f"))
-  out:target("growth from page 2 to the last, in pages", statistics.median(at_last) / page_kib, "at most", most_growth)
+  out:target("growth from page 2 to the last, in pages of Lua tables", statistics.median(at_last) / one_kib, "at most", most_growth)
 end
 
 return pages

@@ -39,17 +39,18 @@ end
 
 local function read_client_memory(settings)
   local pipe = assert(io.popen(contest.command("lua5.4", settings.programs .. "/client_memory.lua", "edgegap")))
-  local first_kib, second_kib, prepared_kib, operations = pipe:read("n", "n", "n", "n")
+  local library_kib, client_kib, prepared_kib, operations = pipe:read("n", "n", "n", "n")
   assert(pipe:close(), "client_memory.lua failed")
-  return first_kib, second_kib, prepared_kib, operations
+  return library_kib, client_kib, prepared_kib, operations
 end
 
-local function write_memory(out, first_kib, second_kib, prepared_kib, operations)
-  out:title(("Lua memory of an Edgegap client, all %d operations looked at"):format(operations))
-  out:write("%.0f KiB with the definition and the parts of the library that it is the first to load; a second client"
-    .. " %.0f KiB, and %.0f KiB more when every operation of it has been prepared as by a call.\n", first_kib,
-    second_kib, prepared_kib)
-  out:target("the client with its definition, KiB", first_kib, "at most", most_client_kib, "%.0f")
+local function write_memory(out, library_kib, client_kib, prepared_kib, operations)
+  out:title(("Lua memory of an Edgegap client with all of its %d operations"):format(operations))
+  out:write("%.0f KiB with its definition, every operation looked at, and %.0f KiB more once each of them was prepared"
+    .. " as by a call. The parts of the library that any client loads take %.0f KiB.\n", client_kib, prepared_kib,
+    library_kib)
+  out:target("the client with its definition, all operations prepared, KiB", client_kib + prepared_kib, "at most",
+    most_client_kib, "%.0f")
 end
 
 function start.run(out, settings)
