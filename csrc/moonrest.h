@@ -48,10 +48,11 @@ struct mr_step_result mr_step(struct lua_State *L, int64_t budget_us);
 ** it does not when moonrest was not opened in this state, or when there is no memory. */
 bool mr_set_blocking(struct lua_State *L, bool allowed);
 
-/* Bounds of one lua_State. 0: none. */
+/* Bounds of one lua_State, 0 for none: bytes of response bodies that are held at a time (more fails with kind
+** "too_large"), and requests in flight or queued (more fail with kind "limit"). */
 struct mr_limits {
-  uint64_t memory_bytes; /* of response bodies that are held at a time: more fails with kind "too_large" */
-  uint32_t requests;     /* in flight or queued at a time: more fail with kind "limit" */
+  uint64_t memory_bytes;
+  uint32_t requests;
 };
 
 /* Take effect for what comes next. The result as for mr_set_blocking. */

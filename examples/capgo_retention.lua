@@ -37,7 +37,8 @@ local function delete(bundle)
   local done, err = capgo.bundles:delete { app_id = given.app, version = bundle.name }
   if done then return "deleted" end
   if err.code == "cannot_delete_linked_version" then return "kept: a channel uses it by now" end
-  return tostring(err), true
+  support.warn(err)
+  return "failed", true
 end
 
 local is_linked, rows, kept, failed = linked_bundles(), {}, 0, 0

@@ -44,8 +44,9 @@ end
 local function stop(row)
   local stopping, err = edgegap.deployments:stop(row.id)
   local is_gone = err and (err.status == 404 or err.status == 410)
-  row.result = stopping and "stopping" or is_gone and "gone already" or tostring(err)
-  return stopping or is_gone
+  row.result = stopping and "stopping" or is_gone and "gone already" or "failed"
+  if row.result == "failed" then support.warn(err) end
+  return row.result ~= "failed"
 end
 
 local stale = find_stale()
@@ -64,8 +65,11 @@ clock:skip(10)
 for _, row in ipairs(stale) do
   if row.result == "stopping" then
     local gone, err = edgegap.deployments:wait(row.id, "terminated", { timeout = 180 })
-    row.result = gone and "stopped" or tostring(err)
-    if not gone then failed = failed + 1 end
+    row.result = gone and "stopped" or "not yet"
+    if not gone then
+      support.warn(err)
+      failed = failed + 1
+    end
   end
 end
 support.print_table(headline, stale, { "id", "days", "tags", "result" })

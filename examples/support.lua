@@ -131,9 +131,14 @@ end
 
 -- }======================================================
 
+--- Tells of a failure that does not end the program.
+function support.warn(problem)
+  io.stderr:write(tostring(problem), "\n")
+end
+
 --- Ends the program with a message, closing what is open.
 function support.fail(message)
-  io.stderr:write(message, "\n")
+  support.warn(message)
   os.exit(1, true)
 end
 

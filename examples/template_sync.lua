@@ -72,8 +72,11 @@ local steps = plan()
 local failed = 0
 for _, step in ipairs(given.apply and steps or {}) do
   local done, err = step.run()
-  step.result = done and "done" or tostring(err)
-  if not done then failed = failed + 1 end
+  step.result = done and "done" or "failed"
+  if not done then
+    support.warn(err)
+    failed = failed + 1
+  end
 end
 
 local columns = { "action", "name", "why", given.apply and "result" or nil }

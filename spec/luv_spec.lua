@@ -32,7 +32,10 @@ describe("the luv adapter", function()
     ticker:start(0, 5, function() ticks = ticks + 1 end)
     for index = 1, 10 do
       moonrest.spawn(function()
-        for _ = 1, 2 do things[#things + 1] = server.client.things:get(index).id end
+        for _ = 1, 2 do
+          local thing = server.client.things:get(index)
+          things[#things + 1] = thing.id
+        end
         if #things == 20 then ticker:close() end
       end)
     end

@@ -1,6 +1,6 @@
--- Every operation of every definition, called through the client against the sandbox with the definition's own example. The
--- sandbox was written from the vendors' words and not from the definitions, so a wrong path, method or field on either side
--- shows here: as a 404 for a route that is not there, or a 400 for a body that is not understood.
+-- Every operation of every definition, called through the client against the sandbox with the definition's own
+-- example. The sandbox was written from the vendors' words and not from the definitions, so a wrong path, method or
+-- field on either side shows here: as a route that is not there, or a refusal that no example deserves.
 
 local definition = require "moonrest.definition"
 local sandbox = require "moonrest.sandbox"

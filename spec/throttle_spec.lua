@@ -4,7 +4,7 @@ local stage = require "spec.bench.throttle_stage"
 local throttle_log = require "spec.bench.throttle_log"
 
 local settings <const> = { programs = os.getenv "MOONREST_JUDGES", scripts = "spec/bench" }
-local rate <const>, seconds <const> = 40, 3
+local rate <const>, seconds <const> = 40, 2
 
 describe("the throttle", function()
   if not settings.programs then

@@ -233,6 +233,8 @@ struct mr_learnt mr_ticket_learn(struct mr_queue *queue, struct mr_ticket *ticke
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   heed_all(ticket, &lesson);
   settle(ticket, &lesson, status);
+  if (limiter->remote && lesson.learnt.paused)
+    mr_remote_pause(limiter->remote, ticket, lesson.learnt.pause_us);
   if (ticket->bucket_count > 0) tell_garbage(&lesson, ticket->buckets[0]);
   mr_limiter_end(limiter);
   mr_queue_rearm(queue, ticket, true);

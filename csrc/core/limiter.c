@@ -41,16 +41,43 @@ struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const ch
   return limiter;
 }
 
+static enum mr_kind too_late(struct mr_error *error) {
+  return mr_fail(error, MR_LIMIT,
+                 "how limits are shared cannot change any more: calls were made already; choose it "
+                 "before the first one");
+}
+
+enum mr_kind mr_limiter_share_by(struct mr_limiter *limiter, const struct mr_keeper_type *type,
+                                 const char *url, struct mr_error *error) {
+  struct mr_remote *remote = NULL;
+  enum mr_kind kind = mr_remote_open(type, &limiter->clock, url, &remote, error);
+  if (kind) return kind;
+  mr_limiter_enter(limiter);
+  bool late = limiter->settled;
+  if (!late) {
+    struct mr_remote *before = limiter->remote;
+    limiter->remote = remote;
+    limiter->sharing = MR_SHARING_FLEET;
+    remote = before;
+  }
+  pthread_mutex_unlock(&limiter->lock);
+  mr_remote_close(remote);
+  return late ? too_late(error) : MR_NONE;
+}
+
 enum mr_kind mr_limiter_share(struct mr_limiter *limiter, enum mr_sharing sharing,
                               struct mr_error *error) {
   mr_limiter_enter(limiter);
   bool late = limiter->settled && limiter->sharing != sharing;
-  if (!late) limiter->sharing = sharing;
+  struct mr_remote *before = NULL;
+  if (!late) {
+    before = limiter->remote;
+    limiter->remote = NULL;
+    limiter->sharing = sharing;
+  }
   pthread_mutex_unlock(&limiter->lock);
-  if (!late) return MR_NONE;
-  return mr_fail(error, MR_LIMIT,
-                 "how limits are shared cannot change any more: calls were made already; choose it "
-                 "before the first one");
+  mr_remote_close(before);
+  return late ? too_late(error) : MR_NONE;
 }
 
 static void free_bucket(struct mr_bucket *bucket) {
@@ -67,6 +94,7 @@ static void free_limiter(struct mr_limiter *limiter) {
   mr_hash_table_each(&limiter->buckets, free_visited, NULL);
   mr_hash_table_free(&limiter->buckets);
   mr_shared_close(limiter->shared);
+  mr_remote_close(limiter->remote);
   mr_fork_mark_free(&limiter->mark);
   pthread_mutex_destroy(&limiter->lock);
   mr_free(limiter);
@@ -136,6 +164,7 @@ static void inherit(struct mr_limiter *limiter) {
   struct mr_shared *parents = limiter->shared;
   pthread_mutex_init(&limiter->lock, NULL); /* whoever held it is not in this process */
   mr_fork_mark_set(&limiter->mark);
+  if (limiter->remote) mr_remote_forked(limiter->remote);
   if (parents) limiter->shared = mr_shared_open_again(parents, &limiter->trouble);
   bool locked = limiter->shared && mr_shared_lock(limiter->shared, &limiter->trouble);
   if (!locked) mr_hash_table_each(&limiter->buckets, forget_entry, NULL);
@@ -339,6 +368,16 @@ static int64_t ready_of_all(const struct mr_ticket *ticket, int64_t now_us, uint
   return ready_us;
 }
 
+/* Other machines are asked only when nothing here is in the way. */
+static int64_t ready_elsewhere(struct mr_limiter *limiter, const struct mr_ticket *ticket,
+                               int64_t now_us) {
+  if (!limiter->remote || ticket->bucket_count == 0) return now_us;
+  int64_t queued = atomic_load_explicit(&ticket->buckets[0]->queued, memory_order_relaxed);
+  if (ticket->state != MR_TICKET_QUEUED) queued++;
+  return mr_remote_ready(limiter->remote, ticket, queued * mr_ticket_units(ticket), now_us,
+                         &limiter->trouble);
+}
+
 static void take_all(struct mr_ticket *ticket, int64_t now_us) {
   int64_t units = mr_ticket_units(ticket), waited_us = now_us - ticket->entered_us;
   for (uint32_t i = 0; i < ticket->bucket_count; i++) {
@@ -355,8 +394,10 @@ bool mr_limiter_take(struct mr_limiter *limiter, struct mr_ticket *ticket, int64
                      uint32_t *blocker, int64_t *ready_us) {
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   *ready_us = ready_of_all(ticket, now_us, blocker);
+  if (*ready_us <= now_us) *ready_us = ready_elsewhere(limiter, ticket, now_us);
   bool taken = *ready_us <= now_us;
   if (taken) take_all(ticket, now_us);
+  if (taken && limiter->remote) mr_remote_take(limiter->remote, ticket, now_us);
   if (is_shared(limiter)) {
     mr_shared_commit(limiter->shared);
     mr_shared_tick(limiter->shared, now_us);

@@ -53,8 +53,13 @@ struct mr_limiter *mr_limiter_open_shared(const struct mr_clock *clock, const ch
                                           struct mr_error *error);
 /* Who shares the buckets that 'limiter' will have; MR_SHARING_USER is as mr_limiter_open_shared at the default place.
 ** The file is opened with the first bucket, and what is wrong with it is a trouble. MR_LIMIT: there are buckets already. */
-enum mr_sharing { MR_SHARING_PROCESS, MR_SHARING_USER };
+enum mr_sharing { MR_SHARING_PROCESS, MR_SHARING_USER, MR_SHARING_FLEET };
 enum mr_kind mr_limiter_share(struct mr_limiter *limiter, enum mr_sharing sharing, struct mr_error *error);
+
+/* As MR_SHARING_FLEET: through a keeper (limiter_remote.h) at that URL. */
+struct mr_keeper_type;
+enum mr_kind mr_limiter_share_by(struct mr_limiter *limiter, const struct mr_keeper_type *type, const char *url,
+                                 struct mr_error *error);
 
 /* Did sharing end, or fail for a bucket, since this was asked last? Then *error says why; the limits are
 ** kept by this process alone from then on. */

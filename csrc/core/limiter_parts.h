@@ -13,6 +13,7 @@
 #include "fork_mark.h"
 #include "hash_table.h"
 #include "limiter.h"
+#include "limiter_remote.h"
 #include "limiter_shared.h"
 
 struct mr_limiter {
@@ -20,6 +21,7 @@ struct mr_limiter {
   pthread_mutex_t lock; /* everything in this process; taken before the lock of a shared file */
   struct mr_hash_table buckets;
   struct mr_shared *shared; /* NULL: a local limiter */
+  struct mr_remote *remote; /* NULL: no other machine takes part */
   enum mr_sharing sharing;
   bool settled;             /* 'sharing' was put into effect: it stays */
   struct mr_fork_mark mark;

@@ -7,7 +7,28 @@ static struct {
   struct mr_limiter *limiter;
   struct mr_retry_budget *budget;
   bool is_sealed;
+  bool is_ready_to_fork;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* {====== A fork while another thread is in here: the limiter looks after itself ====== */
+
+static void before_fork(void) {
+  pthread_mutex_lock(&registry.lock);
+  if (registry.budget) mr_retry_budget_freeze(registry.budget);
+}
+
+static void after_fork(void) {
+  if (registry.budget) mr_retry_budget_thaw(registry.budget);
+  pthread_mutex_unlock(&registry.lock);
+}
+
+static void enter(void) {
+  pthread_mutex_lock(&registry.lock);
+  if (!registry.is_ready_to_fork)
+    registry.is_ready_to_fork = pthread_atfork(before_fork, after_fork, after_fork) == 0;
+}
+
+/* }====== */
 
 bool mr_registry_set_allocator(mr_allocator allocator, void *context) {
   pthread_mutex_lock(&registry.lock);
@@ -24,7 +45,7 @@ void mr_registry_seal(void) {
 }
 
 struct mr_limiter *mr_registry_limiter(struct mr_error *error) {
-  pthread_mutex_lock(&registry.lock);
+  enter();
   if (!registry.limiter) {
     registry.limiter = mr_limiter_open(&mr_clock_system, error);
     if (registry.limiter) mr_limiter_share(registry.limiter, MR_SHARING_USER, NULL);
@@ -35,7 +56,7 @@ struct mr_limiter *mr_registry_limiter(struct mr_error *error) {
 }
 
 struct mr_retry_budget *mr_registry_budget(struct mr_error *error) {
-  pthread_mutex_lock(&registry.lock);
+  enter();
   if (!registry.budget) registry.budget = mr_retry_budget_open();
   struct mr_retry_budget *budget = registry.budget;
   pthread_mutex_unlock(&registry.lock);

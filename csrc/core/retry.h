@@ -37,6 +37,9 @@ extern const struct mr_retry_policy mr_retry_default; /* 3 attempts, 0.5 s, 20 s
 struct mr_retry_budget;
 struct mr_retry_budget *mr_retry_budget_open(void);
 void mr_retry_budget_close(struct mr_retry_budget *budget);
+/* Around a fork, so that the child does not inherit a lock that nobody in it will release. */
+void mr_retry_budget_freeze(struct mr_retry_budget *budget);
+void mr_retry_budget_thaw(struct mr_retry_budget *budget); /* in both processes */
 void mr_retry_budget_call(struct mr_retry_budget *budget, struct mr_slice host, int64_t now_us);
 bool mr_retry_budget_spend(struct mr_retry_budget *budget, struct mr_slice host, int64_t now_us);
 

@@ -47,6 +47,14 @@ void mr_retry_budget_close(struct mr_retry_budget *budget) {
   mr_free(budget);
 }
 
+void mr_retry_budget_freeze(struct mr_retry_budget *budget) {
+  pthread_mutex_lock(&budget->lock);
+}
+
+void mr_retry_budget_thaw(struct mr_retry_budget *budget) {
+  pthread_mutex_unlock(&budget->lock);
+}
+
 static int64_t second_of(int64_t now_us) {
   return now_us / MR_SECOND;
 }

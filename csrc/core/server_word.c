@@ -12,6 +12,19 @@
 #define EPOCH_MILLIS    INT64_C(100000000000) /* 1973 in milliseconds */
 #define EPOCH_TOO_LARGE INT64_C(100000000000000)
 
+/* Whether any field could be one of ours: [X-]Ra..., [X-]Re... Most answers have none, and a dozen look-ups by
+** name in each of them would cost more than reading its JSON. */
+static bool may_speak(const struct mr_headers *headers) {
+  for (uint32_t i = 0; i < headers->count; i++) {
+    struct mr_slice name = mr_headers_name(headers, i);
+    const char *at = name.data;
+    if (name.size < 6) continue;
+    if ((at[0] | 32) == 'x' && at[1] == '-') at += 2;
+    if ((at[0] | 32) == 'r' && ((at[1] | 32) == 'a' || (at[1] | 32) == 'e')) return true;
+  }
+  return false;
+}
+
 static int64_t server_wall_us(const struct mr_headers *headers, int64_t wall_us) {
   mr_header_date(mr_headers_get(headers, "Date"), &wall_us);
   return wall_us;
@@ -140,18 +153,21 @@ static void read_ietf(struct mr_server_words *words, const struct mr_headers *he
 
 int64_t mr_server_retry_after(const struct mr_headers *headers, int64_t wall_us) {
   int64_t number, delay_us;
-  wall_us = server_wall_us(headers, wall_us);
+  if (!may_speak(headers)) return -1;
   if (mr_header_count(mr_headers_get(headers, "retry-after-ms"), &number) &&
       number <= DELAY_MAX_US / MR_MILLISECOND)
     return number * MR_MILLISECOND;
   struct mr_slice value = mr_headers_get(headers, "Retry-After");
-  return value.data && mr_header_retry_after(value, wall_us, &delay_us) ? delay_us : -1;
+  if (!value.data) return -1;
+  return mr_header_retry_after(value, server_wall_us(headers, wall_us), &delay_us) ? delay_us : -1;
 }
 
 void mr_server_words_read(struct mr_server_words *words, const struct mr_headers *headers,
                           int64_t wall_us) {
   words->count = 0;
   words->garbage[0] = '\0';
+  words->retry_after_us = -1;
+  if (!may_speak(headers)) return;
   words->retry_after_us = mr_server_retry_after(headers, wall_us);
   if (words->retry_after_us < 0 && mr_headers_get(headers, "Retry-After").data)
     suspect(words, "Retry-After");

@@ -92,7 +92,7 @@ void mr_sink_free(struct mr_sink *sink) {
 
 enum mr_kind mr_source_open(struct mr_source *source, const char *path, struct mr_error *error) {
   struct stat facts;
-  *source = (struct mr_source){.descriptor = open(path, O_RDONLY | O_CLOEXEC)};
+  *source = (struct mr_source){.descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
   if (source->descriptor < 0 || fstat(source->descriptor, &facts) != 0)
     return mr_fail(error, MR_IO, "cannot read '%.120s': %s", path, strerror(errno));
   if (!S_ISREG(facts.st_mode))

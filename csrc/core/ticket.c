@@ -9,6 +9,7 @@ static void give_back(struct mr_queue *queue, struct mr_ticket *ticket) {
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   for (uint32_t i = 0; i < ticket->bucket_count; i++)
     mr_bucket_give_back(ticket->buckets[i]->state, mr_ticket_units(ticket));
+  if (limiter->remote) mr_remote_give_back(limiter->remote, ticket);
   mr_limiter_end(limiter);
   ticket->state = MR_TICKET_IDLE;
   mr_queue_rearm(queue, ticket, true);

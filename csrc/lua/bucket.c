@@ -92,14 +92,21 @@ static int bucket_look(lua_State *L) {
   return 1;
 }
 
-/* core.share "local" or "shared": who shares the buckets, before there are any. true | nil, kind, message */
-int mr_lua_share(lua_State *L) {
-  static const char *const words[] = {"local", "shared", NULL};
-  static const enum mr_sharing meanings[] = {MR_SHARING_PROCESS, MR_SHARING_USER};
+static enum mr_kind share(lua_State *L, struct mr_limiter *limiter, struct mr_error *error) {
+  static const char *const words[] = {"local", "shared", "fleet", NULL};
+  static const enum mr_sharing meanings[] = {MR_SHARING_PROCESS, MR_SHARING_USER, MR_SHARING_FLEET};
   enum mr_sharing sharing = meanings[luaL_checkoption(L, 1, NULL, words)];
+  if (sharing != MR_SHARING_FLEET) return mr_limiter_share(limiter, sharing, error);
+  luaL_checktype(L, 2, LUA_TLIGHTUSERDATA);
+  return mr_limiter_share_by(limiter, lua_touserdata(L, 2), luaL_checkstring(L, 3), error);
+}
+
+/* core.share("local" | "shared" | "fleet", keeper, url): who shares the buckets, before there are any. 'keeper' comes
+** from a module such as moonrest.redis. true | nil, kind, message */
+int mr_lua_share(lua_State *L) {
   struct mr_error error = {0};
   struct mr_limiter *limiter = mr_registry_limiter(&error);
-  if (!limiter || mr_limiter_share(limiter, sharing, &error)) return mr_lua_failure(L, &error);
+  if (!limiter || share(L, limiter, &error)) return mr_lua_failure(L, &error);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -44,12 +44,25 @@ int mr_lua_failure(lua_State *L, const struct mr_error *error) {
   return 3;
 }
 
+/* As luaL_checkudata, without the look-up by name: a third of the time, in each of a call's half dozen. */
+void *mr_lua_self(lua_State *L, const char *name) {
+  void *box = lua_touserdata(L, 1);
+  if (box && lua_getmetatable(L, 1)) {
+    bool mine = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+    if (mine) return box;
+  }
+  return luaL_checkudata(L, 1, name);
+}
+
 void mr_lua_metatable(lua_State *L, const char *name, const luaL_Reg *metamethods,
                       const luaL_Reg *methods) {
   luaL_newmetatable(L, name);
-  luaL_setfuncs(L, metamethods, 0);
+  lua_pushvalue(L, -1);
+  luaL_setfuncs(L, metamethods, 1);
   lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, methods, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

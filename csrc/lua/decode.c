@@ -14,7 +14,7 @@
 #define SMALL_BYTES (2 * PIECE_BYTES)
 
 static struct mr_lua_request *check_box(lua_State *L) {
-  struct mr_lua_request *box = luaL_checkudata(L, 1, MR_LUA_REQUEST);
+  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
   if (!box->request) luaL_error(L, "attempt to use a closed request");
   return box;
 }
@@ -25,8 +25,9 @@ static int push_problem(lua_State *L) {
   lua_insert(L, -2);
   if (strcmp(lua_tostring(L, -1), MR_JSON_NO_MEMORY) != 0) return 2;
   lua_pop(L, 1);
-  lua_pushliteral(L, "the values of the answer do not fit into the memory of this Lua state; ask for less at a "
-                     "time, or write it to a file with { to = path }");
+  lua_pushliteral(
+      L, "the values of the answer do not fit into the memory of this Lua state; ask for less at a "
+         "time, or write it to a file with { to = path }");
   lua_pushstring(L, mr_kind_name(MR_TOO_LARGE));
   return 3;
 }
@@ -35,7 +36,8 @@ static int push_problem(lua_State *L) {
 ** Calls a function with a light userdata and the request, and leaves its one result. What raises is Lua's want of memory: by then
 ** what was built is garbage, and there is room again for the message that takes its place.
 */
-static bool run_protected(lua_State *L, struct mr_lua_request *box, lua_CFunction function, void *work) {
+static bool run_protected(lua_State *L, struct mr_lua_request *box, lua_CFunction function,
+                          void *work) {
   lua_pushcfunction(L, function); /* neither allocates */
   lua_pushlightuserdata(L, work);
   lua_pushvalue(L, 1);

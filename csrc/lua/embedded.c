@@ -20,7 +20,8 @@ static const luaL_Reg c_modules[] = {
 #ifdef MOONREST_WITH_SANDBOX
     {"moonrest.sandbox_server", luaopen_moonrest_sandbox_server},
 #endif
-    {"moonrest.embedded", open_embedded}, /* for a state that this library opens beside the host's */
+    {"moonrest.embedded",
+     open_embedded}, /* for a state that this library opens beside the host's */
     {NULL, NULL},
 };
 

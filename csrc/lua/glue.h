@@ -90,6 +90,8 @@ bool mr_lua_field_seconds(lua_State *L, int table, const char *field, int64_t *o
 bool mr_lua_field_integer(lua_State *L, int table, const char *field, lua_Integer least, lua_Integer *out);
 bool mr_lua_field_boolean(lua_State *L, int table, const char *field);
 int mr_lua_failure(lua_State *L, const struct mr_error *error); /* nil, kind, message */
+/* The userdata at index 1 of a function that mr_lua_metatable registered: the metatable is its upvalue. */
+void *mr_lua_self(lua_State *L, const char *name);
 void mr_lua_metatable(lua_State *L, const char *name, const luaL_Reg *metamethods, const luaL_Reg *methods);
 
 #endif

@@ -44,7 +44,8 @@ bool mr_set_allocator(mr_allocator allocator, void *context) {
 /* Pushes the function of that name of the library's own half. */
 static void push_half(lua_State *L, const char *name) {
   int type = lua_rawgetp(L, LUA_REGISTRYINDEX, &half_key);
-  if (type == LUA_TNIL) luaL_error(L, "moonrest is not open in this Lua state: call luaopen_moonrest first");
+  if (type == LUA_TNIL)
+    luaL_error(L, "moonrest is not open in this Lua state: call luaopen_moonrest first");
   if (type != LUA_TTABLE) {
     lua_getglobal(L, "require");
     lua_pushliteral(L, "moonrest.host");

@@ -38,7 +38,8 @@ static bool is_listed(const struct mr_buffer *codes, const char *code) {
   return false;
 }
 
-static void read_meaning(lua_State *L, const struct mr_lua_hints *hints, struct mr_meaning *meaning) {
+static void read_meaning(lua_State *L, const struct mr_lua_hints *hints,
+                         struct mr_meaning *meaning) {
   int body = lua_gettop(L);
   push_first(L, body, &hints->retry_after);
   int is_number;
@@ -109,7 +110,7 @@ static void set_reset(lua_State *L, const struct mr_request *request) {
 
 /* { limit=, remaining=, reset= (seconds from now), retry_after= } as far as the response told. */
 int mr_lua_request_limits(lua_State *L) {
-  struct mr_lua_request *box = luaL_checkudata(L, 1, MR_LUA_REQUEST);
+  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
   if (!box->request) return luaL_error(L, "attempt to use a closed request");
   const struct mr_headers *headers = &box->request->headers;
   int64_t wait_us;

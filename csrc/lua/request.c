@@ -6,7 +6,7 @@
 #include "lua/glue.h"
 
 static struct mr_lua_request *check_box(lua_State *L) {
-  return luaL_checkudata(L, 1, MR_LUA_REQUEST);
+  return mr_lua_self(L, MR_LUA_REQUEST);
 }
 
 static struct mr_request *to_request(lua_State *L) {
@@ -99,6 +99,17 @@ static int request_failure(lua_State *L) {
     return push_failure(L, request);
   lua_pushnil(L);
   return 1;
+}
+
+/* What call.lua asks first: the status, or nil; then, unless a whole response came, what request:failure() gives. */
+static int request_outcome(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  if (request->status > 0)
+    lua_pushinteger(L, request->status);
+  else
+    lua_pushnil(L);
+  if (request->state != MR_STATE_FAILED && request->state != MR_STATE_CANCELLED) return 1;
+  return 1 + push_failure(L, request);
 }
 
 /* Whether trying again would end the same. */
@@ -293,7 +304,8 @@ void mr_lua_open_request(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"wait", request_wait},           {"finished", request_finished},
       {"state", request_state},         {"status", request_status},
-      {"failure", request_failure},     {"retry_after", request_retry_after},
+      {"failure", request_failure},
+      {"outcome", request_outcome},     {"retry_after", request_retry_after},
       {"lasting", request_lasting},
       {"decode", mr_lua_request_decode}, {"decode_until", mr_lua_request_decode_until},
       {"body", request_body},

@@ -12,7 +12,13 @@ static void bad(lua_State *L, const char *field, enum mr_kind kind) {
   luaL_error(L, "%s does not fit (%s)", field, mr_kind_name(kind));
 }
 
-/* Pieces are strings, as they are, and secrets, encoded for a query. */
+/* A secret in the path is a segment, which it must not leave; behind "?" it is a query value. */
+static enum mr_kind encode_secret(struct mr_buffer *out, const struct mr_buffer *plain) {
+  bool in_query = memchr(mr_buffer_string(out), '?', out->size) != NULL;
+  return (in_query ? mr_url_query : mr_url_segment)(out, mr_buffer_string(plain), plain->size);
+}
+
+/* Pieces are strings, as they are, and secrets, encoded for a URL. */
 static enum mr_kind append_piece(lua_State *L, int index, bool encode, struct mr_buffer *out) {
   struct mr_secret *secret = mr_lua_test_secret(L, index);
   size_t size;
@@ -25,7 +31,7 @@ static enum mr_kind append_piece(lua_State *L, int index, bool encode, struct mr
   struct mr_buffer plain;
   mr_buffer_init(&plain, MR_SECRET_MAX);
   enum mr_kind kind = mr_secret_append(secret, "", &plain);
-  if (!kind) kind = mr_url_query(out, mr_buffer_string(&plain), plain.size);
+  if (!kind) kind = encode_secret(out, &plain);
   mr_buffer_free(&plain);
   return kind;
 }
@@ -48,6 +54,8 @@ static enum mr_kind read_target(lua_State *L, struct mr_request *request, bool a
   if (!absolute)
     kind = mr_buffer_append(&request->url, request->endpoint->base, request->endpoint->base_size);
   if (!kind) kind = append_pieces(L, TARGET, true, &request->url);
+  if (kind == MR_DECODE)
+    return mr_fail(error, kind, "a secret in the path must be neither \".\" nor \"..\"");
   if (kind) return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
   return mr_request_target(request, absolute, error);
 }
@@ -213,7 +221,7 @@ static int refuse(lua_State *L, const struct mr_lua_engine *box) {
 }
 
 int mr_lua_request_start(lua_State *L) {
-  struct mr_lua_endpoint *endpoint = luaL_checkudata(L, ENDPOINT, MR_LUA_ENDPOINT);
+  struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   struct mr_error error = {0};
   lua_settop(L, 3);
   mr_lua_engine_connect(L, endpoint->engine);

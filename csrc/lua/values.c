@@ -31,10 +31,20 @@ static int push_result(lua_State *L, enum mr_kind kind, struct mr_buffer *buffer
 
 typedef enum mr_kind (*encoder)(struct mr_buffer *, const char *, size_t);
 
+/* Names and numbers, which most of them are, stay as they are. */
+static bool is_plain(const char *text, size_t size) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+  return size > 0 && strspn(text, letters) == size;
+}
+
 static int encode(lua_State *L, encoder encoder, const char *what) {
   size_t size;
   struct mr_error error = {0};
   const char *text = luaL_checklstring(L, 1, &size);
+  if (is_plain(text, size)) {
+    lua_settop(L, 1);
+    return 1;
+  }
   struct mr_buffer *buffer = push_buffer(L);
   enum mr_kind kind = encoder(buffer, text, size);
   if (kind == MR_DECODE)

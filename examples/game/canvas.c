@@ -73,8 +73,10 @@ static bool make_atlas(struct canvas_atlas *atlas, SDL_Renderer *renderer, TTF_F
 static bool open_face(struct canvas *canvas, enum canvas_face face, const char *fonts) {
   char path[1024];
   int length = snprintf(path, sizeof path, "%s/%s", fonts, face_sources[face].file);
-  if (length < 0 || (size_t)length >= sizeof path)
-    return SDL_SetError("the font path is too long") != -1;
+  if (length < 0 || (size_t)length >= sizeof path) {
+    SDL_SetError("the path of the fonts is too long");
+    return false;
+  }
   TTF_Font *font = TTF_OpenFont(path, face_sources[face].size);
   if (!font) return false;
   bool good = make_atlas(&canvas->faces[face], canvas->renderer, font);
@@ -122,8 +124,10 @@ void canvas_line(struct canvas *canvas, struct canvas_point from, struct canvas_
 
 void canvas_disc(struct canvas *canvas, struct canvas_point center, float radius, uint32_t color) {
   use(canvas, color);
-  for (float y = -radius + 0.5F; y < radius; y++) {
-    float half = sqrtf(radius * radius - y * y);
+  int rows = (int)ceilf(2 * radius);
+  for (int place = 0; place < rows; place++) {
+    float y = (float)place + 0.5F - radius;
+    float half = sqrtf(SDL_max(radius * radius - y * y, 0));
     SDL_FRect row = {center.x - half, center.y + y, 2 * half, 1};
     SDL_RenderFillRectF(canvas->renderer, &row);
   }
@@ -143,7 +147,8 @@ void canvas_curve(struct canvas *canvas, SDL_FRect area, const float *values, si
   if (count == 0 || most <= 0) return;
   uint32_t faint = (color & 0xFFFFFF00U) | FILL_ALPHA;
   float before = area.h * (1 - SDL_clamp(values[0] / most, 0, 1));
-  for (float x = 0; x < area.w; x++) {
+  for (int column = 0; (float)column < area.w; column++) {
+    float x = (float)column;
     float share = height_at(values, count, x / area.w) / most;
     float top = (area.h - 2) * (1 - SDL_clamp(share, 0, 1));
     float upper = x > 0 ? SDL_min(top, before) : top;
@@ -184,14 +189,14 @@ void canvas_text(struct canvas *canvas, enum canvas_face face, struct canvas_poi
     from.w = atlas->widths[glyph];
     SDL_FRect to = {at.x, at.y, (float)from.w, (float)from.h};
     SDL_RenderCopyF(canvas->renderer, atlas->texture, &from, &to);
-    at.x += atlas->advances[glyph];
+    at.x += (float)atlas->advances[glyph];
   }
 }
 
 float canvas_text_width(const struct canvas *canvas, enum canvas_face face, const char *text) {
   float width = 0;
   while (*text != '\0')
-    width += canvas->faces[face].advances[next_glyph(&text)];
+    width += (float)canvas->faces[face].advances[next_glyph(&text)];
   return width;
 }
 

@@ -82,7 +82,10 @@ static int prepare(lua_State *L) {
 
 lua_State *script_open(struct canvas *canvas, const struct script_options *options) {
   lua_State *L = luaL_newstate();
-  if (!L) return NULL;
+  if (!L) {
+    fputs("game: no memory for Lua\n", stderr);
+    return NULL;
+  }
   struct script_options copy = *options;
   lua_pushcfunction(L, prepare);
   lua_pushlightuserdata(L, canvas);

@@ -108,7 +108,7 @@ end
 
 local function draw_fact(canvas, y, name, value, color)
   canvas.text(side_x + 250, y, name, faint, "small")
-  canvas.text(side_x + 320, y - 2, fit(canvas, value, side_width - 334), color or text)
+  canvas.text(side_x + 306, y - 2, fit(canvas, value, side_width - 316), color or text)
 end
 
 local function draw_details(canvas, browser, now)

@@ -50,8 +50,8 @@ local function read_file(path, label)
   local file <close>, problem = io.open(path, "rb")
   local bytes
   if file then bytes, problem = file:read "a" end
-  if not bytes then caller.raise("%s: cannot read the file to send, '%s': %s", label, path, problem) end
-  return bytes
+  if bytes then return bytes end
+  caller.raise("%s: cannot read the file to send: %s", label, file and ("%s: %s"):format(path, problem) or problem)
 end
 
 -- Quotes, line ends and backslashes would end the field's name (RFC 7578 section 2, WHATWG form data).
@@ -60,15 +60,17 @@ local function quote(name)
 end
 
 local part_fields = { path = true, filename = true, content_type = true, data = true }
+local unfit = { path = "%z", filename = "%z", content_type = "[\r\n%z]" } -- quote takes care of line breaks in names
 
 local function check_file(name, value, label)
   for field, text in pairs(value) do
     if not part_fields[field] then
       caller.raise("%s: '%s.%s' is unknown; a file is { path = } or { data = }, and may have filename and content_type",
         label, name, tostring(field))
-    elseif type(text) ~= "string" or (field ~= "data" and text:find "[\r\n%z]") then
-      caller.raise("%s: '%s.%s' must be a string%s", label, name, field,
-        field == "data" and "" or " without CR, LF and NUL")
+    elseif type(text) ~= "string" then
+      caller.raise("%s: '%s.%s' must be a string%s", label, name, field, types.got(text))
+    elseif field ~= "data" and text:find(unfit[field]) then
+      caller.raise("%s: '%s.%s' must not contain line breaks or NUL", label, name, field)
     end
   end
   if (value.path == nil) == (value.data == nil) then

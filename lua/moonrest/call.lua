@@ -30,6 +30,7 @@ local function write_headers(recipe, values, given, sent)
     if value ~= nil then lines[#lines + 1] = header.line(field.wire, target.value(field, value), recipe.label) end
   end
   for name, value in pairs(given and given.headers or {}) do
+    recipe.site:check_header(name, recipe.label)
     lines[#lines + 1] = header.line(name, value, recipe.label)
   end
   if #lines > 0 then sent.headers = lines end
@@ -122,7 +123,7 @@ end
 -- Where the definition names a list and no condition, it is a list of what failed.
 local function is_failed_item(item, partial)
   if partial and partial.ok then return not fits(item, partial.ok) end
-  if type(item) == "table" and math.type(item.status) == "integer" then return item.status >= 400 end
+  if type(item) == "table" and type(item.status) == "number" then return item.status >= 400 end
   return partial ~= nil
 end
 
@@ -237,13 +238,13 @@ local function refuse(recipe, request, reply, given, values)
   return nil, errors.of_answer(recipe, reply, body, problem, given, secret_values(recipe, values))
 end
 
-local function not_json(recipe, request, reply, problem)
+local function not_json(recipe, request, reply, problem, secrets)
   local kind = request:header "content-type" or "none"
   local error_shapes = require "moonrest.error_shapes"
   local title = error_shapes.html_title(request:body())
   local message = title and ("the answer is an HTML page (%s), not JSON"):format(error_shapes.cut(title))
     or ("the answer is not JSON: %s"):format(problem)
-  return nil, errors.of_content(recipe, reply, "decode", ("%s (Content-Type %s)"):format(message, kind))
+  return nil, errors.of_content(recipe, reply, "decode", ("%s (Content-Type %s)"):format(message, kind), nil, secrets)
 end
 
 local function read_success(recipe, request, status, given, values)
@@ -253,12 +254,11 @@ local function read_success(recipe, request, status, given, values)
   if wants_text(recipe, request) then return request:body(), response.new(recipe, request, status) end
   local body, problem, kind = decode(recipe, request, given)
   local reply = response.new(recipe, request, status, body)
-  if body == nil then
-    if kind then return nil, errors.of_content(recipe, reply, kind, problem) end
-    if problem then return not_json(recipe, request, reply, problem) end
-    return true, reply
-  end
-  return accept(recipe, reply, body, secret_values(recipe, values), given)
+  if body == nil and not problem then return true, reply end
+  local secrets = secret_values(recipe, values)
+  if body ~= nil then return accept(recipe, reply, body, secrets, given) end
+  if kind then return nil, errors.of_content(recipe, reply, kind, problem) end
+  return not_json(recipe, request, reply, problem, secrets)
 end
 
 -- Waits for a started request and reads its answer. Returns data, response and the whole decoded body;
@@ -266,8 +266,7 @@ end
 function call.finish(recipe, request, given, values)
   local wanted = given and given.progress
   wait.finish(request, wanted and require "moonrest.progress".watch(recipe.label, wanted))
-  local kind, message, retry_after = request:failure()
-  local status = request:status()
+  local status, kind, message, retry_after = request:outcome()
   if kind then
     return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message, retry_after, given)
   end

@@ -80,7 +80,8 @@ function credential.find(at, given, is_own)
   local auth = at.auth
   if not auth or not (auth.header or auth.query or auth.scheme) then
     if given.token then
-      caller.raise("moonrest.open: definition '%s' declares no auth, so 'token' would be sent nowhere; give it auth", at.name)
+      caller.raise("moonrest.open: definition '%s' declares no auth, so 'token' would be sent nowhere; give it auth",
+        at.name)
     end
     return {}, nil
   end

@@ -18,6 +18,7 @@ local most_issues <const> = 3 -- of a list that becomes a message
 local longest_code <const> = 100
 
 local reasons = {
+  [300] = "Multiple Choices", [304] = "Not Modified",
   [400] = "Bad Request", [401] = "Unauthorized", [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
   [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout", [409] = "Conflict",
   [410] = "Gone", [411] = "Length Required", [412] = "Precondition Failed", [413] = "Content Too Large",
@@ -45,12 +46,12 @@ end
 
 -- A code is one word or a number; a sentence in its place is a message.
 local function is_code(value)
-  if math.type(value) == "integer" then return true end
+  if type(value) == "number" then return math.tointeger(value) ~= nil end -- lua-cjson makes it a float
   return type(value) == "string" and #value <= longest_code and value:find "^%S+$" ~= nil
 end
 
 local function cut(text)
-  text = text:gsub("%s+", " "):match "^%s*(.-)%s*$"
+  text = text:gsub("[%s%c]+", " "):match "^%s*(.-)%s*$"
   if #text <= longest then return text end
   local stop = utf8.offset(text, 0, longest + 1) or longest + 1
   return text:sub(1, stop - 1) .. "..."
@@ -106,7 +107,8 @@ end
 -- }========================================================================
 
 local function read_body(body, declared, found)
-  found.code = lookup.first(body, declared.code or usual.code, is_code)
+  local code = lookup.first(body, declared.code or usual.code, is_code)
+  found.code = type(code) == "number" and math.tointeger(code) or code
   found.message = lookup.first(body, declared.message, is_text) or lookup.first(body, usual.message, is_text)
   found.details = lookup.first(body, declared.details) or lookup.first(body, usual.details)
   local list = find_list(body)

@@ -56,7 +56,7 @@ end
 
 local function headline(err)
   if not err.status or err.kind ~= "http" then return err.kind end
-  if err.status < 400 then return ("error in a %d"):format(err.status) end
+  if err.status < 300 then return ("error in a %d"):format(err.status) end
   return ("%d %s"):format(err.status, error_shapes.reason(err.status))
 end
 
@@ -104,9 +104,8 @@ local function mask(fields, recipe, secrets)
     redact.fields(fields.data, recipe.secrets)
     redact.fields(fields.details, recipe.secrets)
   end
-  if secrets then
-    fields.message = redact.text(fields.message, secrets)
-    if type(fields.code) == "string" then fields.code = redact.text(fields.code, secrets) end
+  for _, name in ipairs(secrets and { "message", "code", "details", "data" } or {}) do
+    fields[name] = redact.texts(fields[name], secrets)
   end
 end
 

@@ -25,7 +25,8 @@ Misuse raises. moonrest.help(client), help(client.resource) and help(client.reso
 and so does help "edgegap.apps.create" without a client.
 
   moonrest.open  moonrest.env  moonrest.file  moonrest.command  moonrest.secret  moonrest.null  moonrest.array
-  moonrest.json  moonrest.time  moonrest.show  moonrest.on  moonrest.configure  moonrest.definitions]]
+  moonrest.json  moonrest.time  moonrest.show  moonrest.on  moonrest.configure  moonrest.definitions
+  moonrest.spawn  moonrest.map  moonrest.all  moonrest.race  moonrest.sleep  moonrest.run  moonrest.step]]
 
 -- {========================================================================
 -- Operations

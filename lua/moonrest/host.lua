@@ -5,7 +5,8 @@ local tasks = require "moonrest.tasks"
 
 local host = { step = tasks.step, set_blocking = tasks.set_blocking }
 
-local fields <const> = { "operation", "message", "task", "error", "attempt", "status", "reason", "wait", "traceback" }
+local fields <const> = { "operation", "message", "task", "error", "attempt", "status", "reason", "bucket", "field",
+  "limit", "server_limit", "wait", "traceback" }
 
 -- "attempt: 2, status: 503, wait: 0.5": one line, unless there is a traceback in it.
 local function describe(details)

@@ -9,6 +9,7 @@
 --                       'cursor', 'link' and 'url' have no such function: only an answer tells what comes next
 -- A page here is { body, items, reply, fresh }: fresh is the number of items that were not seen before.
 
+local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local lookup = require "moonrest.lookup"
 
@@ -78,6 +79,15 @@ local function given_number(walk, name, default)
   return math.tointeger(tonumber(value)) or default
 end
 
+-- A position may come from a token, and a token from anywhere.
+local function refuse_token(walk)
+  caller.raise("%s: option 'resume' is no token of a place in this list", walk.recipe.label)
+end
+
+local function check_number(walk)
+  if math.type(walk.position) ~= "integer" then refuse_token(walk) end
+end
+
 -- {========================================================================
 -- page = 1, 2, 3 ...
 -- =========================================================================
@@ -92,6 +102,7 @@ function page.start(walk)
 end
 
 function page.ask(walk, values)
+  check_number(walk)
   set_field(walk, values, walk.style.page, walk.position)
   set_field(walk, values, walk.style.size, walk.size)
 end
@@ -148,6 +159,7 @@ function offset.start(walk)
 end
 
 function offset.ask(walk, values)
+  check_number(walk)
   set_field(walk, values, walk.style.offset, walk.position)
   set_field(walk, values, walk.style.size, walk.size)
 end
@@ -195,12 +207,20 @@ local function is_cursor(value)
   return (type(value) == "string" and value ~= "") or type(value) == "number"
 end
 
+-- Null, false, "" and nothing at all end a list. An object and true do not say that it ends.
+local function is_no_cursor(value)
+  return value == true or (type(value) == "table" and next(value) ~= nil)
+end
+
 function cursor.after(walk, answer)
   local style = walk.style
   local has_more = flag_at(answer.body, style.has_more or style.has_next)
   if has_more == false then return nil end
   local following = lookup.first(answer.body, style.next, is_cursor)
   if following ~= nil then return following end
+  if is_no_cursor(lookup.first(answer.body, style.next)) then
+    return nil, "decode", "the cursor of the next page is neither text nor a number"
+  end
   if has_more then return nil, "truncated", "the answer says that there is more, but has no cursor" end
   if style.has_more == nil and style.has_next == nil then return nil end
   return by_rule(walk, answer, nil)
@@ -223,8 +243,16 @@ local function follow(walk, answer, reference)
   return url
 end
 
+local function is_at_home(walk, url)
+  local base = walk.recipe.site:base(walk.recipe.declaration.server)
+  return type(url) == "string" and core.url.origin(url) == core.url.origin(base)
+end
+
 local function ask_url(walk, values)
-  if walk.position then return walk.position end
+  if walk.position then
+    if not is_at_home(walk, walk.position) then refuse_token(walk) end
+    return walk.position
+  end
   set_field(walk, values, walk.style.size, walk.size)
   return nil
 end

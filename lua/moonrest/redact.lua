@@ -35,6 +35,16 @@ function redact.text(text, secrets)
   return text
 end
 
+-- The same for every string of a decoded body, at any depth, in place.
+function redact.texts(value, secrets, depth)
+  if type(value) == "string" then return redact.text(value, secrets) end
+  if type(value) ~= "table" then return value end
+  depth = depth or 1
+  if depth > deepest then return redact.mask end
+  for key, field in pairs(value) do value[key] = redact.texts(field, secrets, depth + 1) end
+  return value
+end
+
 local marked = setmetatable({}, { __mode = "k" })
 
 -- Remembers that fields of this result are secret. The caller gets them, moonrest.show does not print them.

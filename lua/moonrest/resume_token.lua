@@ -28,9 +28,12 @@ function resume_token.read(token, label)
   local found_version, of, number, index, position = token:match "^(%d+)|([^|]*)|(%d+)|(%d+)|(.+)$"
   local ok, where
   if position then ok, where = read_position(position) end
-  if not ok or found_version ~= version then return nil, "option 'resume' is no token of a place in a list" end
+  number, index = math.tointeger(tonumber(number)), math.tointeger(tonumber(index))
+  if not (ok and number and index) or found_version ~= version then
+    return nil, "option 'resume' is no token of a place in a list"
+  end
   if of ~= label then return nil, ("option 'resume' is a token of %s"):format(of) end
-  return { position = where, number = math.tointeger(number), index = math.tointeger(index) }
+  return { position = where, number = number, index = index }
 end
 
 return resume_token

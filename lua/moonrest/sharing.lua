@@ -11,8 +11,11 @@ end
 
 local function share_by_redis(url)
   local ok, redis = pcall(require, "moonrest.redis")
-  if not ok then return nil, "this moonrest was built without Redis (the module moonrest.redis is missing)" end
-  return redis.share(url)
+  if not ok then
+    return nil, "this moonrest was built without Redis (the module moonrest.redis cannot be loaded)"
+  end
+  local shared, _, problem = core.share("fleet", redis.keeper, url)
+  return shared, problem
 end
 
 -- true, or nil and what is wrong.

@@ -108,11 +108,18 @@ function show.record(record, columns)
   return show.table(rows, { "field", "value" })
 end
 
+local function is_rows(list)
+  for _, row in ipairs(list) do
+    if type(row) ~= "table" then return false end
+  end
+  return list[1] ~= nil
+end
+
 -- The text that show() prints. Fields that the definition marks as secret are masked.
 function show.text(value, columns)
   value = redact.shown(value)
   if type(value) ~= "table" or (getmetatable(value) and not core.json.is_array(value)) then return plain(value) end
-  if type(value[1]) == "table" then return show.table(value, columns) end
+  if is_rows(value) then return show.table(value, columns) end
   if value[1] ~= nil or next(value) == nil then return plain(value) end
   return show.record(value, columns)
 end

@@ -80,6 +80,9 @@ local function expand(at, url, given)
     local variable = at.variables[name]
     local value = given[name] or variable.default
     if variable.enum and given[name] then check_word(value, variable.enum, name) end
+    if not value:find "^%w[%w._-]*$" then
+      caller.raise("moonrest.open: option '%s' stands in the server's URL: letters, digits, '.', '_', '-' only", name)
+    end
     return value
   end))
 end
@@ -108,7 +111,7 @@ end
 local function check_base(url, source, given)
   local origin, problem = core.url.origin(url)
   if not origin then caller.raise("moonrest.open: %s: %s", source, problem) end
-  if url:find("[?#]") then caller.raise("moonrest.open: %s: '%s' has a query or a fragment", source, url) end
+  if url:find("[?#]") then caller.raise("moonrest.open: %s: the URL has a query or a fragment", source) end
   local is_plain = url:lower():find "^http:" and not core.url.is_loopback(url)
   if is_plain and not given.insecure_http and not given.unix_socket then
     caller.raise("moonrest.open: %s: %s is not https; pass insecure_http = true if that is meant", source, url)
@@ -178,6 +181,16 @@ local function secret_headers(self, given)
   for name, value in pairs(given.headers or {}) do
     if types.is_secret(value) then
       self.credentials[#self.credentials + 1] = { header = name, prefix = "", secret = value }
+    end
+  end
+end
+
+-- Raises for a header that carries a credential of this client: two of them would go out.
+function site:check_header(name, label)
+  for _, one in ipairs(self.credentials) do
+    if one.header and type(name) == "string" and one.header:lower() == name:lower() then
+      caller.raise("%s: header '%s' carries the credential already; open the client without one to write it yourself",
+        label, name)
     end
   end
 end
@@ -256,6 +269,7 @@ function site.open(at, given)
   choose_server(self, given)
   self.is_foreign = foreign_base(at, given) ~= nil
   self.credentials, self.missing = credential.find(at, given, self.is_own)
+  for name in pairs(given.headers or {}) do self:check_header(name, "moonrest.open") end
   secret_headers(self, given)
   self.header_by_name, self.header_order = own_headers(at, given)
   self.tenant, self.plan, self.retry = tenant_values(at, given), read_plan(at, given), read_retry(at, given)

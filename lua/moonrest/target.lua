@@ -53,7 +53,8 @@ function target.value(field, value)
   return hide(field, text_of(value))
 end
 
-target.no_segment = "it is empty, too long, '.' or '..', or has a line break or NUL" -- of a value that must not be shown
+-- What is told of a value that must not be shown.
+target.no_segment = "it is empty, too long, '.' or '..', or has a line break or NUL"
 
 -- Encoded text or a secret; nil and why when the value cannot stand in a path.
 local function encode_segment(field, value)

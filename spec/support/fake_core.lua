@@ -49,6 +49,8 @@ function Request:failure()
   return nil
 end
 
+function Request:outcome() return self.reply.status, self:failure() end
+
 function Request.lasting() return false end
 
 function Request:headers()

@@ -11,6 +11,11 @@ local json = require "moonrest.sandbox.json"
 
 local item <const> = '{"id":%d,"name":"item number %d","tags":["a","b"],"size":%d.5}'
 
+-- 250 bytes, as an application or a deployment of a real API takes.
+local record <const> = '{"id":%d,"name":"deployment number %d","status":"ready","created_at":"2026-01-01T00:00:00Z",'
+  .. '"owner":{"id":7,"name":"somebody","email":"somebody@example.com"},"tags":["europe","stable"],"size":%d.5,'
+  .. '"url":"https://deployment.example.com/0001","public":true,"note":null}'
+
 return function(options, native)
   options = json.decode(options)
   local due, first, last = {}, 1, 0
@@ -18,9 +23,9 @@ return function(options, native)
   local large = {}
   local app, pages = {}, {}
 
-  local function items(from, to)
+  local function items(from, to, shape)
     local list = {}
-    for id = from, to do list[#list + 1] = item:format(id, id, id) end
+    for id = from, to do list[#list + 1] = (shape or item):format(id, id, id) end
     return "[" .. table.concat(list, ",") .. "]"
   end
 
@@ -37,7 +42,7 @@ return function(options, native)
 
   function pages.sized(uri)
     local bytes = tonumber(uri:match "/sized/(%d+)")
-    large[bytes] = large[bytes] or ('{"items":%s}'):format(items(1, bytes // 64 + 1))
+    large[bytes] = large[bytes] or ('{"items":%s}'):format(items(1, bytes // 256 + 1, record))
     return large[bytes]
   end
 

@@ -49,8 +49,7 @@ local function write_memory(out, library_kib, client_kib, prepared_kib, operatio
   out:write("%.0f KiB with its definition, every operation looked at, and %.0f KiB more once each of them was prepared"
     .. " as by a call. The parts of the library that any client loads take %.0f KiB.\n", client_kib, prepared_kib,
     library_kib)
-  out:target("the client with its definition, all operations prepared, KiB", client_kib + prepared_kib, "at most",
-    most_client_kib, "%.0f")
+  out:target("the client with its definition, KiB", client_kib, "at most", most_client_kib, "%.0f")
 end
 
 function start.run(out, settings)

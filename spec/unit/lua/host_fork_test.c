@@ -26,9 +26,11 @@
 
 static const char program[] =
     "local moonrest = require 'moonrest'\n"
-    "client = moonrest.open({ name = 'host', title = 'Host', servers = { production = 'http://127.0.0.1:1' },\n"
+    "client = moonrest.open({ name = 'host', title = 'Host', servers = { production = "
+    "'http://127.0.0.1:1' },\n"
     "  resources = { things = { get = { 'GET /things', 'Shows them.' },\n"
-    "    file = { 'GET /file', 'The bytes.', returns = 'file' } } } }, { base_url = 'http://127.0.0.1:' .. port })\n"
+    "    file = { 'GET /file', 'The bytes.', returns = 'file' } } } }, { base_url = "
+    "'http://127.0.0.1:' .. port })\n"
     "tasks = {}\n"
     "for i = 1, 3 do tasks[i] = moonrest.spawn(function() return client.things:get() end) end\n"
     "function outcomes()\n"
@@ -119,10 +121,13 @@ static void check_parent(struct scene *scene) {
 
 static void works_on(lua_State *L) {
   must_run(L, "assert(outcomes() == 'cancelled cancelled cancelled')");
-  must_run(L, "local data, err = tasks[1]:await() assert(err.message:find 'before its fork', err.message)");
+  must_run(
+      L,
+      "local data, err = tasks[1]:await() assert(err.message:find 'before its fork', err.message)");
   must_run(L, "assert(client.things:get().size == 17)");
-  must_run(L, "local task = require 'moonrest'.spawn(function() return client.things:get().size end)\n"
-              "assert(task:await() == 17)");
+  must_run(L,
+           "local task = require 'moonrest'.spawn(function() return client.things:get().size end)\n"
+           "assert(task:await() == 17)");
 }
 
 /* Both go on: the child with connections of its own, the parent with those that it had. */

@@ -22,7 +22,7 @@
 /* {====== Memory ====== */
 
 struct memory {
-  size_t limit;     /* bytes; 0: none */
+  size_t limit; /* bytes; 0: none */
   size_t used;
   size_t blocks;
   size_t growths;   /* asked for since the round began */
@@ -55,10 +55,11 @@ static void *lua_allocator(void *context, void *block, size_t old_size, size_t s
 
 /* {====== A scene ====== */
 
-static const char definition[] =
-    "local moonrest = require 'moonrest'\n"
-    "client = moonrest.open({ name = 'host', title = 'Host', servers = { production = 'http://127.0.0.1:1' },\n"
-    "  resources = { things = { get = { 'GET /things', 'Shows them.' } } } }, { base_url = 'http://127.0.0.1:' .. port })\n";
+static const char definition[] = "local moonrest = require 'moonrest'\n"
+                                 "client = moonrest.open({ name = 'host', title = 'Host', servers "
+                                 "= { production = 'http://127.0.0.1:1' },\n"
+                                 "  resources = { things = { get = { 'GET /things', 'Shows them.' "
+                                 "} } } }, { base_url = 'http://127.0.0.1:' .. port })\n";
 
 struct scene {
   struct memory memory;
@@ -184,7 +185,8 @@ static void test_the_sandbox_is_inside(void **state) {
   struct memory memory = {0};
   (void)state;
   lua_State *L = open_state(&memory);
-  run(L, "local server = assert(require 'moonrest.sandbox'.start { seed = 1, systems = { 'edgegap' } })\n"
+  run(L, "local server = assert(require 'moonrest.sandbox'.start { seed = 1, systems = { 'edgegap' "
+         "} })\n"
          "local edgegap = server:open 'edgegap'\n"
          "assert(type(assert(edgegap.apps:list())) == 'table')\n"
          "server:stop()\n");
@@ -203,7 +205,8 @@ static void test_calls_run_in_steps(void **state) {
   open_scene(&scene, &well);
   assert_int_equal(mr_step(scene.L, 1000).status, MR_STEP_IDLE);
   assert_true(mr_set_blocking(scene.L, false));
-  run(scene.L, "task = require 'moonrest'.spawn(function() size = assert(client.things:get()).size end)");
+  run(scene.L,
+      "task = require 'moonrest'.spawn(function() size = assert(client.things:get()).size end)");
   struct mr_step_result step = mr_step(scene.L, 0);
   assert_int_equal(step.status, MR_STEP_BUSY);
   assert_int_equal(step.tasks, 1);
@@ -238,7 +241,8 @@ static void test_a_step_never_raises(void **state) {
   assert_int_equal(step.status, MR_STEP_FAILED);
   assert_non_null(strstr(step.message, "budget"));
   assert_int_equal(mr_step(L, 1000).status, MR_STEP_IDLE);
-  run(L, "require 'moonrest.host'.step = function() error(setmetatable({}, { __tostring = error })) end");
+  run(L, "require 'moonrest.host'.step = function() error(setmetatable({}, { __tostring = error "
+         "})) end");
   step = mr_step(L, 1000);
   assert_int_equal(step.status, MR_STEP_FAILED);
   assert_non_null(step.message);
@@ -319,7 +323,8 @@ static void test_requests_are_limited(void **state) {
 
 /* Of 'size' bytes: a list of ones. */
 static void make_answer(char *out, size_t out_size, size_t size, bool announced) {
-  char *body = out + snprintf(out, out_size, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n");
+  char *body =
+      out + snprintf(out, out_size, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n");
   body += announced ? sprintf(body, "Content-Length: %zu\r\n\r\n", size) : sprintf(body, "\r\n");
   assert_true(size % 2 == 1 && (size_t)(body - out) + size < out_size);
   for (size_t i = 0; i < size; i++)
@@ -336,8 +341,8 @@ static void check_too_large(bool announced) {
   static char answer[BIG + 1000];
   make_answer(answer, sizeof answer, BIG, announced);
   const struct fault_script scripts[] = {{{DO_REQUEST, DO_SEND(answer)}}, well};
-  scene = (struct scene){.server = fault_server_start(
-                             &(struct fault_server_options){.scripts = scripts, .script_count = 2})};
+  scene = (struct scene){.server = fault_server_start(&(struct fault_server_options){
+                             .scripts = scripts, .script_count = 2})};
   scene.L = open_state(&scene.memory);
   lua_pushinteger(scene.L, fault_server_port(scene.server));
   lua_setglobal(scene.L, "port");
@@ -399,16 +404,15 @@ static void test_values_over_the_limit_of_the_state_in_slices(void **state) {
 
 /* {====== No memory at all ====== */
 
-static const char scenario[] =
-    "local moonrest = require 'moonrest'\n"
-    "local sizes = {}\n"
-    "local tasks = {}\n"
-    "for i = 1, 2 do tasks[i] = moonrest.spawn(function()\n"
-    "  local data, err = client.things:get()\n"
-    "  if not data then error(err.message, 0) end\n"
-    "  sizes[i] = data.size end) end\n"
-    "for _, task in ipairs(tasks) do task:await() end\n"
-    "assert(sizes[1] == 17 and sizes[2] == 17)\n";
+static const char scenario[] = "local moonrest = require 'moonrest'\n"
+                               "local sizes = {}\n"
+                               "local tasks = {}\n"
+                               "for i = 1, 2 do tasks[i] = moonrest.spawn(function()\n"
+                               "  local data, err = client.things:get()\n"
+                               "  if not data then error(err.message, 0) end\n"
+                               "  sizes[i] = data.size end) end\n"
+                               "for _, task in ipairs(tasks) do task:await() end\n"
+                               "assert(sizes[1] == 17 and sizes[2] == 17)\n";
 
 /* One round: from the n-th allocation on Lua gets nothing, until the call has failed; the same again with memory
 ** must succeed. True when no allocation was left to fail. */
@@ -535,7 +539,8 @@ static void test_a_state_is_closed_with_requests_in_flight(void **state) {
   (void)state;
   for (int i = 0; i < 3; i++) {
     open_scene(&scene, &silent);
-    run(scene.L, "for i = 1, 20 do require 'moonrest'.spawn(function() client.things:get() end) end");
+    run(scene.L,
+        "for i = 1, 20 do require 'moonrest'.spawn(function() client.things:get() end) end");
     for (int step = 0; step < i; step++)
       assert_int_equal(mr_step(scene.L, 1000).status, MR_STEP_BUSY);
     close_scene(&scene);
