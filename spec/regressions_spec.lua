@@ -1,0 +1,244 @@
+-- Mistakes that were found by attacking the library, each with what a server or the caller must see instead.
+
+local moonrest = require "moonrest"
+local raw_server = require "spec.support.raw_server"
+
+local canary <const> = "canary-5d20c8"
+local ok <const> = raw_server.response(200, '{"id":1}')
+
+local function definition(change)
+  local at = {
+    name = "tested",
+    servers = { production = "https://{region}.tested.example" },
+    variables = { region = { default = "eu" } },
+    auth = { header = "Authorization", prefix = "Bearer ", env = { "MOONREST_TESTED_TOKEN" } },
+    pages = { style = "page", page = "page", has_next = "has_next" },
+    resources = {
+      things = {
+        list = { "GET /things", "Lists things.", paged = true, items = "data",
+          query = { page = "integer", offset = "integer", cursor = "any", name = "string" } },
+        get = { "GET /things/{id}", "One thing." },
+        create = { "POST /things", "Makes a thing.", body = { name = "string!" } },
+        use = { "POST /use/{key}", "Uses a key.", body = { token = "string" }, secret = { "key", "token" } },
+        send = { "PUT /things/{id}", "Sends bytes.", body_type = "raw" },
+        form = { "POST /form", "Sends a form.", body_type = "multipart", body = { file = "any" } },
+        export = { "GET /export", "Exports.", returns = "file" },
+      },
+    },
+  }
+  for name, value in pairs(change or {}) do at[name] = value end
+  return at
+end
+
+local function open(server, options, change)
+  options = options or {}
+  options.base_url, options.retry = server.url, false
+  if options.token == nil then options.token = "secret-token" end
+  return moonrest.open(definition(change), options)
+end
+
+local function refused(pattern, action, ...)
+  local is_good, problem = pcall(action, ...)
+  assert.is_false(is_good)
+  assert.matches(pattern, problem)
+  assert.matches("^spec/regressions_spec.lua:%d+: ", problem)
+end
+
+describe("a secret", function()
+  it("cannot leave its segment of the path", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server)
+    for _, text in ipairs { ".", ".." } do
+      local data, err = client.things:get(moonrest.secret(text))
+      assert.is_nil(data)
+      assert.equal("decode", err.kind)
+    end
+    assert.equal(0, #server:requests())
+    assert(client.things:get(moonrest.secret "a/../b?c"))
+    assert.matches("^POST /use/", (client.things:use(moonrest.secret "k", {}) and server:requests()[2]))
+    assert.matches("^GET /things/a%%2F%.%.%%2Fb%%3Fc ", server:requests()[1])
+  end)
+
+  it("is not shown when it cannot stand in a path", function()
+    local server <close> = raw_server.start { ok }
+    local is_good, problem = pcall(open(server).things.use, canary .. "\n", {})
+    assert.is_false(is_good)
+    assert.not_matches(canary, problem, 1, true)
+  end)
+
+  it("among the parameters is masked wherever the answer repeats it", function()
+    local bodies = {
+      raw_server.response(200, "<html><title>" .. canary .. "</title>"),
+      raw_server.response(200, "{" .. canary),
+      raw_server.response(400, ('{"error":{"code":"%s","message":"%s","details":[["%s"]]}}'):format(canary, canary, canary)),
+      raw_server.response(207, ('[{"status":400,"message":"m","other":{"x":"%s"}}]'):format(canary)),
+    }
+    for _, bytes in ipairs(bodies) do
+      local server <close> = raw_server.start { bytes }
+      local data, err = open(server).things:use("key", { token = canary })
+      assert.is_nil(data)
+      local shown = { tostring(err), err.message, tostring(err.code) }
+      for _, value in ipairs { err.data or {}, err.details or {} } do
+        shown[#shown + 1] = moonrest.json.encode(value)
+      end
+      assert.not_matches(canary, table.concat(shown, "\n"), 1, true)
+    end
+  end)
+
+  it("as a raw body goes out as its bytes", function()
+    local server <close> = raw_server.start { ok }
+    assert(open(server).things:send("1", {}, { body = moonrest.secret "abc" }))
+    assert.matches("\r\n\r\nabc$", server:requests()[1])
+  end)
+end)
+
+describe("what is sent", function()
+  it("holds no number that is none", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server)
+    for _, number in ipairs { 0 / 0, math.huge, -math.huge } do
+      refused("not finite", function() client.things:get(number) end)
+      refused("must be a string", function() client.things:list { name = number } end)
+      refused("not finite", function() client:request("GET", "/x", { query = { a = number } }) end)
+    end
+    assert(client.things:get(0.1))
+    assert.matches("^GET /things/0.1 ", server:requests()[1])
+  end)
+
+  it("has one credential, and the length that the library counted", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server)
+    refused("carries the credential", function() client.things:get("1", {}, { headers = { authorization = "x" } }) end)
+    refused("carries the credential", function() open(server, { headers = { AUTHORIZATION = "x" } }) end)
+    for _, name in ipairs { "Content-Length", "transfer-encoding", "Connection" } do
+      refused("set by the library", function()
+        client.things:create({ name = "a" }, { headers = { [name] = "0" } })
+      end)
+    end
+    assert.equal(0, #server:requests())
+    assert(open(server, { token = false, headers = { Authorization = "mine" } }).things:get "1")
+    assert.matches("\r\nAuthorization: mine\r\n", server:requests()[1])
+  end)
+
+  it("is not cut at a NUL, and misuse is told at the caller's line", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server)
+    for _, text in ipairs { "a\0b", "a\r\nX: y", "" } do
+      refused("idempotency_key", function() client.things:create({ name = "a" }, { idempotency_key = text }) end)
+      refused("content_type", function() client.things:send("1", {}, { body = "x", content_type = text }) end)
+      refused("option 'to'", function() client.things:export({}, { to = text }) end)
+      refused("option 'upload'", function() client.things:send("1", {}, { upload = text }) end)
+    end
+    refused("option 'to' must be a string", function()
+      client.things:export({}, { to = moonrest.secret "/tmp/x" })
+    end)
+    refused("exclude each other", function() client.things:send("1", {}, { body = "x", upload = "/etc/hostname" }) end)
+    refused("need names", function() client:request("GET", "/x", { query = { 1, a = 2 } }) end)
+    assert.equal(0, #server:requests())
+  end)
+
+  it("is a file and nothing else where a form has one", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server)
+    for pattern, file in pairs {
+      ["directory"] = { path = "/tmp" },
+      ["'file.path' must be a string"] = { path = 5 },
+      ["'file.path' must not contain"] = { path = "a\0b" },
+      ["'file.content_type' must not contain"] = { data = "x", content_type = "a\r\nX: y" },
+      ["'file.nope' is unknown"] = { nope = 1 },
+      ["needs either path"] = { filename = "x" },
+    } do
+      refused(pattern, function() client.things:form { file = file } end)
+    end
+    assert.equal(0, #server:requests())
+  end)
+
+  it("waits for no pipe", function()
+    local server <close> = raw_server.start { ok }
+    local name = os.tmpname()
+    assert(os.execute(("rm %s && mkfifo %s"):format(name, name)))
+    local data, err = open(server).things:send("1", {}, { upload = name })
+    os.remove(name)
+    assert.is_nil(data)
+    assert.equal("io", err.kind)
+  end)
+
+  it("goes to a server that a variable of the URL cannot change", function()
+    for _, region in ipairs { "evil.example/", "evil.example?", "a@b", "a:1", "" } do
+      refused("stands in the server's URL", function()
+        moonrest.open(definition(), { region = region, token = "x" })
+      end)
+    end
+  end)
+end)
+
+describe("a call", function()
+  it("asks no value of the caller's for equality", function()
+    local server <close> = raw_server.start { ok }
+    local parameters = setmetatable({ id = "1" }, { __eq = function() error "asked" end })
+    assert(open(server).things.get(parameters))
+  end)
+end)
+
+describe("an answer", function()
+  it("of 207 is partial with lua-cjson too, and codes are integers", function()
+    local server <close> = raw_server.start {
+      raw_server.response(207, '[{"status":200},{"status":404}]'),
+      raw_server.response(400, '{"code":17,"message":"no"}'),
+    }
+    local client = open(server, { json = "cjson" })
+    local data, err = client.things:get "1"
+    assert.is_nil(data)
+    assert.equal("partial", err.kind)
+    data, err = client.things:get "1"
+    assert.is_nil(data)
+    assert.equal("integer", math.type(err.code))
+  end)
+
+  it("of 304 is named, and control characters do not reach a terminal", function()
+    local server <close> = raw_server.start {
+      "HTTP/1.1 304 X\r\n\r\n", raw_server.response(400, '{"message":"a\\u001b[31mred"}'),
+    }
+    local client = open(server)
+    local _, err = client.things:get "1"
+    assert.matches("304 Not Modified", tostring(err))
+    _, err = client.things:get "1"
+    assert.not_matches("\27", tostring(err), 1, true)
+  end)
+
+  it("with a cursor that is none does not end the list in silence", function()
+    for _, cursor in ipairs { "true", '{"a":1}' } do
+      local server <close> = raw_server.start { raw_server.response(200, ('{"data":[1],"next":%s}'):format(cursor)) }
+      local client = open(server, {}, { pages = { style = "cursor", cursor = "cursor", next = "next" } })
+      local items, err = client.things:all()
+      assert.is_nil(items)
+      assert.equal("decode", err.kind)
+    end
+  end)
+end)
+
+describe("a resume token", function()
+  it("that was changed leads to no other server and to no error of ours", function()
+    local foreign <close> = raw_server.start { ok }
+    local server <close> = raw_server.start { ok }
+    local styles = { { style = "link" }, { style = "url", next = "next" }, { style = "page", page = "page" },
+      { style = "offset", offset = "offset" } }
+    for _, style in ipairs(styles) do
+      for _, rest in ipairs { "2|0|s" .. foreign.url .. "/x", "99999999999999999999|0|n", "2|99999999999999999999|n",
+        "2|0|s\r\n" } do
+        local client = open(server, {}, { pages = style })
+        refused("option 'resume' is no token", function()
+          client.things:all({}, { resume = "1|tested.things:list|" .. rest })
+        end)
+      end
+    end
+    assert.equal(0, #foreign:requests())
+  end)
+end)
+
+describe("show", function()
+  it("prints lists of rows and other values", function()
+    local show = require "moonrest.show"
+    assert.equal('[{"a":1},5]', show.text { { a = 1 }, 5 })
+  end)
+end)
