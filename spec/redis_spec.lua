@@ -62,7 +62,7 @@ describe("limits in Redis", function()
   end
 
   it("gives a burst, then spaces", function()
-    local slots = reserve(second, 6, { { 4, second } })
+    local slots = reserve(second, 6, { { 4, second } }, { horizon = 10 * second })
     assert.same({ second, second, second, second, second + margin(second), second + margin(second) * 5 // 4 }, slots)
   end)
 
@@ -256,7 +256,7 @@ describe("limits in Redis", function()
   it("hold over two processes", function()
     assert.equal("10\n", run([[get(10); print(10)]], server.url, "10/min"))
     local said = run([[
-      local _, err = client.things:get("1", { timeout = 1 })
+      local _, err = client.things:get("1", {}, { timeout = 1 })
       print(err.kind)]], server.url, "10/min")
     assert.matches("throttled", said)
   end)

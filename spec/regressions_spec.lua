@@ -70,7 +70,8 @@ describe("a secret", function()
     local bodies = {
       raw_server.response(200, "<html><title>" .. canary .. "</title>"),
       raw_server.response(200, "{" .. canary),
-      raw_server.response(400, ('{"error":{"code":"%s","message":"%s","details":[["%s"]]}}'):format(canary, canary, canary)),
+      raw_server.response(400, ('{"error":{"code":"%s","message":"%s","details":[["%s"]]}}')
+        :format(canary, canary, canary)),
       raw_server.response(207, ('[{"status":400,"message":"m","other":{"x":"%s"}}]'):format(canary)),
     }
     for _, bytes in ipairs(bodies) do

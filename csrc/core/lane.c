@@ -13,8 +13,8 @@ void mr_lane_init(struct mr_lane *lane) {
   memset(lane, 0, sizeof(*lane));
   lane->parked_place = lane->deadline_place = MR_HEAP_NOWHERE;
   mr_heap_init(&lane->deadlines, offsetof(struct mr_ticket, heap_index), ticket_deadline_before);
-  for (uint8_t i = 0; i < MR_PRIORITY_COUNT; i++)
-    lane->jumps[i] = (struct mr_line){.lane = lane, .priority = i, .jump = true};
+  for (int i = 0; i < MR_PRIORITY_COUNT; i++)
+    lane->jumps[i] = (struct mr_line){.lane = lane, .priority = (uint8_t)i, .jump = true};
 }
 
 void mr_lane_free(struct mr_lane *lane) {
@@ -48,14 +48,14 @@ static struct mr_line *find_line(const struct mr_lane *lane, const struct mr_has
 
 /* A new task comes behind all others: before the one whose turn it is, in a ring. */
 static void join_ring(struct mr_lane *lane, struct mr_line *line) {
-  struct mr_line **ring = &lane->rings[line->priority];
-  if (!*ring) {
-    *ring = line->previous = line->next = line;
+  struct mr_line *first = lane->rings[line->priority];
+  if (!first) {
+    lane->rings[line->priority] = line->previous = line->next = line;
   } else {
-    line->next = *ring;
-    line->previous = (*ring)->previous;
+    line->next = first;
+    line->previous = first->previous;
     line->previous->next = line;
-    line->next->previous = line;
+    first->previous = line;
   }
   lane->tasks[line->priority]++;
 }
@@ -115,14 +115,20 @@ static void unlink_ticket(struct mr_line *line, struct mr_ticket *ticket) {
   ticket->lane = NULL;
 }
 
+/* NULL: no memory for a new one. */
+static struct mr_line *line_for(struct mr_lane *lane, struct mr_hash_table *lines,
+                                struct mr_ticket *ticket) {
+  if (ticket->jump) return &lane->jumps[ticket->priority];
+  struct mr_line *line = find_line(lane, lines, ticket);
+  return line ? line : make_line(lane, lines, ticket);
+}
+
 enum mr_kind mr_lane_add(struct mr_lane *lane, struct mr_hash_table *lines,
                          struct mr_ticket *ticket) {
   bool timed = ticket->deadline_us != MR_NEVER;
   ticket->heap_index = MR_HEAP_NOWHERE;
   if (timed && mr_heap_reserve(&lane->deadlines, lane->deadlines.size + 1)) return MR_LIMIT;
-  struct mr_line *line =
-      ticket->jump ? &lane->jumps[ticket->priority] : find_line(lane, lines, ticket);
-  if (!line) line = make_line(lane, lines, ticket);
+  struct mr_line *line = line_for(lane, lines, ticket);
   if (!line) return MR_LIMIT;
   link_ticket(line, ticket);
   if (timed) mr_heap_add(&lane->deadlines, ticket);

@@ -64,7 +64,8 @@ static struct mr_slice get(const struct mr_headers *headers, const char *family,
   char name[32];
   size_t family_size = strlen(family), suffix_size = strlen(suffix);
   memcpy(name, family, family_size);
-  memcpy(name + family_size, suffix, suffix_size + 1);
+  memcpy(name + family_size, suffix, suffix_size);
+  name[family_size + suffix_size] = '\0';
   return mr_headers_get(headers, name);
 }
 

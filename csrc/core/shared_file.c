@@ -95,10 +95,11 @@ static enum mr_kind default_path(struct mr_shared_file *file, struct mr_error *e
 static enum mr_kind set_path(struct mr_shared_file *file, const char *path,
                              struct mr_error *error) {
   if (!path) return default_path(file, error);
-  if (strlen(path) >= sizeof(file->path))
+  size_t size = strlen(path);
+  if (size >= sizeof(file->path))
     return mr_fail(error, MR_IO, "the path of the shared limits file is longer than %zu bytes",
                    sizeof(file->path) - 1);
-  strcpy(file->path, path);
+  memcpy(file->path, path, size + 1);
   return MR_NONE;
 }
 

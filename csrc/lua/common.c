@@ -1,7 +1,19 @@
 #include <math.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "lua/glue.h"
+
+void mr_lua_error(lua_State *L, const char *format, ...) {
+  va_list arguments;
+  luaL_where(L, 1);
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
 
 int64_t mr_lua_seconds(lua_State *L, int index, const char *field) {
   int is_number;

@@ -15,7 +15,7 @@
 
 static struct mr_lua_request *check_box(lua_State *L) {
   struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
-  if (!box->request) luaL_error(L, "attempt to use a closed request");
+  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
   return box;
 }
 

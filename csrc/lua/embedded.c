@@ -1,5 +1,6 @@
 /* package.preload for the modules inside the static library. */
 #include "lua/embedded.h"
+#include "lua/glue.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -32,7 +33,7 @@ static int compare(const void *name, const void *module) {
 void mr_embedded_load(lua_State *L, const char *name) {
   const struct mr_embedded *module =
       bsearch(name, mr_embedded, mr_embedded_count, sizeof *module, compare);
-  if (!module) luaL_error(L, "moonrest has no module '%s' inside", name);
+  if (!module) mr_lua_error(L, "moonrest has no module '%s' inside", name);
   const char *text = (const char *)module->text;
   if (luaL_loadbufferx(L, text, module->size, module->chunk, "t") != LUA_OK) lua_error(L);
   lua_pushstring(L, name);

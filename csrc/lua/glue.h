@@ -84,6 +84,9 @@ int mr_lua_open_endpoint(lua_State *L);
 void mr_lua_open_request(lua_State *L);
 void mr_lua_open_values(lua_State *L); /* url, date, header and clock tables into the table on top */
 
+/* luaL_error, declared as what it is: a function that does not return. */
+_Noreturn void mr_lua_error(lua_State *L, const char *format, ...);
+
 /* Small readers. 'field' tells misuse where it is. */
 int64_t mr_lua_seconds(lua_State *L, int index, const char *field); /* raises for what is no time */
 bool mr_lua_field_seconds(lua_State *L, int table, const char *field, int64_t *out_us);

@@ -11,7 +11,7 @@ static struct mr_lua_request *check_box(lua_State *L) {
 
 static struct mr_request *to_request(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
-  if (!box->request) luaL_error(L, "attempt to use a closed request");
+  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
   return box->request;
 }
 
@@ -23,7 +23,7 @@ struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *
   lua_pushvalue(L, endpoint_index);
   lua_setiuservalue(L, -2, MR_LUA_REQUEST_ENDPOINT);
   box->request = mr_request_new(endpoint->endpoint);
-  if (!box->request) luaL_error(L, "out of memory");
+  if (!box->request) mr_lua_error(L, "out of memory");
   box->request->owner = box;
   box->request->allowance = &box->engine->allowance;
   return box;

@@ -6,8 +6,8 @@
 
 static struct mr_lua_request *check_stream(lua_State *L) {
   struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
-  if (!box->request) luaL_error(L, "attempt to use a closed request");
-  if (!box->request->stream) luaL_error(L, "this request was not started with stream = true");
+  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
+  if (!box->request->stream) mr_lua_error(L, "this request was not started with stream = true");
   return box;
 }
 

@@ -30,13 +30,13 @@ local function basic(given)
   return credential.read(require "moonrest.digest".base64(name .. ":" .. password), "password")
 end
 
--- The first variable that holds a good value; nil and what is wrong with each.
+-- The first variable that holds a good value; nil and what is wrong with those that are set.
 local function find_in_environment(names)
   local problems = {}
   for _, name in ipairs(type(names) == "string" and { names } or names or {}) do
     local secret, problem = core.env(name)
     if secret then return secret end
-    problems[#problems + 1] = problem
+    if os.getenv(name) then problems[#problems + 1] = problem end
   end
   return nil, table.concat(problems, "; ")
 end
@@ -57,7 +57,8 @@ end
 local function advice(auth, problem)
   local variables = variables_of(auth)
   if variables == "" then return ("no credential: pass %s to moonrest.open"):format(option_of(auth)) end
-  return ("no credential: set %s, or pass %s to moonrest.open (%s)"):format(variables, option_of(auth), problem)
+  local note = problem ~= "" and (" (%s)"):format(problem) or ""
+  return ("no credential: set %s, or pass %s to moonrest.open%s"):format(variables, option_of(auth), note)
 end
 
 local function refuse_foreign(at, auth)

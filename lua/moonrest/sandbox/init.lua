@@ -143,10 +143,17 @@ function server:token(name, kind)
   return token
 end
 
+-- The tokens of all sandboxes are the same, but their counters are not: without an account of its own a new
+-- sandbox would find the limits used up by those before it.
+local function account_of(self)
+  self.account = self.account or ("%s since %.6f"):format(self.url, require "moonrest".time.now())
+  return self.account
+end
+
 --- A moonrest client of a system; `options` as for moonrest.open.
 function server:open(name, options)
   check_system(name, "open")
-  local given = { base_url = self:base(name), token = self:token(name) }
+  local given = { base_url = self:base(name), token = self:token(name), account = account_of(self) }
   for key, value in pairs(options or {}) do given[key] = value end
   return require "moonrest".open(name, given)
 end
