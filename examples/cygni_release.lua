@@ -29,7 +29,7 @@ end
 
 -- The latest good one of production, before the new one is made.
 local function find_live(project)
-  for deployment in deployments:each { projectId = project.id, sort = "createdAt" } do
+  for deployment in deployments:each { projectId = project.id, sort = "-createdAt" } do
     if is_live[deployment.status] and deployment.environment == "production" then return deployment end
   end
   return nil

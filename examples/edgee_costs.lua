@@ -1,4 +1,4 @@
--- Edgee: a month's costs by model, by tag and by day, out of the CSV export, with a chart drawn by gnuplot.
+-- Edgee: a month's costs by model, API key, tag and day, out of the CSV export, with a chart drawn by gnuplot.
 -- The export goes to a file and is read line by line, so that its size does not matter.
 
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path -- support.lua is beside this file
@@ -6,7 +6,7 @@ local support = require "support"
 
 local usage = [[
 Usage: lua5.4 edgee_costs.lua [options]
-Reports what requests cost by model and by tag, and draws the costs of each day.
+Reports what requests cost by model, API key and tag, and draws the costs of each day.
 
   --period P       1h, 24h, 7d or 30d (30d)
   --csv FILE       where the export goes (edgee-costs.csv)
@@ -52,27 +52,27 @@ end
 
 -- "0.001234567" -> 1234567: sums of integers are exact, sums of floats drift.
 local function nano_dollars(text)
-  local whole, fraction = text:match "^(%d+)%.?(%d*)$"
-  return math.tointeger(whole .. (fraction .. "000000000"):sub(1, 9))
+  return math.floor(assert(tonumber(text), "this is no cost: " .. text) * 1e9 + 0.5)
 end
 
 local function add(sums, key, cost)
-  local sum = sums[key] or { name = key, requests = 0, cost = 0 }
-  sum.requests, sum.cost = sum.requests + 1, sum.cost + cost
-  sums[key] = sum
+  sums[key] = sums[key] or { name = key, requests = 0, cost = 0 }
+  sums[key].requests, sums[key].cost = sums[key].requests + 1, sums[key].cost + cost
+  return sums[key]
 end
 
 local function aggregate(path)
-  local by_model, by_tag, by_day, total = {}, {}, {}, { requests = 0, cost = 0 }
+  local costs = { by_model = {}, by_key = {}, by_tag = {}, by_day = {} }
   for record in records(path) do
-    local cost, day = nano_dollars(record.Cost), record.Timestamp:sub(1, 10)
-    add(by_model, record.Model, cost)
-    add(by_day, day, cost)
-    for tag in (record.Tags == "" and "(none)" or record.Tags):gmatch "[^,]+" do add(by_tag, tag, cost) end
-    by_day[day][record.Model] = (by_day[day][record.Model] or 0) + cost
-    total.requests, total.cost = total.requests + 1, total.cost + cost
+    local cost = nano_dollars(record.Cost)
+    add(costs, "all", cost)
+    add(costs.by_model, record.Model, cost)
+    add(costs.by_key, record["API Key"], cost)
+    for tag in (record.Tags == "" and "(none)" or record.Tags):gmatch "[^,]+" do add(costs.by_tag, tag, cost) end
+    local day = add(costs.by_day, record.Timestamp:sub(1, 10), cost)
+    day[record.Model] = (day[record.Model] or 0) + cost
   end
-  return { by_model = by_model, by_tag = by_tag, by_day = by_day, total = total }
+  return costs
 end
 
 local function sorted(sums, before)
@@ -87,45 +87,52 @@ end
 
 local function dearest_first(a, b) return a.cost > b.cost end
 
--- Days from left to right, for each a bar of what its models cost.
-local function chart_script(path, models, days)
-  local lines = { "$costs << END" }
-  local function add_line(...) lines[#lines + 1] = string.format(...) end
-  for _, day in ipairs(days) do
-    local cells = { day.name:sub(6) }
-    for _, model in ipairs(models) do cells[#cells + 1] = ("%.9f"):format((day[model.name] or 0) / 1e9) end
-    add_line("%s", table.concat(cells, " "))
-  end
-  add_line("END\nset terminal %s size 960,480", path:find "%.png$" and "pngcairo" or "svg background 'white'")
-  add_line("set output '%s'\nset title 'Edgee: costs a day'\nset ylabel 'US dollars'", path:gsub("'", "''"))
-  add_line "set style data histograms\nset style histogram rowstacked\nset style fill solid 0.9\nset boxwidth 0.8"
-  add_line "set key outside right reverse Left\nset grid ytics\nset yrange [0:*]\nset xtics rotate by 90 right nomirror"
-  local plots = {}
-  for index, model in ipairs(models) do
-    plots[index] = ("$costs using %d:xtic(1) title '%s' noenhanced"):format(index + 1, model.name:gsub("'", "''"))
-  end
-  add_line("plot %s", table.concat(plots, ", "))
-  return table.concat(lines, "\n") .. "\n"
-end
+local gnuplot_script <const> = [[
+$costs << END
+%s
+END
+set terminal %s size 960,480
+set output '%s'
+set title 'Edgee: costs a day'
+set ylabel 'US dollars'
+set style data histograms
+set style histogram rowstacked
+set style fill solid 0.9
+set boxwidth 0.8
+set key outside right reverse Left
+set grid ytics
+set yrange [0:*]
+set xtics rotate by 90 right nomirror
+plot for [column = 2:%d] $costs using column:xtic(1) title columnheader noenhanced
+]]
 
+-- Days from left to right, for each a bar of what its models cost.
 local function draw(path, models, days)
-  local script_path = path .. ".gnuplot"
-  local script <close> = assert(io.open(script_path, "w"))
-  script:write(chart_script(path, models, days)):close()
-  local is_drawn = os.execute(("gnuplot '%s'"):format(script_path:gsub("'", "'\\''")))
-  os.remove(script_path)
+  local lines = { { "day" } }
+  for index, model in ipairs(models) do lines[1][index + 1] = '"' .. model.name .. '"' end
+  for number, day in ipairs(days) do
+    lines[number + 1] = { day.name:sub(6) }
+    for _, model in ipairs(models) do table.insert(lines[number + 1], (day[model.name] or 0) / 1e9) end
+  end
+  for number, cells in ipairs(lines) do lines[number] = table.concat(cells, " ") end
+  local terminal = path:find "%.png$" and "pngcairo" or "svg background 'white'"
+  local script <close> = assert(io.open(path .. ".gnuplot", "w"))
+  script:write(gnuplot_script:format(table.concat(lines, "\n"), terminal, (path:gsub("'", "''")), #models + 1)):close()
+  local is_drawn = os.execute(("gnuplot '%s.gnuplot'"):format(path:gsub("'", "'\\''")))
+  os.remove(path .. ".gnuplot")
   if not is_drawn then support.fail "no chart: is gnuplot there? (apt-get install gnuplot-nox)" end
 end
 
 local saved = assert(edgee.logs:export({ period = given.period, format = "csv" }, { to = given.csv }))
 local costs = aggregate(saved.path)
-if costs.total.requests == 0 then support.fail("no requests in the last " .. given.period) end
+if not costs.all then support.fail("no requests in the last " .. given.period) end
 
 local models = sorted(costs.by_model, dearest_first)
 local days = sorted(costs.by_day, function(a, b) return a.name < b.name end)
 local columns = { "name", "requests", "dollars" }
 support.print_table("Costs by model, last " .. given.period, models, columns)
+support.print_table("Costs by API key", sorted(costs.by_key, dearest_first), columns)
 support.print_table("Costs by tag (a request may have several)", sorted(costs.by_tag, dearest_first), columns)
 draw(given.chart, models, days)
-print(("\n%d requests, %.2f US dollars; every request in %s, chart in %s"):format(costs.total.requests,
-  costs.total.cost / 1e9, saved.path, given.chart))
+print(("\n%d requests, %.2f US dollars; every request in %s, chart in %s"):format(costs.all.requests,
+  costs.all.cost / 1e9, saved.path, given.chart))

@@ -227,6 +227,8 @@ describe("the examples", function()
       assert.equal(5, compared)
       has(out, "2000 requests, " .. out:match "\nall=(%S+)" .. " US dollars")
       assert.truthy(out:find "team:game +%d+ +%d+%.%d+\n")
+      assert.truthy(out:find 'Laptop of "Zoë" +%d+ +%d+%.%d+\n')
+      assert.truthy(out:find "Staging, EU +%d+ +%d+%.%d+\n")
     end)
 
     it("draws an SVG that knows the models", function()

@@ -86,6 +86,23 @@ describe("a secret", function()
     end
   end)
 
+  it("stands in no table of an open client", function()
+    local server <close> = raw_server.start { ok }
+    local client = open(server, { token = canary })
+    assert(client.things:get "1")
+    local seen = {}
+    local function look(value)
+      if type(value) == "string" then assert.not_matches(canary, value, 1, true) end
+      if type(value) ~= "table" or seen[value] then return end
+      seen[value] = true
+      for key, field in next, value do
+        look(key)
+        look(field)
+      end
+    end
+    look(client)
+  end)
+
   it("as a raw body goes out as its bytes", function()
     local server <close> = raw_server.start { ok }
     assert(open(server).things:send("1", {}, { body = moonrest.secret "abc" }))

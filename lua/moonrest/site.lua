@@ -131,7 +131,8 @@ local function choose_server(self, given)
   local origin = check_base(url, source, given)
   self.is_own = self.is_own or is_own_origin(at, given, origin)
   self.base_url = url:gsub("/+$", "")
-  self.variables = given
+  self.variables = {} -- and nothing else of the options, among which credentials are
+  for name in pairs(at.variables or {}) do self.variables[name] = given[name] end
 end
 
 -- The base URL of the site, or of another of the definition's servers. A foreign base URL stands for all of them.

@@ -10,7 +10,7 @@ set yrange [0:95]
 set key top right
 set grid ytics lc rgb "#dddddd"
 plot 40 with lines dashtype 2 lw 2 lc rgb "#444444" title "the limit", \
-  place."/p-throttle.dat" using 1:2 with lines lw 1.5 lc rgb "#d95f02" title "p-throttle", \
-  place."/bottleneck.dat" using 1:2 with lines lw 1.5 lc rgb "#7570b3" title "Bottleneck (reservoir)", \
-  place."/p-throttle-strict.dat" using 1:2 with lines lw 1.5 lc rgb "#e7298a" title "p-throttle, strict", \
-  place."/moonrest.dat" using 1:2 with lines lw 2.5 lc rgb "#1b9e77" title "moonrest"
+  place."/p-throttle.dat" using 1:2 with steps lw 1.5 lc rgb "#d95f02" title "p-throttle", \
+  place."/bottleneck.dat" using 1:2 with steps lw 1.5 lc rgb "#7570b3" title "Bottleneck (reservoir)", \
+  place."/p-throttle-strict.dat" using 1:2 with steps lw 1.5 lc rgb "#e7298a" title "p-throttle, strict", \
+  place."/moonrest.dat" using 1:2 with steps lw 2.5 lc rgb "#1b9e77" title "moonrest"
