@@ -1,7 +1,8 @@
 -- Edgee: a month's costs by model, API key, tag and day, out of the CSV export, with a chart drawn by gnuplot.
 -- The export goes to a file and is read line by line, so that its size does not matter.
 
-package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path -- support.lua is beside this file
+package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path -- support.lua and csv.lua are beside this file
+local csv = require "csv"
 local support = require "support"
 
 local usage = [[
@@ -18,38 +19,6 @@ Reports what requests cost by model, API key and tag, and draws the costs of eac
 local given = support.options(usage, { period = "30d", csv = "edgee-costs.csv", chart = "edgee-costs.svg" })
 local edgee = support.open("edgee", given)
 
--- The quoted field that begins at 'position': a quote within it is written twice. Returns where it ends, too.
-local function quoted_field(line, position)
-  local parts = {}
-  repeat
-    local part, after = line:match('^"([^"]*)"()', position)
-    parts[#parts + 1], position = assert(part, "a quote is not closed: " .. line), after
-  until line:sub(position, position) ~= '"'
-  return table.concat(parts, '"'), position
-end
-
-local function fields_of(line)
-  local fields, position = {}, 1
-  repeat
-    local field, after = line:match("^([^,\r]*)()", position)
-    if field:sub(1, 1) == '"' then field, after = quoted_field(line, position) end
-    fields[#fields + 1], position = field, after + 1
-  until line:sub(after, after) ~= ","
-  return fields
-end
-
--- A record for each line after the first, which names the fields.
-local function records(path)
-  local next_line = io.lines(path)
-  local names = fields_of(assert(next_line(), path .. " is empty"))
-  return function()
-    local line, record = next_line(), {}
-    if not line then return nil end
-    for index, field in ipairs(fields_of(line)) do record[names[index]] = field end
-    return record
-  end
-end
-
 -- "0.001234567" -> 1234567: sums of integers are exact, sums of floats drift.
 local function nano_dollars(text)
   return math.floor(assert(tonumber(text), "this is no cost: " .. text) * 1e9 + 0.5)
@@ -63,7 +32,7 @@ end
 
 local function aggregate(path)
   local costs = { by_model = {}, by_key = {}, by_tag = {}, by_day = {} }
-  for record in records(path) do
+  for record in csv.records(path) do
     local cost = nano_dollars(record.Cost)
     add(costs, "all", cost)
     add(costs.by_model, record.Model, cost)

@@ -22,30 +22,36 @@ local function refuse(usage, message)
   os.exit(2)
 end
 
-local function convert(text, like)
-  if type(like) == "number" then return tonumber(text) end
+-- The value for an option that is like 'default'; nil when it does not fit.
+local function convert(text, default)
+  if default == false then return text == nil or nil end
+  if type(default) == "number" then return tonumber(text) end
   return text
 end
 
 --- Options as --name value or --name=value; those that are false by default are switches. 'defaults' names the
 --- options, their types and values; --help and --sandbox are always there. Ends the program on a wrong one.
 function support.options(usage, defaults)
-  local given, position = { sandbox = false }, 1
-  for name, value in pairs(defaults) do given[name] = value end
+  defaults.sandbox = false
+  local given, position = setmetatable({}, { __index = defaults }), 1
   while arg[position] do
     local name, value = arg[position]:match "^%-%-([%a-]+)=?(.*)$"
     if name == "help" then
       io.write(usage)
       os.exit(0)
     end
-    local before = given[name]
-    if before == nil then refuse(usage, ("unknown option '%s'"):format(arg[position])) end
-    if before ~= false and value == "" then
+    local default = defaults[name]
+    if default == nil then refuse(usage, ("unknown option '%s'"):format(arg[position])) end
+    if value == "" then value = nil end
+    if default ~= false and not value then
       position = position + 1
       value = arg[position]
     end
-    given[name] = before == false or convert(value, before)
-    if given[name] == nil then refuse(usage, ("option --%s needs a %s"):format(name, type(before))) end
+    given[name] = convert(value, default)
+    if rawget(given, name) == nil then
+      refuse(usage, default == false and ("option --%s takes no value"):format(name)
+        or ("option --%s needs a %s"):format(name, type(default)))
+    end
     position = position + 1
   end
   return given

@@ -227,3 +227,17 @@ describe("read_only", function()
     assert.equal(1, #server:requests())
   end)
 end)
+
+describe("an echo of the credential", function()
+  it("is masked in every error", function()
+    for _, answer in ipairs {
+      raw_server.response(401, ('{"error":{"message":"bad key %s","list":["%s"]}}'):format(token, token)),
+      raw_server.response(502, "<html><title>" .. token .. "</title>"), raw_server.response(200, "{" .. token),
+    } do
+      local server <close> = raw_server.start { answer }
+      local _, err = open(server, { token = moonrest.secret(token) }).things:get "1"
+      local data = err.data and moonrest.json.encode(err.data) or ""
+      assert.not_matches(token, tostring(err) .. err.message .. data, 1, true)
+    end
+  end)
+end)

@@ -11,6 +11,7 @@ struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct m
     mr_fail(error, MR_LIMIT, "out of memory while the engine was opened");
     return NULL;
   }
+  mr_timers_init(&engine->timers);
   engine->clock = config->clock;
   engine->limiter = config->limiter;
   engine->budget = config->budget;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 #define NAME_TRIES 100 /* other downloads of this process to the same target */
 
 enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_error *error) {
-  *sink = (struct mr_sink){.descriptor = -1};
+  *sink = (struct mr_sink){.descriptor = -1, .mode = 0666};
   sink->path = mr_duplicate(path, strlen(path));
   if (!sink->path) return mr_fail(error, MR_LIMIT, "out of memory");
   return MR_NONE;
@@ -23,17 +24,36 @@ static enum mr_kind io_error(const struct mr_sink *sink, const char *verb, struc
   return mr_fail(error, MR_IO, "cannot %s '%.120s': %s", verb, sink->path, strerror(errno));
 }
 
+/* The finished file takes the place of what stands at the path. That may be a file, or the file that a symbolic link
+** leads to; a directory, a device or a pipe must stay what it is. */
+static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
+  struct stat facts;
+  if (stat(sink->path, &facts) != 0) return MR_NONE; /* nothing there yet, or the file's creation tells */
+  if (!S_ISREG(facts.st_mode))
+    return mr_fail(error, MR_IO, "cannot write '%.120s': it is there, and no regular file", sink->path);
+  char *real = realpath(sink->path, NULL);
+  char *path = real ? mr_duplicate(real, strlen(real)) : NULL;
+  free(real);
+  if (!path) return mr_fail(error, MR_LIMIT, "out of memory");
+  mr_free(sink->path);
+  sink->path = path;
+  sink->mode = facts.st_mode & 0777;
+  return MR_NONE;
+}
+
 static enum mr_kind create_temporary(struct mr_sink *sink, struct mr_error *error) {
+  enum mr_kind kind = check_target(sink, error);
+  if (kind) return kind;
   size_t size = strlen(sink->path) + SUFFIX_SIZE;
   sink->temporary = mr_alloc(size);
   if (!sink->temporary) return mr_fail(error, MR_LIMIT, "out of memory");
   for (int i = 0; i < NAME_TRIES; i++) {
     snprintf(sink->temporary, size, "%s.%ld-%d.part", sink->path, (long)getpid(), i);
-    sink->descriptor = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    sink->descriptor = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, sink->mode);
     if (sink->descriptor >= 0) return MR_NONE;
     if (errno != EEXIST) break;
   }
-  enum mr_kind kind = io_error(sink, "write beside", error);
+  kind = io_error(sink, "write beside", error);
   mr_free(sink->temporary);
   sink->temporary = NULL;
   return kind;

@@ -16,6 +16,7 @@ struct mr_sink {
   char *path;      /* the target */
   char *temporary; /* NULL until opened */
   int descriptor;  /* -1 until opened */
+  unsigned mode;   /* permissions of the new file: those of the one it replaces */
   uint64_t size;
 };
 

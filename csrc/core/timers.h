@@ -1,23 +1,25 @@
 /*
-** Things to do at a time: a binary heap of intrusive timers, O(log n) both ways.
+** Things to do at a time: intrusive timers in a heap, O(log n) both ways.
 */
 #ifndef MR_TIMERS_H
 #define MR_TIMERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "error.h"
+#include "heap.h"
 
-struct mr_timer {
+struct mr_timer { /* zeroed before first use */
   int64_t at_us;
-  size_t place; /* in the heap, from 1; 0: not set */
+  bool is_set;
+  uint32_t place; /* the heap's */
   void *owner;
 };
 
 struct mr_timers {
-  struct mr_timer **heap;
-  size_t count, capacity;
+  struct mr_heap heap;
 };
 
 void mr_timers_init(struct mr_timers *timers);

@@ -84,6 +84,40 @@ static int from_command(lua_State *L) {
   return open_secret(L, MR_SECRET_COMMAND);
 }
 
+#define SHORTEST_MASKED 4 /* bytes: replacing "1" in every message would help nobody */
+
+static void add_masked(luaL_Buffer *out, const char *text, size_t size, const struct mr_buffer *value) {
+  const char *end = text + size;
+  for (const char *at; (at = memmem(text, (size_t)(end - text), value->data, value->size)); text = at + value->size) {
+    luaL_addlstring(out, text, (size_t)(at - text));
+    luaL_addstring(out, "***");
+  }
+  luaL_addlstring(out, text, (size_t)(end - text));
+}
+
+/* mask(text, secret): the text with *** where it repeats the secret's value. The copy of the value lives in a
+** userdata: an error cannot leak it. */
+static int mask(lua_State *L) {
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size);
+  struct mr_secret *secret = mr_lua_check_secret(L, 2);
+  struct mr_buffer *value = lua_newuserdatauv(L, sizeof *value, 0);
+  mr_buffer_init(value, MR_SECRET_MAX);
+  luaL_setmetatable(L, "moonrest.buffer");
+  value->secret = true;
+  enum mr_kind kind = mr_secret_append(secret, "", value);
+  if (!kind && value->size >= SHORTEST_MASKED && memmem(text, size, value->data, value->size)) {
+    luaL_Buffer out;
+    luaL_buffinit(L, &out);
+    add_masked(&out, text, size, value);
+    luaL_pushresult(&out);
+  } else {
+    lua_pushvalue(L, 1);
+  }
+  mr_buffer_free(value);
+  return 1;
+}
+
 static const luaL_Reg metamethods[] = {
     {"__close", secret_close},
     {"__gc", secret_close},
@@ -93,7 +127,7 @@ static const luaL_Reg metamethods[] = {
 
 static const luaL_Reg functions[] = {
     {"secret", from_text},     {"env", from_env}, {"file", from_file},
-    {"command", from_command}, {NULL, NULL},
+    {"command", from_command}, {"mask", mask}, {NULL, NULL},
 };
 
 int mr_lua_open_secret(lua_State *L) {

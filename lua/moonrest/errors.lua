@@ -99,12 +99,20 @@ local function fill_from_response(fields, recipe, reply)
   fields.request_id = reply.request_id
 end
 
+-- The secrets among the arguments, and the client's credentials.
+local function all_secrets(recipe, secrets)
+  local list = { table.unpack(secrets or {}) }
+  for _, one in ipairs(recipe.site.credentials or {}) do list[#list + 1] = one.secret end
+  return list
+end
+
 local function mask(fields, recipe, secrets)
+  secrets = all_secrets(recipe, secrets)
   if recipe.secrets then
     redact.fields(fields.data, recipe.secrets)
     redact.fields(fields.details, recipe.secrets)
   end
-  for _, name in ipairs(secrets and { "message", "code", "details", "data" } or {}) do
+  for _, name in ipairs { "message", "code", "details", "data", "url" } do
     fields[name] = redact.texts(fields[name], secrets)
   end
 end

@@ -17,6 +17,10 @@ local page_styles = {}
 
 local missing_end = "the answer does not tell whether there are more pages"
 
+local function short_of(total)
+  return ("the page is empty, but the server counts %d items in all, which is more than it gave"):format(total)
+end
+
 -- {========================================================================
 -- What the signals say
 -- =========================================================================
@@ -120,8 +124,10 @@ local function by_counts(walk, answer)
   walk.known_pages, walk.known_total = pages, total
   if pages then return position - (style.first or 1) + 1 < pages and position + 1 or nil end
   if total then
-    local is_end = #answer.items == 0 or items_before(walk, position) + #answer.items >= total
-    return not is_end and position + 1 or nil
+    if items_before(walk, position) + #answer.items >= total then return nil end
+    if #answer.items > 0 then return position + 1 end
+    if walk.started_first then return nil, "truncated", short_of(total) end
+    return nil -- how much came before this walk is a guess
   end
   return by_rule(walk, answer, position + 1)
 end
@@ -173,7 +179,11 @@ function offset.after(walk, answer)
   end
   local total = number_at(answer.body, walk.style.total)
   walk.known_total = total
-  if total then return following < total and #answer.items > 0 and following or nil end
+  if total then
+    if following >= total then return nil end
+    if #answer.items == 0 then return nil, "truncated", short_of(total) end
+    return following
+  end
   return by_rule(walk, answer, following)
 end
 

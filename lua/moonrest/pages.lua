@@ -151,7 +151,8 @@ local function next_position(walk, page)
   local position, kind, message = walk.engine.after(walk, page)
   if kind then return nil, kind, message end
   if position == nil then return false end
-  if type(position) == "string" and not walk.places:add(position) then
+  local is_cursor = type(position) == "string" or walk.style.style == "cursor"
+  if is_cursor and not walk.places:add(tostring(position)) then
     return nil, "decode", "the server sent a cursor that it had sent before, so the list would never end"
   end
   return position

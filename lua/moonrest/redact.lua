@@ -1,6 +1,7 @@
--- Keeps secrets out of what people read. Credentials never come this far: they stay
--- in C. This is for parameters and result fields that a definition marks as secret and
--- that a server may echo in its errors.
+-- Keeps secrets out of what people read: credentials, parameters and result fields that a definition marks as secret,
+-- where a server echoes them in its errors. The values of credentials stay in C, which compares them there.
+
+local core = require "moonrest.core"
 
 local redact = {}
 
@@ -28,7 +29,9 @@ end
 -- Replaces every occurrence of the given secret texts.
 function redact.text(text, secrets)
   for _, secret in ipairs(secrets) do
-    if type(secret) == "string" and #secret >= shortest then
+    if type(secret) == "userdata" then
+      text = core.mask(text, secret)
+    elseif type(secret) == "string" and #secret >= shortest then
       text = text:gsub(secret:gsub("%p", "%%%0"), redact.mask)
     end
   end

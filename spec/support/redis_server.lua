@@ -46,7 +46,7 @@ end
 
 function Server:kill(signal)
   self.client:close()
-  os.execute(("kill -%s %d"):format(signal or "KILL", self.id))
+  os.execute(("kill -%s %d 2>/dev/null"):format(signal or "KILL", self.id))
   socket.sleep(0.05)
 end
 

@@ -1,0 +1,154 @@
+/* Downloads take their target's name only when they are whole, and replace nothing but files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/sink.h"
+#include "failing_allocator.h"
+
+static char folder[] = "/tmp/moonrest-sink-XXXXXX";
+static char path[200], other[200];
+
+static int make_folder(void **state) {
+  (void)state;
+  if (!mkdtemp(folder)) return -1;
+  snprintf(path, sizeof path, "%s/target", folder);
+  snprintf(other, sizeof other, "%s/other", folder);
+  return 0;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  return rmdir(folder); /* fails when anything was left behind */
+}
+
+static void write_file(const char *name, const char *text) {
+  FILE *file = fopen(name, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+static void assert_holds(const char *name, const char *text) {
+  char found[64] = {0};
+  FILE *file = fopen(name, "r");
+  assert_non_null(file);
+  size_t size = fread(found, 1, sizeof found - 1, file);
+  fclose(file);
+  assert_int_equal(size, strlen(text));
+  assert_string_equal(found, text);
+}
+
+static enum mr_kind download(const char *text, bool finish) {
+  struct mr_sink sink;
+  struct mr_error error = {0};
+  enum mr_kind kind = mr_sink_init(&sink, path, &error);
+  if (!kind) kind = mr_sink_open(&sink, &error);
+  if (!kind) kind = mr_sink_write(&sink, "earlier attempt", 15, &error);
+  if (!kind) kind = mr_sink_open(&sink, &error);
+  if (!kind) kind = mr_sink_write(&sink, text, strlen(text), &error);
+  if (!kind && finish) kind = mr_sink_finish(&sink, &error);
+  mr_sink_free(&sink);
+  return kind;
+}
+
+static void is_whole_or_not_there(void **state) {
+  (void)state;
+  assert_int_equal(download("half", false), MR_NONE);
+  assert_int_equal(access(path, F_OK), -1);
+  assert_int_equal(download("whole", true), MR_NONE);
+  assert_holds(path, "whole");
+  assert_int_equal(download("half", false), MR_NONE);
+  assert_holds(path, "whole");
+  unlink(path);
+}
+
+static void keeps_the_mode_of_what_it_replaces(void **state) {
+  (void)state;
+  struct stat facts;
+  write_file(path, "old");
+  assert_int_equal(chmod(path, 0600), 0);
+  assert_int_equal(download("new", true), MR_NONE);
+  assert_int_equal(stat(path, &facts), 0);
+  assert_int_equal(facts.st_mode & 0777, 0600);
+  unlink(path);
+}
+
+static void follows_a_link_to_a_file(void **state) {
+  (void)state;
+  struct stat facts;
+  write_file(other, "old");
+  assert_int_equal(symlink(other, path), 0);
+  assert_int_equal(download("new", true), MR_NONE);
+  assert_holds(other, "new");
+  assert_int_equal(lstat(path, &facts), 0);
+  assert_true(S_ISLNK(facts.st_mode));
+  unlink(path);
+  unlink(other);
+}
+
+static void leaves_alone_what_is_no_file(void **state) {
+  (void)state;
+  struct stat facts;
+  assert_int_equal(mkfifo(path, 0600), 0);
+  assert_int_equal(download("new", true), MR_IO);
+  assert_int_equal(stat(path, &facts), 0);
+  assert_true(S_ISFIFO(facts.st_mode));
+  unlink(path);
+  assert_int_equal(mkdir(path, 0700), 0);
+  assert_int_equal(download("new", true), MR_IO);
+  rmdir(path);
+}
+
+static void uploads_begin_where_they_are_told(void **state) {
+  (void)state;
+  struct mr_source source;
+  struct mr_error error = {0};
+  char bytes[16] = {0};
+  write_file(path, "0123456789");
+  assert_int_equal(mr_source_open(&source, path, &error), MR_NONE);
+  source.offset = 4;
+  assert_int_equal(mr_source_read(&source, bytes, 3), 3);
+  assert_string_equal(bytes, "456");
+  assert_int_equal(truncate(path, 5), 0);
+  assert_int_equal(mr_source_read(&source, bytes, 3), -1);
+  mr_source_free(&source);
+  unlink(path);
+  assert_int_equal(mr_source_open(&source, path, &error), MR_IO);
+  mr_source_free(&source);
+  assert_int_equal(mkfifo(path, 0600), 0);
+  assert_int_equal(mr_source_open(&source, path, &error), MR_IO);
+  mr_source_free(&source);
+  unlink(path);
+}
+
+static void survives_without_memory(void **state) {
+  (void)state;
+  struct failing_allocator memory;
+  write_file(path, "old");
+  failing_allocator_install(&memory);
+  for (size_t n = 1; failing_allocator_next(&memory, n); n++)
+    if (download("new", true)) assert_holds(path, "old");
+  failing_allocator_remove(&memory);
+  unlink(path);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(is_whole_or_not_there),
+      cmocka_unit_test(keeps_the_mode_of_what_it_replaces),
+      cmocka_unit_test(follows_a_link_to_a_file),
+      cmocka_unit_test(leaves_alone_what_is_no_file),
+      cmocka_unit_test(uploads_begin_where_they_are_told),
+      cmocka_unit_test(survives_without_memory),
+  };
+  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
