@@ -9,9 +9,9 @@
 #define STIFFEN            2 /* eighths of an interval */
 #define LATENCY_SAMPLES    64
 #define UNKNOWN_LATENCY_US MR_SECOND
-#define MARGIN_LEAST_US    (5 * MR_MILLISECOND) /* what a busy machine is late by, */
-#define MARGIN_LEAST       200                  /* but at most this part of a period */
-#define MARGIN_MOST        40                   /* the part of a period that a margin may cost */
+#define MARGIN_LEAST_US    7500 /* what a busy machine is late by, */
+#define MARGIN_LEAST       133  /* but at most this part of a period */
+#define MARGIN_MOST        40   /* the part of a period that a margin may cost */
 
 static enum mr_kind check_window(const struct mr_window_limit *window, uint32_t index,
                                  const char *key, struct mr_error *error) {

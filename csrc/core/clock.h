@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-#define MR_NEVER INT64_MAX
-#define MR_SECOND INT64_C(1000000)
+#define MR_NEVER       INT64_MAX
+#define MR_SECOND      INT64_C(1000000)
 #define MR_MILLISECOND INT64_C(1000)
 
 struct mr_clock {

@@ -43,7 +43,7 @@ struct mr_curl_event {
 #define MR_CURL_BATCH 64
 
 enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error);
-void mr_curl_loop_close(struct mr_curl_loop *loop);   /* the memory too */
+void mr_curl_loop_close(struct mr_curl_loop *loop); /* the memory too */
 /* Closes this process's copies of the descriptors: while a child has one, a connection that its parent ends stays
 ** open for the server. Nothing is said on a connection. */
 void mr_curl_loop_abandon(struct mr_curl_loop *loop);

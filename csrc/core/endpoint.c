@@ -6,9 +6,9 @@
 #include "memory.h"
 #include "request.h"
 
-#define MAX_BODY (64u << 20)
+#define MAX_BODY            (64u << 20)
 #define MAX_REQUEST_HEADERS 65536 /* servers stop at 8 to 64 KiB */
-#define METHOD_MAX 32
+#define METHOD_MAX          32
 
 struct mr_endpoint *mr_endpoint_new(void) {
   struct mr_endpoint *endpoint = mr_alloc_zero(1, sizeof *endpoint);
@@ -87,8 +87,7 @@ bool mr_header_line_ok(const char *line, size_t size) {
   const char *colon = memchr(line, ':', size);
   if (!colon) return false;
   size_t name_size = (size_t)(colon - line);
-  return mr_header_name_ok(line, name_size) &&
-         mr_header_value_ok(colon + 1, size - name_size - 1);
+  return mr_header_name_ok(line, name_size) && mr_header_value_ok(colon + 1, size - name_size - 1);
 }
 
 enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, size_t size,
@@ -103,8 +102,8 @@ enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, 
   return MR_NONE;
 }
 
-enum mr_kind mr_endpoint_credential(struct mr_endpoint *endpoint, const char *header, const char *query,
-                                    const char *prefix, struct mr_secret *secret,
+enum mr_kind mr_endpoint_credential(struct mr_endpoint *endpoint, const char *header,
+                                    const char *query, const char *prefix, struct mr_secret *secret,
                                     struct mr_error *error) {
   if (endpoint->credential_count == MR_ENDPOINT_CREDENTIALS)
     return mr_fail(error, MR_LIMIT, "an operation sends at most %d credentials",

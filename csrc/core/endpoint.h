@@ -45,12 +45,12 @@ struct mr_endpoint {
   uint64_t max_body;
   uint32_t max_redirects;
   int64_t connect_timeout_us, idle_timeout_us;
-  int64_t timeout_us;  /* from leaving the limiter, when a call brings none */
-  int64_t max_wait_us; /* in the limiter's queue, likewise */
-  bool insecure_http;  /* plain http to other than loopback */
+  int64_t timeout_us;       /* from leaving the limiter, when a call brings none */
+  int64_t max_wait_us;      /* in the limiter's queue, likewise */
+  bool insecure_http;       /* plain http to other than loopback */
   struct mr_request *spare; /* finished ones whose memory the next calls use; linked by 'next' */
   uint32_t spare_count;
-  bool inspects;       /* bodies of refusals tell when to come back: ask before deciding */
+  bool inspects; /* bodies of refusals tell when to come back: ask before deciding */
 };
 
 /* Defaults for all but method, base and route. NULL without memory. */
@@ -65,8 +65,8 @@ enum mr_kind mr_endpoint_target(struct mr_endpoint *endpoint, const char *method
 enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, size_t size,
                                 struct mr_error *error);
 /* Holds 'secret'. Exactly one of header and query is given. */
-enum mr_kind mr_endpoint_credential(struct mr_endpoint *endpoint, const char *header, const char *query,
-                                    const char *prefix, struct mr_secret *secret,
+enum mr_kind mr_endpoint_credential(struct mr_endpoint *endpoint, const char *header,
+                                    const char *query, const char *prefix, struct mr_secret *secret,
                                     struct mr_error *error);
 
 /* A whole line "Name: value": a token, a colon, a value without CR, LF and NUL. */

@@ -87,13 +87,15 @@ void mr_engine_close(struct mr_engine *engine) {
   mr_free(engine);
 }
 
-bool mr_engine_has_transport(const struct mr_engine *engine) { return engine->transport != NULL; }
+bool mr_engine_has_transport(const struct mr_engine *engine) {
+  return engine->transport != NULL;
+}
 
 enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,
                                  struct mr_error *error) {
   if (type->version != MR_TRANSPORT_VERSION)
-    return mr_fail(error, MR_LIMIT, "the %s transport is of another build of moonrest; reinstall it",
-                   type->name);
+    return mr_fail(error, MR_LIMIT,
+                   "the %s transport is of another build of moonrest; reinstall it", type->name);
   struct mr_transport_config config = {.clock = engine->clock};
   engine->transport = type->open(&config, error);
   if (!engine->transport) return MR_LIMIT;
@@ -127,8 +129,8 @@ struct mr_event *mr_engine_tell(struct mr_engine *engine, const struct mr_reques
 
 static void tell_trouble(struct mr_engine *engine) {
   if (!mr_limiter_trouble(engine->limiter, &engine->trouble)) return;
-  *new_event(engine) = (struct mr_event){
-      .kind = MR_EVENT_LIMITER, .wait_us = -1, .reason = engine->trouble.message};
+  *new_event(engine) =
+      (struct mr_event){.kind = MR_EVENT_LIMITER, .wait_us = -1, .reason = engine->trouble.message};
 }
 
 bool mr_engine_next_event(struct mr_engine *engine, struct mr_event *event) {
@@ -202,7 +204,8 @@ static void start_granted(struct mr_engine *engine) {
       mr_hop_send(engine, request);
     } else {
       request->retry_after_us = retry_after_us;
-      mr_fail(&request->error, MR_THROTTLED, "no slot within the time that this call has; wait %.1f s",
+      mr_fail(&request->error, MR_THROTTLED,
+              "no slot within the time that this call has; wait %.1f s",
               (double)retry_after_us / MR_SECOND);
       mr_judge_finish(engine, request, MR_STATE_FAILED);
     }
@@ -253,7 +256,9 @@ int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error
   return engine->progress;
 }
 
-struct mr_request *mr_engine_next_question(struct mr_engine *engine) { return engine->asking.first; }
+struct mr_request *mr_engine_next_question(struct mr_engine *engine) {
+  return engine->asking.first;
+}
 
 uint64_t mr_engine_next_finished(struct mr_engine *engine) {
   struct mr_request *request = engine->finished.first;
@@ -262,15 +267,21 @@ uint64_t mr_engine_next_finished(struct mr_engine *engine) {
   return request->tag;
 }
 
-uint32_t mr_engine_pending(const struct mr_engine *engine) { return engine->pending; }
+uint32_t mr_engine_pending(const struct mr_engine *engine) {
+  return engine->pending;
+}
 
 int mr_engine_descriptor(struct mr_engine *engine) {
   return engine->transport ? engine->type->descriptor(engine->transport) : -1;
 }
 
-const struct mr_clock *mr_engine_clock(const struct mr_engine *engine) { return engine->clock; }
+const struct mr_clock *mr_engine_clock(const struct mr_engine *engine) {
+  return engine->clock;
+}
 
-struct mr_random *mr_engine_random(struct mr_engine *engine) { return &engine->random; }
+struct mr_random *mr_engine_random(struct mr_engine *engine) {
+  return &engine->random;
+}
 
 void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route) {
   if (mr_engine_is_inherited(engine)) return;

@@ -22,13 +22,13 @@
 struct mr_engine_config {
   const struct mr_clock *clock;
   uint64_t seed;
-  struct mr_limiter *limiter;             /* borrowed */
-  struct mr_retry_budget *budget;         /* borrowed; NULL: none */
+  struct mr_limiter *limiter;                /* borrowed */
+  struct mr_retry_budget *budget;            /* borrowed; NULL: none */
   const struct mr_transport_type *transport; /* NULL: mr_engine_transport brings it later */
 };
 
 enum mr_event_kind {
-  MR_EVENT_QUEUE,    /* a request waits for its slots */
+  MR_EVENT_QUEUE, /* a request waits for its slots */
   MR_EVENT_RETRY,
   MR_EVENT_REDIRECT,
   MR_EVENT_THROTTLE, /* the server refused a request because of a limit */
@@ -43,16 +43,17 @@ struct mr_event {
   enum mr_event_kind kind;
   uint64_t tag;
   uint32_t attempt;
-  int64_t wait_us;    /* QUEUE: -1 when unknown */
+  int64_t wait_us; /* QUEUE: -1 when unknown */
   int status;
-  const char *reason; /* a constant; of LIMITER it lives until the next step */
+  const char *reason;           /* a constant; of LIMITER it lives until the next step */
   int64_t limit, server_limit;  /* LIMIT; 0: not about numbers */
   char bucket[MR_EVENT_BUCKET]; /* its key, cut; "" when it is about none */
   char field[MR_FIELD_NAME];    /* LIMIT: whose value was ignored; "" */
 };
 
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error);
-void mr_engine_close(struct mr_engine *engine); /* cancels what is in flight; requests stay their owners' */
+void mr_engine_close(
+    struct mr_engine *engine); /* cancels what is in flight; requests stay their owners' */
 /* An engine does not outlive a fork: in the child its requests are cancelled where they are, without a word to the
 ** parent's connections and slots, and it is of no use but to be closed. */
 bool mr_engine_is_inherited(struct mr_engine *engine);
@@ -65,7 +66,8 @@ enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_trans
 
 /* Starts it, or fails it: afterwards look at the state. The request may be finished when this returns. */
 void mr_engine_start(struct mr_engine *engine, struct mr_request *request);
-void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request); /* fine when finished */
+void mr_engine_cancel(struct mr_engine *engine,
+                      struct mr_request *request); /* fine when finished */
 void mr_engine_resume(struct mr_engine *engine, struct mr_request *request); /* a stream was read */
 
 /* Drives everything and waits at most timeout_us for something to happen. Returns how many requests finished,

@@ -33,14 +33,14 @@ struct mr_engine {
 
 /* The event, for what else there is to say in it. */
 struct mr_event *mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,
-                    enum mr_event_kind kind, int64_t wait_us, const char *reason);
+                                enum mr_event_kind kind, int64_t wait_us, const char *reason);
 
 /* Puts the request into the limiter's queue for its next hop, or sends it at once. */
 void mr_hop_enter(struct mr_engine *engine, struct mr_request *request, bool jump);
 void mr_hop_send(struct mr_engine *engine, struct mr_request *request); /* its ticket is granted */
 
 void mr_judge_ended(struct mr_engine *engine, struct mr_request *request);
-void mr_judge_fail(struct mr_engine *engine, struct mr_request *request);   /* error is filled in */
+void mr_judge_fail(struct mr_engine *engine, struct mr_request *request); /* error is filled in */
 void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum mr_state state);
 
 #endif

@@ -10,8 +10,7 @@ static size_t page_size(void) {
 
 static volatile unsigned char *make_page(void) {
 #ifdef MADV_WIPEONFORK
-  void *page =
-      mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return NULL;
   if (madvise(page, page_size(), MADV_WIPEONFORK) == 0) return page;
   munmap(page, page_size());

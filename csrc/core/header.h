@@ -73,7 +73,8 @@ bool mr_header_rate_items(struct mr_slice value, void (*visit)(void *, const str
 
 /* "charset=utf-8" of a Content-Type; "" when none. Case-insensitive compare of a media type. */
 struct mr_slice mr_header_charset(struct mr_slice content_type);
-bool mr_header_is_json(struct mr_slice content_type); /* application/json, text/json, anything +json */
+bool mr_header_is_json(
+    struct mr_slice content_type); /* application/json, text/json, anything +json */
 
 /* Outgoing fields: a token as name, no CR, LF or NUL in the value. */
 bool mr_header_name_ok(const char *name, size_t size);

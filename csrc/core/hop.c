@@ -42,7 +42,8 @@ static enum mr_flow too_large(struct mr_request *request) {
 
 static enum mr_flow not_allowed(struct mr_request *request) {
   mr_fail(&request->error, MR_TOO_LARGE,
-          "the body does not fit: answers may take %llu bytes in this program, and %llu are taken; ask for less "
+          "the body does not fit: answers may take %llu bytes in this program, and %llu are taken; "
+          "ask for less "
           "at a time, or write it to a file with { to = path }",
           (unsigned long long)request->allowance->limit,
           (unsigned long long)(request->allowance->used - request->allowed));
@@ -77,7 +78,8 @@ static enum mr_flow on_headers_end(struct mr_exchange *x) {
 /* What was announced has been allowed as a whole. */
 static bool is_allowed(struct mr_request *request, size_t size) {
   uint64_t needed = request->answer.size + (uint64_t)size;
-  return needed <= request->allowed || mr_request_allow(request, (size_t)(needed - request->allowed));
+  return needed <= request->allowed ||
+         mr_request_allow(request, (size_t)(needed - request->allowed));
 }
 
 static enum mr_flow keep(struct mr_request *request, const char *bytes, size_t size) {
@@ -98,7 +100,6 @@ static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t siz
   request->received += size;
   request->engine->progress += request->stream;
   if (!request->to_sink) return keep(request, bytes, size);
-  if (request->received > request->max_body) return too_large(request);
   enum mr_kind kind = mr_sink_write(&request->sink, bytes, size, &request->error);
   return kind ? stop(request, kind) : MR_FLOW_ON;
 }
@@ -165,16 +166,15 @@ static void fill_exchange(struct mr_request *request) {
 }
 
 /* The time that a call has by default counts from its first slot. A stream may go on as long as it lives. */
-static void set_deadline(struct mr_engine *engine, struct mr_request *request) {
+static void set_deadline(struct mr_request *request, int64_t now_us) {
   if (request->deadline_us != MR_NEVER || request->stream) return;
-  int64_t now_us = mr_clock_now(engine->clock);
   request->deadline_us = mr_time_after(now_us, request->endpoint->timeout_us);
 }
 
 void mr_hop_send(struct mr_engine *engine, struct mr_request *request) {
-  set_deadline(engine, request);
-  forget_answer(request);
   request->attempt_us = mr_clock_now(engine->clock);
+  set_deadline(request, request->attempt_us);
+  forget_answer(request);
   enum mr_kind kind = mr_request_compose(request, &request->error);
   if (!kind) {
     fill_exchange(request);

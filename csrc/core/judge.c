@@ -14,7 +14,8 @@ void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum 
   if (state == MR_STATE_DONE && request->to_sink && mr_sink_finish(&request->sink, &request->error))
     state = MR_STATE_FAILED;
   if (request->to_file) mr_sink_discard(&request->sink); /* nothing half-written stays */
-  mr_wipe(request->head.data, request->head.size); /* the secrets of this hop have done their duty */
+  mr_wipe(request->head.data,
+          request->head.size); /* the secrets of this hop have done their duty */
   request->state = state;
   request->stream_ended = true;
   request->engine = NULL;
@@ -97,19 +98,23 @@ static void tell_learnt(struct mr_engine *engine, struct mr_request *request,
                         const struct mr_learnt *learnt) {
   struct mr_event event = {.wait_us = -1};
   if (learnt->doubted) {
-    event = (struct mr_event){.kind = MR_EVENT_LIMIT, .wait_us = -1, .limit = learnt->limit,
+    event = (struct mr_event){.kind = MR_EVENT_LIMIT,
+                              .wait_us = -1,
+                              .limit = learnt->limit,
                               .server_limit = learnt->server_limit,
                               .reason = "the server names another limit than the definition"};
     tell_of_bucket(engine, request, &event, learnt->doubted);
   }
   if (learnt->garbled) {
-    event = (struct mr_event){.kind = MR_EVENT_LIMIT, .wait_us = -1,
+    event = (struct mr_event){.kind = MR_EVENT_LIMIT,
+                              .wait_us = -1,
                               .reason = "ignored: a limit field whose value makes no sense"};
     memcpy(event.field, learnt->field, sizeof event.field);
     tell_of_bucket(engine, request, &event, learnt->garbled);
   }
   if (learnt->paused) {
-    event = (struct mr_event){.kind = MR_EVENT_PAUSE, .wait_us = learnt->pause_us,
+    event = (struct mr_event){.kind = MR_EVENT_PAUSE,
+                              .wait_us = learnt->pause_us,
                               .reason = "the server refused a request"};
     tell_of_bucket(engine, request, &event, learnt->paused);
   }
@@ -121,7 +126,8 @@ static void learn(struct mr_engine *engine, struct mr_request *request,
       mr_ticket_learn(engine->queue, &request->ticket, request->status, &request->headers,
                       meaning->retry_after_us, meaning->final);
   if (learnt.refused) {
-    struct mr_event event = {.kind = MR_EVENT_THROTTLE, .wait_us = meaning->retry_after_us,
+    struct mr_event event = {.kind = MR_EVENT_THROTTLE,
+                             .wait_us = meaning->retry_after_us,
                              .reason = meaning->final ? "a limit that no time lifts" : "a limit"};
     tell_of_bucket(engine, request, &event, request->ticket.buckets[0]);
   }
@@ -200,7 +206,9 @@ static void follow(struct mr_engine *engine, struct mr_request *request) {
   go_on(engine, request, "redirect");
 }
 
-static bool is_refusal(int status) { return status == 401 || status == 429 || status >= 500; }
+static bool is_refusal(int status) {
+  return status == 401 || status == 429 || status >= 500;
+}
 
 void mr_judge_ended(struct mr_engine *engine, struct mr_request *request) {
   static const struct mr_meaning nothing = {.retry_after_us = -1};

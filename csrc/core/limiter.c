@@ -149,8 +149,7 @@ static void inherit_bucket(void *context, struct mr_hash_link *link) {
   struct mr_bucket *bucket = (struct mr_bucket *)link;
   struct mr_bucket_state *own = bucket->own;
   if (own)
-    mr_bucket_abandon(own, own->pending, own->unsent, own->running,
-                      mr_clock_now(&limiter->clock));
+    mr_bucket_abandon(own, own->pending, own->unsent, own->running, mr_clock_now(&limiter->clock));
   if (bucket->entry)
     bucket->entry = mr_shared_bucket(limiter->shared, bucket->key, &bucket->limits);
 }

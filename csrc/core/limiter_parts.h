@@ -23,12 +23,12 @@ struct mr_limiter {
   struct mr_shared *shared; /* NULL: a local limiter */
   struct mr_remote *remote; /* NULL: no other machine takes part */
   enum mr_sharing sharing;
-  bool settled;             /* 'sharing' was put into effect: it stays */
+  bool settled; /* 'sharing' was put into effect: it stays */
   struct mr_fork_mark mark;
-  uint32_t references;      /* whoever opened it, its buckets in use, its queues */
-  uint32_t purge_at;        /* so many buckets make it look for forgotten ones */
-  atomic_uint queues;       /* more than one: somebody else may free a slot */
-  struct mr_error trouble;  /* to be told */
+  uint32_t references;     /* whoever opened it, its buckets in use, its queues */
+  uint32_t purge_at;       /* so many buckets make it look for forgotten ones */
+  atomic_uint queues;      /* more than one: somebody else may free a slot */
+  struct mr_error trouble; /* to be told */
   struct mr_bucket_state
       stand_in; /* for a bucket whose file is lost and for which there is no memory */
 };

@@ -16,16 +16,16 @@
 #include "random.h"
 #include "redis_address.h"
 
-#define UNDER_WAY    64 /* asks without an answer yet */
-#define CONNECT_US   (2 * MR_SECOND)
-#define ANSWER_US    MR_SECOND
-#define RETRY_US     MR_SECOND
-#define DRIFT_PART   5000 /* of the time between two clocks' comparisons they may have drifted */
-#define OUTPUT_MAX   (1024 * 1024)
-#define CELLS        2048 /* of a window, about: larger ones are counted in slices */
-#define WORDS        (3 + 7 + 3 * MR_KEEPER_WINDOWS + 2 * MR_KEEPER_WINDOWS + 1)
-#define WORD_SIZE    32
-#define KEY_SIZE     1100
+#define UNDER_WAY  64 /* asks without an answer yet */
+#define CONNECT_US (2 * MR_SECOND)
+#define ANSWER_US  MR_SECOND
+#define RETRY_US   MR_SECOND
+#define DRIFT_PART 5000 /* of the time between two clocks' comparisons they may have drifted */
+#define OUTPUT_MAX (1024 * 1024)
+#define CELLS      2048 /* of a window, about: larger ones are counted in slices */
+#define WORDS      (3 + 7 + 3 * MR_KEEPER_WINDOWS + 2 * MR_KEEPER_WINDOWS + 1)
+#define WORD_SIZE  32
+#define KEY_SIZE   1100
 
 enum phase { AWAY, CONNECTING, GREETING, READY };
 
@@ -45,7 +45,8 @@ struct keeper {
     int64_t sent_us;
   } asks[UNDER_WAY];
   uint32_t first, count;
-  int64_t offset_us, offset_took_us, offset_at_us; /* our clock less the server's, and how well that is known */
+  int64_t offset_us, offset_took_us,
+      offset_at_us; /* our clock less the server's, and how well that is known */
   struct mr_random random;
   struct mr_error error; /* why it is away */
 };
@@ -72,8 +73,8 @@ static void go_away(struct keeper *keeper, const char *what, const char *why) {
           why ? ": " : "", why ? why : "");
   hang_up(keeper);
   keeper->phase = AWAY;
-  keeper->retry_us = mr_clock_now(&keeper->clock) + RETRY_US +
-                     mr_random_below(&keeper->random, RETRY_US / 2);
+  keeper->retry_us =
+      mr_clock_now(&keeper->clock) + RETRY_US + mr_random_below(&keeper->random, RETRY_US / 2);
 }
 
 static bool send_words(struct keeper *keeper, int count, const char **words, const size_t *sizes) {
@@ -119,8 +120,10 @@ static void begin(struct keeper *keeper) {
   int code = connect(keeper->socket, (struct sockaddr *)&keeper->address.socket_address,
                      keeper->address.socket_address_size);
   keeper->phase = CONNECTING;
-  if (code != 0 && errno != EINPROGRESS) go_away(keeper, "cannot be reached", strerror(errno));
-  else if (!greet(keeper)) go_away(keeper, "cannot be greeted", "out of memory");
+  if (code != 0 && errno != EINPROGRESS)
+    go_away(keeper, "cannot be reached", strerror(errno));
+  else if (!greet(keeper))
+    go_away(keeper, "cannot be greeted", "out of memory");
 }
 
 /* Bytes wait in the output until the connection is there: a send tells, too, whether it came about. */
@@ -128,7 +131,8 @@ static void flush(struct keeper *keeper) {
   while (keeper->socket >= 0 && keeper->written < keeper->output.size) {
     ssize_t sent = send(keeper->socket, keeper->output.data + keeper->written,
                         keeper->output.size - keeper->written, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOTCONN || errno == EINPROGRESS))
+    if (sent < 0 &&
+        (errno == EAGAIN || errno == EINTR || errno == ENOTCONN || errno == EINPROGRESS))
       return;
     if (sent < 0) {
       go_away(keeper, keeper->phase == READY ? "is gone" : "cannot be reached", strerror(errno));
@@ -159,7 +163,8 @@ static void fill(struct keeper *keeper) {
       begin(keeper);
       return;
     }
-    go_away(keeper, keeper->phase == READY ? "is gone" : "hung up", got < 0 ? strerror(errno) : NULL);
+    go_away(keeper, keeper->phase == READY ? "is gone" : "hung up",
+            got < 0 ? strerror(errno) : NULL);
   }
 }
 

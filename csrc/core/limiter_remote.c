@@ -6,16 +6,16 @@
 #include "limiter_parts.h"
 #include "memory.h"
 
-#define MARGIN_PART    50    /* of the period, on top of it */
-#define TOLERANCE      3 / 4 /* of the margin: how late a slot may be used */
-#define AHEAD_PART     16    /* of a window may be reserved by one process at a time */
-#define LOOK_US        MR_MILLISECOND /* between looks for an answer */
+#define MARGIN_PART     50             /* of the period, on top of it */
+#define TOLERANCE       3 / 4          /* of the margin: how late a slot may be used */
+#define AHEAD_PART      16             /* of a window may be reserved by one process at a time */
+#define LOOK_US         MR_MILLISECOND /* between looks for an answer */
 #define SHARERS_UNKNOWN 16
-#define LINES_MAX 4096 /* from here on idle ones go */
+#define LINES_MAX       4096 /* from here on idle ones go */
 
 struct measures {
-  int64_t shortest_us;  /* period */
-  int64_t interval_us;  /* of the slowest */
+  int64_t shortest_us; /* period */
+  int64_t interval_us; /* of the slowest */
   int64_t least_count;
 };
 
@@ -138,7 +138,6 @@ static void free_idle(void *context, struct mr_hash_link *link) {
   mr_free(line);
 }
 
-
 /* NULL: there is no memory. */
 static struct line *line_of(struct mr_remote *remote, const struct mr_ticket *ticket) {
   uint64_t hash = hash_of(ticket);
@@ -221,7 +220,8 @@ static void look_around(struct mr_remote *remote, int64_t now_us, struct mr_erro
   if (remote->state == MR_KEEPER_AWAY && before != MR_KEEPER_AWAY) {
     mr_hash_table_each(&remote->lines, stop_asking, &now_us);
     if (!remote->was_away)
-      mr_fail(trouble, MR_IO, "%s; requests go on at this process's part of the limits", why.message);
+      mr_fail(trouble, MR_IO, "%s; requests go on at this process's part of the limits",
+              why.message);
     remote->was_away = true;
   }
   if (remote->state == MR_KEEPER_HERE && before != MR_KEEPER_HERE && remote->was_away)

@@ -59,8 +59,8 @@ struct mr_keeper_type {
   void (*forked)(void *keeper); /* in a child: the connection is the parent's */
   /* Reads and writes what is possible at once. AWAY: 'error' says why. */
   enum mr_keeper_state (*step)(void *keeper, struct mr_error *error);
-  bool (*ask)(void *keeper, const struct mr_keeper_ask *ask);       /* false: not now */
-  bool (*answer)(void *keeper, struct mr_keeper_answer *answer);    /* the next one; false: none */
+  bool (*ask)(void *keeper, const struct mr_keeper_ask *ask);    /* false: not now */
+  bool (*answer)(void *keeper, struct mr_keeper_answer *answer); /* the next one; false: none */
 };
 
 struct mr_remote;

@@ -13,11 +13,11 @@ typedef void *(*mr_allocator)(void *context, void *block, size_t size);
 /* Set once, before anything is allocated. NULL restores the C library's. */
 void mr_memory_hook(mr_allocator allocator, void *context);
 
-void *mr_alloc(size_t size);                 /* uninitialised */
+void *mr_alloc(size_t size);                    /* uninitialised */
 void *mr_alloc_zero(size_t count, size_t size); /* checks the product */
 void *mr_realloc(void *block, size_t size);
-void mr_free(void *block);                   /* NULL is fine */
-void mr_wipe(void *block, size_t size);      /* a zeroing that no compiler removes */
+void mr_free(void *block);                         /* NULL is fine */
+void mr_wipe(void *block, size_t size);            /* a zeroing that no compiler removes */
 char *mr_duplicate(const char *text, size_t size); /* adds a final zero byte */
 
 #endif

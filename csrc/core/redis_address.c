@@ -86,8 +86,9 @@ enum mr_kind mr_redis_address_read(struct mr_redis_address *address, const char 
   char host[MR_REDIS_WORD], port[16];
   memset(address, 0, sizeof(*address));
   if (strncmp(url, "rediss://", 9) == 0)
-    return mr_fail(error, MR_IO, "TLS to Redis is not built in: give redis:// and the local end of "
-                                 "a TLS tunnel, such as stunnel");
+    return mr_fail(error, MR_IO,
+                   "TLS to Redis is not built in: give redis:// and the local end of "
+                   "a TLS tunnel, such as stunnel");
   if (strncmp(url, SCHEME, strlen(SCHEME)) != 0)
     return mr_fail(error, MR_IO, "the URL of Redis must begin with " SCHEME);
   const char *text = url + strlen(SCHEME);

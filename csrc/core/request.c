@@ -14,9 +14,11 @@ static const char *const state_names[] = {
     "waiting", "done",      "failed",  "cancelled",
 };
 
-const char *mr_state_name(enum mr_state state) { return state_names[state]; }
+const char *mr_state_name(enum mr_state state) {
+  return state_names[state];
+}
 
-#define SPARE_REQUESTS 64   /* kept by an endpoint: as many as usually fly at once */
+#define SPARE_REQUESTS 256   /* kept by an endpoint: as many as usually fly at once */
 #define SPARE_BYTES    65536 /* larger buffers are not worth keeping */
 
 static struct mr_request *make(void) {
@@ -239,7 +241,8 @@ static enum mr_kind add_lines(struct mr_request *request, const struct mr_buffer
   return kind;
 }
 
-static enum mr_kind add_credential(struct mr_request *request, const struct mr_credential *credential) {
+static enum mr_kind add_credential(struct mr_request *request,
+                                   const struct mr_credential *credential) {
   struct mr_buffer *head = &request->head;
   enum mr_kind kind = mr_buffer_text(head, credential->header);
   if (!kind) kind = mr_buffer_text(head, ": ");
@@ -268,7 +271,8 @@ enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *err
   return MR_NONE;
 }
 
-void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason, int64_t wait_us) {
+void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason,
+                     int64_t wait_us) {
   if (request->note_count == MR_NOTES_MAX) return;
   request->notes[request->note_count++] = (struct mr_attempt_note){
       .status = request->status,

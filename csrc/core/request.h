@@ -36,14 +36,15 @@ const char *mr_state_name(enum mr_state state);
 struct mr_attempt_note {
   int status;
   enum mr_kind kind;
-  int64_t at_us;       /* when it was started; on the engine's clock */
+  int64_t at_us; /* when it was started; on the engine's clock */
   int64_t took_us;
-  int64_t wait_us;     /* before the next one; 0 for the last */
-  const char *reason;  /* why there was a next one; NULL for the last */
+  int64_t wait_us;    /* before the next one; 0 for the last */
+  const char *reason; /* why there was a next one; NULL for the last */
 };
 
 #define MR_NOTES_MAX 32 /* attempts and hops kept; the policy's own bounds are far below */
-#define MR_STREAM_WINDOW (256u * 1024) /* bytes that wait for the reader of a stream before the wire pauses */
+#define MR_STREAM_WINDOW                                                                           \
+  (256u * 1024) /* bytes that wait for the reader of a stream before the wire pauses */
 
 /* What the bodies of several answers may take together. */
 struct mr_allowance {
@@ -72,7 +73,7 @@ struct mr_request {
   enum mr_repeat repeat;
   bool has_key;
   uint32_t attempts_max;
-  int64_t timeout_us;  /* covers everything; MR_NEVER: not given */
+  int64_t timeout_us; /* covers everything; MR_NEVER: not given */
   int64_t max_wait_us;
   uint64_t max_body;
   bool stream;
@@ -82,8 +83,8 @@ struct mr_request {
   /* The hop. */
   const char *method;
   uint32_t redirects;
-  bool foreign;    /* has left the credential's origin, once and for all */
-  bool reread;     /* the credential was read again after a 401 */
+  bool foreign; /* has left the credential's origin, once and for all */
+  bool reread;  /* the credential was read again after a 401 */
   bool stale_retried;
   uint64_t upload_at; /* where the upload began: retries go back to it */
 
@@ -95,9 +96,9 @@ struct mr_request {
   struct mr_allowance *allowance; /* the owner's, for 'answer'; NULL: none. Outlives the request. */
   uint64_t allowed;               /* bytes that this request has taken of it */
   struct mr_exchange_result result;
-  struct mr_error error;      /* kind MR_NONE when a whole response came */
-  int64_t retry_after_us;     /* -1 */
-  struct mr_timings timings;  /* of the last exchange */
+  struct mr_error error;     /* kind MR_NONE when a whole response came */
+  int64_t retry_after_us;    /* -1 */
+  struct mr_timings timings; /* of the last exchange */
 
   /* The engine's. */
   struct mr_ticket ticket;
@@ -107,7 +108,7 @@ struct mr_request {
   uint32_t note_count;
   uint32_t bucket_override_count;
   struct mr_bucket *bucket_overrides[MR_TICKET_BUCKETS]; /* held: buckets of this call */
-  struct mr_request_list *list; /* of the engine's; NULL: in none */
+  struct mr_request_list *list;                          /* of the engine's; NULL: in none */
   struct mr_request *previous, *next;
 
   /* From here on the memory is used again by the endpoint's next request. */
@@ -139,10 +140,12 @@ enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *buc
 /* The header block of the next hop: base lines, call lines, credentials that belong to it. */
 enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *error);
 
-void mr_list_add(struct mr_request_list *list, struct mr_request *request); /* leaves the one it was in */
-void mr_list_remove(struct mr_request *request);                            /* fine when in none */
+void mr_list_add(struct mr_request_list *list,
+                 struct mr_request *request);    /* leaves the one it was in */
+void mr_list_remove(struct mr_request *request); /* fine when in none */
 
 bool mr_request_is_finished(const struct mr_request *request);
-void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason, int64_t wait_us);
+void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason,
+                     int64_t wait_us);
 
 #endif

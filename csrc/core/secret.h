@@ -25,8 +25,8 @@ struct mr_secret;
 ** Refused with a message that names the source and never the value: missing, empty, unreadable, over
 ** MR_SECRET_MAX, with control characters other than those of a JSON text when 'multiline', else none at all.
 ** The file must not be readable by others (mode & 077 but for root-owned system secrets): MR_AUTH says chmod 600. */
-enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, size_t size, bool multiline,
-                            struct mr_secret **out, struct mr_error *error);
+enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, size_t size,
+                            bool multiline, struct mr_secret **out, struct mr_error *error);
 struct mr_secret *mr_secret_hold(struct mr_secret *secret);
 void mr_secret_release(struct mr_secret *secret); /* NULL is fine */
 
@@ -34,7 +34,8 @@ void mr_secret_release(struct mr_secret *secret); /* NULL is fine */
 enum mr_kind mr_secret_refresh(struct mr_secret *secret, bool *changed, struct mr_error *error);
 
 enum mr_secret_source mr_secret_source_of(const struct mr_secret *secret);
-const char *mr_secret_origin(const struct mr_secret *secret); /* for messages; "literal" for a literal */
+const char *
+mr_secret_origin(const struct mr_secret *secret); /* for messages; "literal" for a literal */
 
 /* Appends prefix (only if the value does not begin with it, ASCII case ignored) and value. 'out' becomes secret. */
 enum mr_kind mr_secret_append(struct mr_secret *secret, const char *prefix, struct mr_buffer *out);

@@ -14,7 +14,6 @@
 
 #define MR_SERVER_WORDS 8 /* more are ignored */
 
-
 struct mr_server_word {
   int64_t limit;     /* units; -1: not said, as in all others */
   int64_t remaining; /* units */
@@ -25,7 +24,7 @@ struct mr_server_word {
 struct mr_server_words {
   struct mr_server_word items[MR_SERVER_WORDS];
   uint32_t count;
-  int64_t retry_after_us;    /* a delay from now */
+  int64_t retry_after_us;      /* a delay from now */
   char garbage[MR_FIELD_NAME]; /* a field whose value makes no sense; "": there is none */
 };
 

@@ -11,7 +11,7 @@
 #include "memory.h"
 
 #define SUFFIX_SIZE 40
-#define NAME_TRIES 100 /* other downloads of this process to the same target */
+#define NAME_TRIES  100 /* other downloads of this process to the same target */
 
 enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_error *error) {
   *sink = (struct mr_sink){.descriptor = -1, .mode = 0666};
@@ -28,9 +28,11 @@ static enum mr_kind io_error(const struct mr_sink *sink, const char *verb, struc
 ** leads to; a directory, a device or a pipe must stay what it is. */
 static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
   struct stat facts;
-  if (stat(sink->path, &facts) != 0) return MR_NONE; /* nothing there yet, or the file's creation tells */
+  if (stat(sink->path, &facts) != 0)
+    return MR_NONE; /* nothing there yet, or the file's creation tells */
   if (!S_ISREG(facts.st_mode))
-    return mr_fail(error, MR_IO, "cannot write '%.120s': it is there, and no regular file", sink->path);
+    return mr_fail(error, MR_IO, "cannot write '%.120s': it is there, and no regular file",
+                   sink->path);
   char *real = realpath(sink->path, NULL);
   char *path = real ? mr_duplicate(real, strlen(real)) : NULL;
   free(real);

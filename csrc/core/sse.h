@@ -16,8 +16,8 @@ struct mr_sse_event {
   const char *event; /* "message" when the stream names none */
   const char *data;
   size_t data_size;
-  const char *id;    /* last event id, "" when none */
-  int64_t retry_ms;  /* -1 unless this block set it */
+  const char *id;   /* last event id, "" when none */
+  int64_t retry_ms; /* -1 unless this block set it */
 };
 
 struct mr_sse {

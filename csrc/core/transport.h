@@ -24,25 +24,25 @@ struct mr_transport; /* an instance; one thread at a time */
 /* How to reach servers; constant for a client. Connections are shared only between exchanges
 ** with the same route pointer, so credentials and TLS settings never mix. */
 struct mr_route {
-  char *proxy;        /* URL; NULL: from the environment; "": none. Loopback never uses one. */
+  char *proxy; /* URL; NULL: from the environment; "": none. Loopback never uses one. */
   char *no_proxy;
-  char *ca_file;      /* PEM; NULL: the system's bundle */
-  char *client_cert;  /* PEM */
+  char *ca_file;     /* PEM; NULL: the system's bundle */
+  char *client_cert; /* PEM */
   char *client_key;
   char *unix_socket;
-  char *resolve_host; /* test hook of the caller's: "host:port:address", NULL for none */
-  bool verify;        /* true unless asked for by name */
-  bool http2;         /* negotiated over TLS */
+  char *resolve_host;       /* test hook of the caller's: "host:port:address", NULL for none */
+  bool verify;              /* true unless asked for by name */
+  bool http2;               /* negotiated over TLS */
   uint32_t max_connections; /* per host; 0: 64 */
 };
 
-enum mr_exchange_phase { /* how far it came; decides what may be repeated */
-  MR_PHASE_NONE,      /* nothing happened yet */
-  MR_PHASE_RESOLVE,
-  MR_PHASE_CONNECT,   /* TCP, proxy and TLS */
-  MR_PHASE_SEND,      /* the first byte may have left */
-  MR_PHASE_RECEIVE,   /* a byte of the answer came */
-  MR_PHASE_DONE
+enum mr_exchange_phase {                /* how far it came; decides what may be repeated */
+                         MR_PHASE_NONE, /* nothing happened yet */
+                         MR_PHASE_RESOLVE,
+                         MR_PHASE_CONNECT, /* TCP, proxy and TLS */
+                         MR_PHASE_SEND,    /* the first byte may have left */
+                         MR_PHASE_RECEIVE, /* a byte of the answer came */
+                         MR_PHASE_DONE
 };
 
 struct mr_timings { /* microseconds since the exchange was started; -1 unknown */
@@ -53,8 +53,8 @@ struct mr_exchange_result {
   enum mr_kind kind; /* MR_NONE: a whole response came */
   int status;        /* of the final response, 0 without one */
   enum mr_exchange_phase phase;
-  bool stale;  /* a reused connection died before any byte of the answer */
-  bool reused; /* the connection was */
+  bool stale;   /* a reused connection died before any byte of the answer */
+  bool reused;  /* the connection was */
   bool lasting; /* it would end so again: a certificate that was refused */
   int http_major;
   uint64_t bytes_sent, bytes_received; /* bodies on the wire */
@@ -69,11 +69,13 @@ struct mr_exchange;
 /* Called inside mr_transport step only. They must not call the transport. STOP ends the exchange: on_done
 ** follows with the kind that the engine left in x->stop_kind. */
 struct mr_exchange_events {
-  void (*on_sent)(struct mr_exchange *x);                              /* the moment it leaves on a connection */
-  enum mr_flow (*on_status)(struct mr_exchange *x, int status);        /* status line; 1xx are not shown */
-  enum mr_flow (*on_header)(struct mr_exchange *x, const char *line, size_t size); /* without CR LF, no trailers */
+  void (*on_sent)(struct mr_exchange *x); /* the moment it leaves on a connection */
+  enum mr_flow (*on_status)(struct mr_exchange *x, int status); /* status line; 1xx are not shown */
+  enum mr_flow (*on_header)(struct mr_exchange *x, const char *line,
+                            size_t size); /* without CR LF, no trailers */
   enum mr_flow (*on_headers_end)(struct mr_exchange *x);
-  enum mr_flow (*on_body)(struct mr_exchange *x, const char *bytes, size_t size);  /* decoded; PAUSE: given again */
+  enum mr_flow (*on_body)(struct mr_exchange *x, const char *bytes,
+                          size_t size); /* decoded; PAUSE: given again */
   /* Fills at most 'size' bytes of the request body, returns the count, 0 at the end, -1 on failure. */
   int64_t (*on_read)(struct mr_exchange *x, char *bytes, size_t size);
   void (*on_done)(struct mr_exchange *x, const struct mr_exchange_result *result);
@@ -85,21 +87,22 @@ struct mr_exchange {
   const struct mr_route *route;
 
   const char *method;
-  const char *url;          /* absolute, no credentials, no fragment */
+  const char *url; /* absolute, no credentials, no fragment */
   size_t url_size;
-  const char *headers;      /* lines "Name: value" each ended by one zero byte, then one more zero byte */
-  size_t headers_size;      /* for a cheap comparison with those of the last exchange */
-  const char *body;         /* NULL when on_read brings it or there is none */
-  int64_t body_size;        /* -1: none. With body NULL and size >= 0: on_read, exactly that many bytes */
+  const char
+      *headers; /* lines "Name: value" each ended by one zero byte, then one more zero byte */
+  size_t headers_size; /* for a cheap comparison with those of the last exchange */
+  const char *body;    /* NULL when on_read brings it or there is none */
+  int64_t body_size; /* -1: none. With body NULL and size >= 0: on_read, exactly that many bytes */
   int64_t connect_timeout_us;
-  int64_t idle_timeout_us;  /* no byte in either direction for so long; 0: none */
-  int64_t deadline_us;      /* monotonic, of this engine's clock; MR_NEVER: none */
-  bool sends_quietly;       /* nobody waits for on_sent: step need not return after it */
-  enum mr_kind stop_kind;   /* set by an event that returns STOP */
-  bool has_credential;      /* plain http must not take it through a proxy: refused with MR_AUTH */
-  bool bulk;                /* a big body is expected: larger buffers pay */
+  int64_t idle_timeout_us; /* no byte in either direction for so long; 0: none */
+  int64_t deadline_us;     /* monotonic, of this engine's clock; MR_NEVER: none */
+  bool sends_quietly;      /* nobody waits for on_sent: step need not return after it */
+  enum mr_kind stop_kind;  /* set by an event that returns STOP */
+  bool has_credential;     /* plain http must not take it through a proxy: refused with MR_AUTH */
+  bool bulk;               /* a big body is expected: larger buffers pay */
 
-  void *transport_data;     /* the transport's own */
+  void *transport_data; /* the transport's own */
 };
 
 struct mr_transport_config {
@@ -114,7 +117,8 @@ struct mr_transport_type {
   void (*close)(struct mr_transport *transport); /* nothing may be in flight */
 
   /* MR_NONE: on_done comes later, never from inside start. Else nothing was started. */
-  enum mr_kind (*start)(struct mr_transport *transport, struct mr_exchange *x, struct mr_error *error);
+  enum mr_kind (*start)(struct mr_transport *transport, struct mr_exchange *x,
+                        struct mr_error *error);
   void (*cancel)(struct mr_transport *transport, struct mr_exchange *x); /* no event follows */
   void (*resume)(struct mr_transport *transport, struct mr_exchange *x); /* after PAUSE */
 
@@ -123,11 +127,14 @@ struct mr_transport_type {
   int (*step)(struct mr_transport *transport, int64_t timeout_us, struct mr_error *error);
   void (*wake)(struct mr_transport *transport); /* from any thread: step returns soon */
 
-  int (*descriptor)(struct mr_transport *transport);       /* readable when step has work; -1 if there is none */
+  int (*descriptor)(
+      struct mr_transport *transport); /* readable when step has work; -1 if there is none */
   int64_t (*next_timer_us)(struct mr_transport *transport); /* absolute, of the clock; MR_NEVER */
 
-  void (*route_closed)(struct mr_transport *transport, const struct mr_route *route); /* close its connections */
-  void (*abandon)(struct mr_transport *transport); /* in a child after fork: free nothing that libcurl shares */
+  void (*route_closed)(struct mr_transport *transport,
+                       const struct mr_route *route); /* close its connections */
+  void (*abandon)(
+      struct mr_transport *transport); /* in a child after fork: free nothing that libcurl shares */
 };
 
 #define MR_TRANSPORT_VERSION 1

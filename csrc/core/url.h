@@ -34,7 +34,8 @@ struct mr_url {
 ** control characters, spaces, no host, ports out of range, anything over MR_URL_MAX.
 ** A fragment is dropped. Kind MR_NETWORK is never used: MR_REDIRECT for a bad URL from a server is
 ** the caller's choice; here it is MR_LIMIT (too long) or MR_DECODE (malformed). */
-enum mr_kind mr_url_parse(const char *text, size_t size, struct mr_url *url, struct mr_error *error);
+enum mr_kind mr_url_parse(const char *text, size_t size, struct mr_url *url,
+                          struct mr_error *error);
 
 /* Same scheme, host (case-insensitive) and port (RFC 6454 section 4). */
 bool mr_url_same_origin(const struct mr_url *a, const struct mr_url *b);

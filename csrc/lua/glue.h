@@ -11,14 +11,14 @@
 #include "core/engine.h"
 #include "core/sse.h"
 
-#define MR_LUA_ENGINE "moonrest.engine"
-#define MR_LUA_ROUTE "moonrest.route"
-#define MR_LUA_BUCKET "moonrest.bucket"
+#define MR_LUA_ENGINE   "moonrest.engine"
+#define MR_LUA_ROUTE    "moonrest.route"
+#define MR_LUA_BUCKET   "moonrest.bucket"
 #define MR_LUA_ENDPOINT "moonrest.endpoint"
-#define MR_LUA_REQUEST "moonrest.request"
+#define MR_LUA_REQUEST  "moonrest.request"
 
 struct mr_lua_engine {
-  struct mr_engine *engine; /* NULL: closed */
+  struct mr_engine *engine;      /* NULL: closed */
   struct mr_allowance allowance; /* for the bodies that requests of this state hold */
   uint32_t requests_max;         /* in flight at a time; 0: no bound */
   bool has_news;                 /* requests ended with a fork: the next step tells */
@@ -35,7 +35,7 @@ struct mr_lua_bucket {
 
 /* Where JSON bodies of refusals say what a program needs: paths "a.b" whose first present one counts. */
 struct mr_lua_hints {
-  struct mr_buffer retry_after, code; /* paths, each ended by a zero byte */
+  struct mr_buffer retry_after, code;        /* paths, each ended by a zero byte */
   struct mr_buffer final_codes, right_codes; /* codes: no use to retry; a 401 about rights */
 };
 
@@ -49,9 +49,9 @@ struct mr_lua_request {
   struct mr_request *request; /* NULL: closed */
   struct mr_lua_engine *engine;
   struct mr_lua_hints *hints;
-  bool busy; /* its body is being decoded: a close waits */
+  bool busy;          /* its body is being decoded: a close waits */
   struct mr_sse *sse; /* NULL until the first event is asked for */
-  size_t sse_used; /* bytes of the answer that the parser has taken */
+  size_t sse_used;    /* bytes of the answer that the parser has taken */
 };
 
 /* The user values of a request. */
@@ -60,29 +60,32 @@ enum { MR_LUA_REQUEST_ENDPOINT = 1, MR_LUA_REQUEST_DECODER = 2, MR_LUA_REQUEST_V
 /* Pushes the engine userdata of this lua_State, making it when it is the first time. */
 struct mr_lua_engine *mr_lua_engine(lua_State *L);
 struct mr_lua_engine *mr_lua_engine_peek(lua_State *L); /* NULL when there is none yet */
-struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box); /* raises when closed */
+struct mr_engine *mr_lua_engine_open(lua_State *L,
+                                     struct mr_lua_engine *box); /* raises when closed */
 /* Loads the libcurl transport when this engine has none yet. Raises when it cannot be loaded. */
 void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
 /* One step: the engine's, then questions, then events. Returns what mr_engine_step does. */
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us);
 
-struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint, int endpoint_index);
-int mr_lua_request_start(lua_State *L);  /* endpoint:start */
-int mr_lua_request_read(lua_State *L);   /* methods of a request that stand in files of their own */
+struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
+                                          int endpoint_index);
+int mr_lua_request_start(lua_State *L); /* endpoint:start */
+int mr_lua_request_read(lua_State *L);  /* methods of a request that stand in files of their own */
 int mr_lua_request_event(lua_State *L);
 int mr_lua_request_decode(lua_State *L);
 int mr_lua_request_decode_until(lua_State *L);
 int mr_lua_request_limits(lua_State *L);
 void mr_lua_meaning(lua_State *L, struct mr_request *request, struct mr_meaning *meaning);
 
-int mr_lua_open_engine(lua_State *L);   /* each registers its metatable and pushes its constructor */
+int mr_lua_open_engine(lua_State *L); /* each registers its metatable and pushes its constructor */
 int mr_lua_open_route(lua_State *L);
 void mr_lua_open_bucket(lua_State *L);
 int mr_lua_bucket_new(lua_State *L); /* a method of the engine */
 int mr_lua_share(lua_State *L);
 int mr_lua_open_endpoint(lua_State *L);
 void mr_lua_open_request(lua_State *L);
-void mr_lua_open_values(lua_State *L); /* url, date, header and clock tables into the table on top */
+void mr_lua_open_values(
+    lua_State *L); /* url, date, header and clock tables into the table on top */
 
 /* luaL_error, declared as what it is: a function that does not return. */
 _Noreturn void mr_lua_error(lua_State *L, const char *format, ...);
@@ -90,11 +93,13 @@ _Noreturn void mr_lua_error(lua_State *L, const char *format, ...);
 /* Small readers. 'field' tells misuse where it is. */
 int64_t mr_lua_seconds(lua_State *L, int index, const char *field); /* raises for what is no time */
 bool mr_lua_field_seconds(lua_State *L, int table, const char *field, int64_t *out_us);
-bool mr_lua_field_integer(lua_State *L, int table, const char *field, lua_Integer least, lua_Integer *out);
+bool mr_lua_field_integer(lua_State *L, int table, const char *field, lua_Integer least,
+                          lua_Integer *out);
 bool mr_lua_field_boolean(lua_State *L, int table, const char *field);
 int mr_lua_failure(lua_State *L, const struct mr_error *error); /* nil, kind, message */
 /* The userdata at index 1 of a function that mr_lua_metatable registered: the metatable is its upvalue. */
 void *mr_lua_self(lua_State *L, const char *name);
-void mr_lua_metatable(lua_State *L, const char *name, const luaL_Reg *metamethods, const luaL_Reg *methods);
+void mr_lua_metatable(lua_State *L, const char *name, const luaL_Reg *metamethods,
+                      const luaL_Reg *methods);
 
 #endif

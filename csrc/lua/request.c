@@ -257,7 +257,8 @@ static int request_progress(lua_State *L) {
     lua_pushnil(L);
   else
     lua_pushinteger(L, request->expected);
-  lua_pushinteger(L, request->has_upload ? (lua_Integer)(request->upload.offset - request->upload_at) : 0);
+  lua_pushinteger(
+      L, request->has_upload ? (lua_Integer)(request->upload.offset - request->upload_at) : 0);
   lua_pushinteger(L, to_send > 0 ? to_send : 0);
   return 4;
 }
@@ -301,21 +302,31 @@ void mr_lua_open_request(lua_State *L) {
                                          {"__close", request_close},
                                          {"__tostring", request_tostring},
                                          {NULL, NULL}};
-  static const luaL_Reg methods[] = {
-      {"wait", request_wait},           {"finished", request_finished},
-      {"state", request_state},         {"status", request_status},
-      {"failure", request_failure},
-      {"outcome", request_outcome},     {"retry_after", request_retry_after},
-      {"lasting", request_lasting},
-      {"decode", mr_lua_request_decode}, {"decode_until", mr_lua_request_decode_until},
-      {"body", request_body},
-      {"header", request_header},       {"headers", request_headers},
-      {"url", request_url},             {"timings", request_timings},
-      {"attempts", request_attempts},   {"limits", mr_lua_request_limits},
-      {"read", mr_lua_request_read},    {"event", mr_lua_request_event},
-      {"progress", request_progress},   {"cancel", request_cancel},
-      {"close", request_close},         {"redirected", request_redirected},
-      {"foreign", request_foreign},     {"tag", request_tag},
-      {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"wait", request_wait},
+                                     {"finished", request_finished},
+                                     {"state", request_state},
+                                     {"status", request_status},
+                                     {"failure", request_failure},
+                                     {"outcome", request_outcome},
+                                     {"retry_after", request_retry_after},
+                                     {"lasting", request_lasting},
+                                     {"decode", mr_lua_request_decode},
+                                     {"decode_until", mr_lua_request_decode_until},
+                                     {"body", request_body},
+                                     {"header", request_header},
+                                     {"headers", request_headers},
+                                     {"url", request_url},
+                                     {"timings", request_timings},
+                                     {"attempts", request_attempts},
+                                     {"limits", mr_lua_request_limits},
+                                     {"read", mr_lua_request_read},
+                                     {"event", mr_lua_request_event},
+                                     {"progress", request_progress},
+                                     {"cancel", request_cancel},
+                                     {"close", request_close},
+                                     {"redirected", request_redirected},
+                                     {"foreign", request_foreign},
+                                     {"tag", request_tag},
+                                     {NULL, NULL}};
   mr_lua_metatable(L, MR_LUA_REQUEST, metamethods, methods);
 }

@@ -5,8 +5,9 @@
 #include "lua/glue.h"
 
 static void free_fields(struct mr_route *route) {
-  char **fields[] = {&route->proxy,       &route->no_proxy,    &route->ca_file,     &route->client_cert,
-                     &route->client_key, &route->unix_socket, &route->resolve_host};
+  char **fields[] = {&route->proxy,       &route->no_proxy,   &route->ca_file,
+                     &route->client_cert, &route->client_key, &route->unix_socket,
+                     &route->resolve_host};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     mr_free(*fields[i]);
     *fields[i] = NULL;

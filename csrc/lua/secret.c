@@ -86,9 +86,11 @@ static int from_command(lua_State *L) {
 
 #define SHORTEST_MASKED 4 /* bytes: replacing "1" in every message would help nobody */
 
-static void add_masked(luaL_Buffer *out, const char *text, size_t size, const struct mr_buffer *value) {
+static void add_masked(luaL_Buffer *out, const char *text, size_t size,
+                       const struct mr_buffer *value) {
   const char *end = text + size;
-  for (const char *at; (at = memmem(text, (size_t)(end - text), value->data, value->size)); text = at + value->size) {
+  for (const char *at; (at = memmem(text, (size_t)(end - text), value->data, value->size));
+       text = at + value->size) {
     luaL_addlstring(out, text, (size_t)(at - text));
     luaL_addstring(out, "***");
   }
@@ -127,7 +129,7 @@ static const luaL_Reg metamethods[] = {
 
 static const luaL_Reg functions[] = {
     {"secret", from_text},     {"env", from_env}, {"file", from_file},
-    {"command", from_command}, {"mask", mask}, {NULL, NULL},
+    {"command", from_command}, {"mask", mask},    {NULL, NULL},
 };
 
 int mr_lua_open_secret(lua_State *L) {

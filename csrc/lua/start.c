@@ -1,4 +1,4 @@
-/* endpoint:start(target, options): from a call's values to a request on its way. */
+/* endpoint:start(target, options, task): from a call's values to a request on its way. */
 #include <string.h>
 
 #include "core/memory.h"
@@ -6,7 +6,7 @@
 #include "lua/json.h"
 #include "lua/secret.h"
 
-enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, REQUEST = 4 };
+enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, TASK = 4, REQUEST = 5 };
 
 static void bad(lua_State *L, const char *field, enum mr_kind kind) {
   luaL_error(L, "%s does not fit (%s)", field, mr_kind_name(kind));
@@ -65,8 +65,7 @@ static void add_header(lua_State *L, struct mr_request *request, int index) {
   size_t before = extra->size;
   enum mr_kind kind = append_pieces(L, index, false, extra);
   if (kind) bad(L, "a header", kind);
-  if (!mr_header_line_ok(extra->data + before, extra->size - before) ||
-      mr_buffer_byte(extra, '\0'))
+  if (!mr_header_line_ok(extra->data + before, extra->size - before) || mr_buffer_byte(extra, '\0'))
     luaL_error(L, "a header must be 'Name: value' without line breaks or NUL");
 }
 
@@ -98,8 +97,7 @@ static void add_named_header(struct mr_request *request, lua_State *L, const cha
 static void read_key(lua_State *L, struct mr_request *request) {
   if (lua_getfield(L, OPTIONS, "idempotency_key") != LUA_TNIL) {
     lua_getfield(L, OPTIONS, "idempotency_header");
-    add_named_header(request, L, luaL_optstring(L, -1, "Idempotency-Key"),
-                     luaL_checkstring(L, -2));
+    add_named_header(request, L, luaL_optstring(L, -1, "Idempotency-Key"), luaL_checkstring(L, -2));
     request->has_key = true;
     lua_pop(L, 1);
   }
@@ -168,7 +166,6 @@ static void read_ticket(lua_State *L, struct mr_ticket *ticket) {
   ticket->priority = (uint8_t)luaL_checkoption(L, -1, "normal", priorities);
   lua_pop(L, 1);
   if (mr_lua_field_integer(L, OPTIONS, "weight", 1, &number)) ticket->weight = (uint32_t)number;
-  if (mr_lua_field_integer(L, OPTIONS, "task", 0, &number)) ticket->task = (uint64_t)number;
   ticket->jump = mr_lua_field_boolean(L, OPTIONS, "jump");
 }
 
@@ -204,8 +201,10 @@ static enum mr_kind read_options(lua_State *L, struct mr_request *request, struc
   read_buckets(L, request);
   enum mr_kind kind = read_upload(L, request, error);
   if (!kind) kind = read_sink(L, request, error);
-  if (request->stream) request->answer.limit = SIZE_MAX / 4;
-  else request->answer.limit = (size_t)request->max_body;
+  if (request->stream)
+    request->answer.limit = SIZE_MAX / 4;
+  else
+    request->answer.limit = (size_t)request->max_body;
   return kind;
 }
 
@@ -215,7 +214,8 @@ static bool is_full(const struct mr_lua_engine *box) {
 
 static int refuse(lua_State *L, const struct mr_lua_engine *box) {
   struct mr_error error;
-  mr_fail(&error, MR_LIMIT, "%lu requests are under way, which is as many as this program allows; wait for one",
+  mr_fail(&error, MR_LIMIT,
+          "%lu requests are under way, which is as many as this program allows; wait for one",
           (unsigned long)box->requests_max);
   return mr_lua_failure(L, &error);
 }
@@ -223,12 +223,13 @@ static int refuse(lua_State *L, const struct mr_lua_engine *box) {
 int mr_lua_request_start(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   struct mr_error error = {0};
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   mr_lua_engine_connect(L, endpoint->engine);
   if (is_full(endpoint->engine)) return refuse(L, endpoint->engine);
   struct mr_lua_request *box = mr_lua_request_new(L, endpoint, ENDPOINT);
   struct mr_request *request = box->request;
   bool has_options = lua_istable(L, OPTIONS);
+  request->ticket.task = (uint64_t)luaL_optinteger(L, TASK, 0);
   if (has_options && !read_json(L, request)) {
     luaL_pushfail(L);
     lua_pushliteral(L, "misuse");

@@ -48,16 +48,23 @@ static int encode(lua_State *L, encoder encoder, const char *what) {
   struct mr_buffer *buffer = push_buffer(L);
   enum mr_kind kind = encoder(buffer, text, size);
   if (kind == MR_DECODE)
-    mr_fail(&error, kind, "'%.80s' cannot be %s: empty, '.', '..' and control characters are refused",
-            text, what);
+    mr_fail(&error, kind,
+            "'%.80s' cannot be %s: empty, '.', '..' and control characters are refused", text,
+            what);
   else if (kind)
     mr_fail(&error, kind, "too long for %s", what);
   return push_result(L, kind, buffer, &error);
 }
 
-static int url_segment(lua_State *L) { return encode(L, mr_url_segment, "a path segment"); }
-static int url_segments(lua_State *L) { return encode(L, mr_url_segments, "a path"); }
-static int url_query(lua_State *L) { return encode(L, mr_url_query, "a query value"); }
+static int url_segment(lua_State *L) {
+  return encode(L, mr_url_segment, "a path segment");
+}
+static int url_segments(lua_State *L) {
+  return encode(L, mr_url_segments, "a path");
+}
+static int url_query(lua_State *L) {
+  return encode(L, mr_url_query, "a query value");
+}
 
 static enum mr_kind parse(lua_State *L, struct mr_url *url, struct mr_error *error) {
   size_t size;
@@ -132,9 +139,12 @@ static void add_table(lua_State *L, const char *name, const luaL_Reg *functions)
 void mr_lua_open_values(lua_State *L) {
   static const luaL_Reg buffer[] = {{"__gc", buffer_gc}, {NULL, NULL}};
   static const luaL_Reg none[] = {{NULL, NULL}};
-  static const luaL_Reg url[] = {{"segment", url_segment},   {"segments", url_segments},
-                                 {"query", url_query},       {"origin", url_origin},
-                                 {"resolve", url_resolve},   {"is_loopback", url_is_loopback},
+  static const luaL_Reg url[] = {{"segment", url_segment},
+                                 {"segments", url_segments},
+                                 {"query", url_query},
+                                 {"origin", url_origin},
+                                 {"resolve", url_resolve},
+                                 {"is_loopback", url_is_loopback},
                                  {NULL, NULL}};
   static const luaL_Reg date[] = {{"parse", date_parse}, {NULL, NULL}};
   static const luaL_Reg header[] = {{"link", header_link}, {NULL, NULL}};

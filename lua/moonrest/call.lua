@@ -59,13 +59,13 @@ local function write_buckets(recipe, values, sent)
   end)
 end
 
-local function send(recipe, where, sent)
+local function send(recipe, where, sent, task)
   local site = recipe.site
   if site.is_closed then caller.raise("%s: the client is closed", recipe.label) end
   if site.missing and recipe.declaration.auth ~= false then
     return nil, errors.of_start(recipe, "auth", site.missing)
   end
-  local request, kind, message = recipe.endpoint:start(where, sent)
+  local request, kind, message = recipe.endpoint:start(where, sent, task)
   if request then return request end
   if kind == "misuse" then caller.raise("%s: %s", recipe.label, message) end
   return nil, errors.of_start(recipe, kind, message)
@@ -81,20 +81,13 @@ function call.start(recipe, values, given, extra, where)
   body_writer.write(sent, recipe, values, given, recipe.site.codec)
   if recipe.per then write_buckets(recipe, values, sent) end
   for name, value in pairs(extra or {}) do sent[name] = value end
-  sent.task = wait.task()
-  return send(recipe, where or arguments.target(recipe, values), next(sent) ~= nil and sent or nil)
-end
-
-local function with_task(sent, number)
-  local own = { task = number }
-  for name, value in pairs(sent or {}) do own[name] = value end
-  return own
+  local task = wait.task()
+  return send(recipe, where or arguments.target(recipe, values), next(sent) ~= nil and sent or nil, task)
 end
 
 -- Starts the request of a call with one path parameter and nothing else. 'sent' are the view's own options.
 function call.start_single(recipe, value, sent)
-  local number = wait.task()
-  return send(recipe, arguments.single(recipe, value), number and with_task(sent, number) or sent)
+  return send(recipe, arguments.single(recipe, value), sent, wait.task())
 end
 
 -- }========================================================================
@@ -196,7 +189,8 @@ end
 
 local function wants_text(recipe, request)
   local returns = recipe.declaration.returns
-  return returns == "text" or returns == "file" or returns == "events" or (returns == "auto" and not is_json(request))
+  if returns == "text" or returns == "file" then return true end
+  return (returns == "auto" or returns == "events") and not is_json(request)
 end
 
 -- The decoded body; nil when there is none; nil and why when it is not JSON; nil, why and the kind of error when

@@ -18,6 +18,8 @@ local seen = require "moonrest.seen"
 
 local pages = {}
 
+-- Work for the collector with each page: at its own pace it lets some nine decoded pages stand, with this two.
+local page_step_kib <const> = 200
 local most_pages <const> = 10000 -- of a walk without max_pages; a server that never ends is stopped there
 
 -- A walk is also what loops get beside the item: its number, and a token to go on from there.
@@ -275,6 +277,7 @@ local function turn(walk)
     return false
   end
   if walk.following then walk.position = walk.following end
+  if collectgarbage "isrunning" then collectgarbage("step", page_step_kib) end
   local err = check_cap(walk)
   local items, following, reply
   if not err then

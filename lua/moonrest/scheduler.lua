@@ -340,7 +340,9 @@ local function recover()
   for _, number in ipairs(numbers()) do
     local task = tasks[number]
     task.sleep_place = nil
-    if coroutine.status(task.thread) == "dead" then
+    if is_over[task.state] then -- interrupted on its way out
+      finish(task, task.state, task.values)
+    elseif coroutine.status(task.thread) == "dead" then
       finish(task, "failed", { "the loop was interrupted when this task ended", n = 1 })
     else
       task.state = "waiting"
@@ -359,17 +361,33 @@ local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = functi
   turning = false
 end })
 
-local function enter()
+-- 'turning' alone is not trusted: an error in the very last instructions of a turn leaves it set. In a coroutine the
+-- loop, which runs below it, cannot be seen.
+local function is_on_the_stack()
+  local _, is_main = coroutine.running()
+  if not is_main then return true end
+  local level = 4 -- behind the turn that asks
+  local info = debug.getinfo(level, "f")
+  while info and info.func ~= scheduler.turn and info.func ~= scheduler.step do
+    level = level + 1
+    info = debug.getinfo(level, "f")
+  end
+  return info ~= nil
+end
+
+-- The guard stands before 'turning' is set: an error between the two must not leave it set for ever.
+local function check_entry()
+  if turning and not is_on_the_stack() then turning, shaken = false, true end
   if turning then caller.raise "a step within a step: a task or an event handler must not drive the loop it runs in" end
   if shaken then recover() end
-  turning = true
 end
 
 -- One turn: those who are ready, then the engine, which waits at most 'timeout' seconds; and not at all when no task is
 -- left, or 'is_enough' (may be nil) says that whoever turns the loop has what it wanted.
 function scheduler.turn(timeout, is_enough)
-  enter()
+  check_entry()
   local _ <close> = turn_guard
+  turning = true
   wake_sleepers()
   run_ready()
   local is_over_now = live == 0 or is_enough and is_enough()
@@ -379,8 +397,9 @@ end
 -- What can be done within so many seconds, without waiting for anything. A task that is ready has its turn even when
 -- the network took all the time; what tasks have started is sent.
 function scheduler.step(budget)
-  enter()
+  check_entry()
   local _ <close> = turn_guard
+  turning = true
   deadline = now() + budget
   repeat
     look(0)

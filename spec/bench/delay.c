@@ -27,8 +27,8 @@ struct chunk {
 };
 
 struct side {
-  int socket, other; /* place of the opposite one */
-  int ended;         /* nothing more comes from here */
+  int socket, other;          /* place of the opposite one */
+  int ended;                  /* nothing more comes from here */
   struct chunk *first, *last; /* under way to this one */
 };
 
@@ -139,7 +139,8 @@ int main(int count, char **words) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof(address);
   int listener = socket(AF_INET, SOCK_STREAM, 0);
-  if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 128) != 0) return 1;
+  if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 128) != 0)
+    return 1;
   if (getsockname(listener, (struct sockaddr *)&address, &size) != 0) return 1;
   printf("%d\n", ntohs(address.sin_port));
   fflush(stdout);

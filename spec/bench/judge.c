@@ -135,8 +135,7 @@ static int listen_on_loopback(void) {
   socklen_t size = sizeof(address);
   int listener = socket(AF_INET, SOCK_STREAM, 0);
   if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 ||
-      listen(listener, 1024) != 0 ||
-      getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+      listen(listener, 1024) != 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0)
     return -1;
   printf("%d\n", ntohs(address.sin_port));
   fflush(stdout);

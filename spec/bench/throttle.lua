@@ -116,8 +116,8 @@ end
 function scenes.failing()
   for _, count in ipairs { 1000, 20 } do
     local judge <close> = stage.judge(settings, "fail", 1, 1000, 503)
-    local pipe = stage.start(("lua5.4 %s/programs/throttle_calls.lua %s %d %d"):format(settings.scripts, judge.url, count,
-      seconds))
+    local command = "lua5.4 %s/programs/throttle_calls.lua %s %d %d"
+    local pipe = stage.start(command:format(settings.scripts, judge.url, count, seconds))
     pipe:rest()
     local reached = #judge.verdict()
     local most = count == 20 and 23 or count * 1.1

@@ -2,15 +2,15 @@
 # examples/quickstart.sh, spec/run.sh and .ci/run: one list for all three.
 
 packages_build="gcc libc6-dev cmake make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev libssl-dev zlib1g-dev
-libmicrohttpd-dev lua-cjson ca-certificates"
+libmicrohttpd-dev libhiredis-dev lua-cjson ca-certificates"
 packages_examples="gnuplot-nox"
-packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem lua-luv curl openssl nginx-light git"
+packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem lua-luv curl openssl nginx-light redis-server git"
 packages_lint="clang clang-format clang-tidy lua-check"
 packages_sanitize="libclang-rt-14-dev"
 packages_valgrind="valgrind"
 packages_game="libsdl2-dev libsdl2-ttf-dev fonts-dejavu-core xvfb xauth"
 # The clients that the benchmark compares with; Node too, where it is not there already.
-packages_bench="nginx-light curl util-linux lua-socket python3-requests python3-httpx python3-aiohttp"
+packages_bench="nginx-light redis-server gnuplot-nox curl util-linux lua-socket python3-requests python3-httpx python3-aiohttp"
 
 # install_missing PACKAGE... : says what it does, and does nothing when all are there.
 install_missing() {

@@ -29,7 +29,8 @@ struct world {
   size_t script_size, served;
 };
 
-static void serve(void *context, const struct mr_virtual_sent *sent, struct mr_virtual_answer *answer) {
+static void serve(void *context, const struct mr_virtual_sent *sent,
+                  struct mr_virtual_answer *answer) {
   struct world *world = context;
   (void)sent;
   size_t place = world->served < world->script_size ? world->served : world->script_size - 1;
@@ -133,7 +134,8 @@ static void a_get_succeeds(void **state) {
 
 static void a_read_is_tried_again(void **state) {
   (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 503}, {.kind = MR_NETWORK, .phase = MR_PHASE_RECEIVE}, {.body = "ok"});
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 503}, {.kind = MR_NETWORK, .phase = MR_PHASE_RECEIVE},
+       {.body = "ok"});
   struct mr_request *request = perform(&world);
   assert_int_equal(request->status, 200);
   assert_int_equal(request->note_count, 3);
@@ -205,7 +207,8 @@ static void one_deadline_covers_all_attempts(void **state) {
 
 static void a_stale_connection_is_retried_once_for_reads(void **state) {
   (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
+  OPEN("GET", MR_REPEAT_SAFE,
+       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
   struct mr_request *request = perform(&world);
   assert_int_equal(request->status, 200);
   assert_int_equal(world.served, 2);
@@ -215,7 +218,8 @@ static void a_stale_connection_is_retried_once_for_reads(void **state) {
 
 static void a_stale_connection_does_not_repeat_a_write(void **state) {
   (void)state;
-  OPEN("POST", MR_REPEAT_NEVER, {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
+  OPEN("POST", MR_REPEAT_NEVER,
+       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
   struct mr_request *request = perform(&world);
   assert_int_equal(request->state, MR_STATE_FAILED);
   assert_int_equal(world.served, 1);
@@ -310,7 +314,8 @@ static void slots_are_waited_for(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
   struct mr_bucket_limits limits = {.windows = {{2, MR_SECOND}}, .window_count = 1, .strict = true};
-  assert_int_equal(mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
+  assert_int_equal(
+      mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
   world.endpoint->bucket_count = 1;
   struct mr_request *requests[6];
   for (int i = 0; i < 6; i++) {
@@ -333,7 +338,8 @@ static void a_slot_that_comes_too_late_is_told_at_once(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
   struct mr_bucket_limits limits = {.windows = {{1, 60 * MR_SECOND}}, .window_count = 1};
-  assert_int_equal(mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
+  assert_int_equal(
+      mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
   world.endpoint->bucket_count = 1;
   mr_request_free(perform(&world));
   struct mr_request *request = prepare(&world);
@@ -381,8 +387,8 @@ static void closing_the_engine_cancels(void **state) {
 
 static void a_download_is_whole_or_not_there(void **state) {
   (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.body = "half", .kind = MR_TRUNCATED, .phase = MR_PHASE_RECEIVE}, {.body = "whole"},
-       {.status = 404, .body = "{}"});
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "half", .kind = MR_TRUNCATED, .phase = MR_PHASE_RECEIVE},
+       {.body = "whole"}, {.status = 404, .body = "{}"});
   char path[] = "/tmp/moonrest-engine-XXXXXX";
   close(mkstemp(path));
   unlink(path);
@@ -485,7 +491,8 @@ static struct mr_event expect_event(struct world *world, enum mr_event_kind kind
 
 static void refusals_are_told(void **state) {
   (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 429, .headers = "X-RateLimit-Limit: 5\nX-RateLimit-Remaining: 0\nRetry-After: 2"},
+  OPEN("GET", MR_REPEAT_SAFE,
+       {.status = 429, .headers = "X-RateLimit-Limit: 5\nX-RateLimit-Remaining: 0\nRetry-After: 2"},
        {.headers = "X-RateLimit-Limit: no"});
   limit(&world, 10);
   struct mr_request *request = perform(&world);
