@@ -1,6 +1,6 @@
 #!/bin/sh
 # What machines can say about style: clang-format, both compilers' warnings (as errors), clang-tidy, luacheck, and the
-# functions that this project does not use. Needs a build in build/ for the compile commands.
+# functions that this project does not use. The clang build gives the compile commands.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,6 @@ fi
 
 cmake --preset clang >/dev/null
 cmake --build --preset clang
-clang-tidy --quiet -p build $(git ls-files 'csrc/*.c')
+clang-tidy --quiet -p build-clang $(git ls-files 'csrc/*.c')
 luacheck --quiet lua spec examples
 echo "lint: nothing to mend"

@@ -7,7 +7,7 @@
 #include "memory.h"
 
 #define MARGIN_PART     50             /* of the period, on top of it */
-#define TOLERANCE       3 / 4          /* of the margin: how late a slot may be used */
+#define TOLERANCE(us)   ((us) * 3 / 4) /* of a margin: how late a slot may be used */
 #define AHEAD_PART      16             /* of a window may be reserved by one process at a time */
 #define LOOK_US         MR_MILLISECOND /* between looks for an answer */
 #define SHARERS_UNKNOWN 16
@@ -237,7 +237,7 @@ static void drop_first(struct line *line, uint32_t count) {
 }
 
 static void drop_missed(struct line *line, int64_t now_us) {
-  int64_t tolerance_us = line->measures.shortest_us / MARGIN_PART * TOLERANCE;
+  int64_t tolerance_us = TOLERANCE(line->measures.shortest_us / MARGIN_PART);
   uint32_t missed = 0;
   while (missed < line->slot_count && line->slots_us[missed] + tolerance_us < now_us)
     missed++;
