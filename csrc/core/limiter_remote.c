@@ -7,7 +7,7 @@
 #include "memory.h"
 
 #define MARGIN_PART     50             /* of the period, on top of it */
-#define TOLERANCE(us)   ((us) * 3 / 4) /* of a margin: how late a slot may be used */
+#define TOLERANCE(us)   ((us)*3 / 4)   /* of a margin: how late a slot may be used */
 #define AHEAD_PART      16             /* of a window may be reserved by one process at a time */
 #define LOOK_US         MR_MILLISECOND /* between looks for an answer */
 #define SHARERS_UNKNOWN 16
