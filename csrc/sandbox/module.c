@@ -80,18 +80,22 @@ static int server_call(lua_State *L) {
   return good ? 1 : lua_error(L);
 }
 
-/* Blocked, the two signals wait for sigwait; no other thread of the server takes any. */
+/* Blocked, the two signals wait for sigwait; no other thread of the server takes any. The function at 2, which may be
+** absent, is called when they are: from there on none is lost. */
 static int server_wait(lua_State *L) {
   sigset_t wanted, before;
-  int got = 0;
+  int got = 0, called = LUA_OK;
   to_server(L);
+  lua_settop(L, 2);
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGINT);
   sigaddset(&wanted, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &wanted, &before);
-  while (sigwait(&wanted, &got) != 0)
+  if (!lua_isnil(L, 2)) called = lua_pcall(L, 0, 0, 0);
+  while (called == LUA_OK && sigwait(&wanted, &got) != 0)
     continue;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (called != LUA_OK) return lua_error(L);
   lua_pushstring(L, got == SIGINT ? "SIGINT" : "SIGTERM");
   return 1;
 }

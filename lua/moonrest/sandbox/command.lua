@@ -115,6 +115,14 @@ local function names_of(options)
 end
 
 --- Runs until SIGINT or SIGTERM. Returns the exit status: 0, 1 when it cannot start, 2 for bad arguments.
+local function announce(server, options)
+  io.write("moonrest sandbox at ", server.url, "\n\n")
+  local lines = rows(server, names_of(options))
+  table.insert(lines, 1, { "system", "environment", "base URL", "token" })
+  print_table(lines)
+  io.write "\nCtrl-C or SIGTERM stops it.\n"
+end
+
 return function(arguments)
   local options, problem = parse(arguments)
   if options == true then
@@ -132,12 +140,7 @@ return function(arguments)
     return 1
   end
   io.stdout:setvbuf "line"
-  io.write("moonrest sandbox at ", server.url, "\n\n")
-  local lines = rows(server, names_of(options))
-  table.insert(lines, 1, { "system", "environment", "base URL", "token" })
-  print_table(lines)
-  io.write "\nCtrl-C or SIGTERM stops it.\n"
-  local signal = server:wait()
+  local signal = server:wait(function() announce(server, options) end)
   server:stop()
   io.write("stopped by ", signal, "\n")
   return 0

@@ -209,8 +209,9 @@ function server:plan(name, plan)
   self:command("plan", { system = name, plan = plan })
 end
 
---- Blocks until the process is sent SIGINT or SIGTERM, and returns which: "SIGINT" or "SIGTERM".
-function server:wait() return self.native:wait() end
+--- Blocks until the process is sent SIGINT or SIGTERM, and returns which: "SIGINT" or "SIGTERM". 'announce', which may
+-- be absent, is called first: a signal that somebody sends because of what it says is not missed.
+function server:wait(announce) return self.native:wait(announce) end
 
 --- Breaks what is under way, and joins the server's threads. Idempotent.
 function server:stop() self.native:stop() end
