@@ -268,7 +268,7 @@ describe("Ctrl-C", function()
   it("ends a long call at once", function()
     local server <close> = assert(sandbox.start())
     server:fail { path = "/v1/apps", delay = 30 }
-    local script = ([[timeout --preserve-status -s INT 1 lua5.4 -e '
+    local script = ([[timeout --foreground --preserve-status -s INT 1 lua5.4 -e '
       local client = require "moonrest".open("edgegap", { base_url = "%s", token = "%s" })
       client.apps:list()' 2>&1]]):format(server:base "edgegap", server:token "edgegap")
     local started = os.time()
