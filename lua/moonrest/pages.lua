@@ -19,7 +19,7 @@ local seen = require "moonrest.seen"
 local pages = {}
 
 -- Work for the collector with each page: at its own pace it lets some nine decoded pages stand, with this two.
-local page_step_kib <const> = 200
+local page_step_kib <const> = 400
 local most_pages <const> = 10000 -- of a walk without max_pages; a server that never ends is stopped there
 
 -- A walk is also what loops get beside the item: its number, and a token to go on from there.
