@@ -266,6 +266,12 @@ describe("page style", function()
     end
   end)
 
+  it("does not take an object for an empty list", function()
+    open { style = "page", page = "page", size = "limit", items = "apps", has_next = "has_next" }
+    core.handle(function() return { status = 200, json = { apps = { a = 1 }, has_next = false } } end)
+    fails("decode", "no list where one should be")
+  end)
+
   it("single is one page", function()
     open { style = "single" }
     core.answer { status = 200, json = rows(1, 7) }

@@ -97,8 +97,11 @@ local function find_items(walk, data, body)
   return is_list(walk, data) and data or nil
 end
 
--- An answer without the list is an empty page when it says itself that there is nothing.
+-- An answer without the list is an empty page when it says itself that there is nothing, and nothing stands in the
+-- list's place.
 local function says_nothing(walk, body)
+  local there = walk.style.items and lookup.first(body, walk.style.items)
+  if type(there) == "table" and next(there) ~= nil then return false end
   local total = lookup.first(body, walk.style.total)
   local has_next = lookup.first(body, walk.style.has_next or walk.style.has_more)
   return total == 0 or (has_next == false and total == nil and walk.fetched == 0)
