@@ -193,16 +193,6 @@ enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct
   return MR_NONE;
 }
 
-enum mr_kind mr_request_header(struct mr_request *request, const char *line, size_t size,
-                               struct mr_error *error) {
-  if (!mr_header_line_ok(line, size))
-    return mr_fail(error, MR_DECODE, "a header must be 'Name: value' without line breaks or NUL");
-  enum mr_kind kind = mr_buffer_append(&request->extra, line, size);
-  if (!kind) kind = mr_buffer_byte(&request->extra, '\0');
-  if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
-  return MR_NONE;
-}
-
 enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
                                struct mr_error *error) {
   if (request->bucket_override_count == MR_TICKET_BUCKETS)

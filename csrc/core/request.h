@@ -132,8 +132,6 @@ void mr_request_disallow(struct mr_request *request); /* gives back all that was
 /* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
 ** foreign origin of an absolute URL gets no credential. */
 enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error);
-enum mr_kind mr_request_header(struct mr_request *request, const char *line, size_t size,
-                               struct mr_error *error);
 enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
                                struct mr_error *error);
 

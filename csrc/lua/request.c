@@ -118,13 +118,6 @@ static int request_lasting(lua_State *L) {
   return 1;
 }
 
-static int request_retry_after(lua_State *L) {
-  struct mr_request *request = to_request(L);
-  if (request->retry_after_us < 0) return 0;
-  push_seconds(L, request->retry_after_us);
-  return 1;
-}
-
 static int request_body(lua_State *L) {
   struct mr_request *request = to_request(L);
   lua_pushlstring(L, mr_buffer_string(&request->answer), request->answer.size);
@@ -280,16 +273,6 @@ static int request_tag(lua_State *L) {
   return 1;
 }
 
-static int request_redirected(lua_State *L) {
-  lua_pushboolean(L, to_request(L)->redirects > 0);
-  return 1;
-}
-
-static int request_foreign(lua_State *L) {
-  lua_pushboolean(L, to_request(L)->foreign);
-  return 1;
-}
-
 static int request_tostring(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   lua_pushfstring(L, MR_LUA_REQUEST " (%s)",
@@ -308,7 +291,6 @@ void mr_lua_open_request(lua_State *L) {
                                      {"status", request_status},
                                      {"failure", request_failure},
                                      {"outcome", request_outcome},
-                                     {"retry_after", request_retry_after},
                                      {"lasting", request_lasting},
                                      {"decode", mr_lua_request_decode},
                                      {"decode_until", mr_lua_request_decode_until},
@@ -324,8 +306,6 @@ void mr_lua_open_request(lua_State *L) {
                                      {"progress", request_progress},
                                      {"cancel", request_cancel},
                                      {"close", request_close},
-                                     {"redirected", request_redirected},
-                                     {"foreign", request_foreign},
                                      {"tag", request_tag},
                                      {NULL, NULL}};
   mr_lua_metatable(L, MR_LUA_REQUEST, metamethods, methods);
