@@ -5,26 +5,12 @@ local core = require "moonrest.core"
 local APP <const> = capgo.APP
 
 describe("the builds of the Capgo sandbox", function()
+  local case = capgo.cases()
+  local good, refused = case.good, case.refused
   local server, call
 
-  local function good(method, path, body, caller) return client.good(caller or call, method, path, body) end
-
-  local function refused(method, path, body, caller) return capgo.refusal(caller or call, method, path, body) end
-
-  setup(function()
-    server = capgo.start { plan = "server" }
-    call = capgo.caller(server)
-  end)
-
   before_each(function()
-    server:reset()
-    server:plan("capgo", "server")
-  end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
+    server, call = case.server, case.call
   end)
 
   local TUS = "application/offset+octet-stream"

@@ -1,31 +1,15 @@
 local capgo = require "spec.support.capgo_sandbox"
-local client = require "spec.support.sandbox_client"
 local core = require "moonrest.core"
 
 local APP <const> = capgo.APP
 
 describe("the Capgo sandbox", function()
+  local case = capgo.cases()
+  local good, refused = case.good, case.refused
   local server, call, org
 
-  local function good(method, path, body, caller) return client.good(caller or call, method, path, body) end
-
-  local function refused(method, path, body, caller) return capgo.refusal(caller or call, method, path, body) end
-
-  setup(function()
-    server = capgo.start { plan = "server" }
-    call = capgo.caller(server)
-  end)
-
   before_each(function()
-    server:reset()
-    server:plan("capgo", "server")
-    org = good("GET", "/organization/")[1].id
-  end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
+    server, call, org = case.server, case.call, case.org
   end)
 
   describe("devices", function()

@@ -6,28 +6,13 @@ local json = core.json
 local APP <const> = capgo.APP
 
 describe("the Capgo sandbox", function()
+  local case = capgo.cases { apps = 5, bundles = 130, devices = 120 }
+  local good, refused = case.good, case.refused
   local server, call, session, org
 
-  local function good(method, path, body, caller) return client.good(caller or call, method, path, body) end
-
-  local function refused(method, path, body, caller) return capgo.refusal(caller or call, method, path, body) end
-
-  setup(function()
-    server = capgo.start { plan = "server", sizes = { capgo = { apps = 5, bundles = 130, devices = 120 } } }
-    call = capgo.caller(server)
-    session = client.caller(server:base "capgo", { authorization = "Bearer " .. server:token("capgo", "session") })
-  end)
-
   before_each(function()
-    server:reset()
-    server:plan("capgo", "server")
-    org = good("GET", "/organization/")[1].id
-  end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
+    server, call, org = case.server, case.call, case.org
+    session = client.caller(server:base "capgo", { authorization = "Bearer " .. server:token("capgo", "session") })
   end)
 
   it("answers every documented operation", function()
@@ -74,14 +59,8 @@ describe("the Capgo sandbox", function()
     good("PUT", "/apikey/", { id = 2, expires_at = core.null })
     good("GET", "/statistics/app/" .. APP .. "/native_usage?from=2025-01-01&to=2025-01-02")
     good("POST", "/private/stats/export", { appId = APP, rangeStart = "2025-01-01", rangeEnd = "2025-01-09" })
-    for _, name in ipairs { "settings", "providers", "campaigns", "stats", "recipients" } do
-      assert.not_nil(good("GET", "/notifications/" .. name .. "?app_id=" .. APP).data)
-    end
-    good("POST", "/notifications/settings", { appId = APP, enabled = true })
-    assert.is_true(good("GET", "/notifications/settings?app_id=" .. APP).data.enabled)
-    good("POST", "/notifications/send", { appId = APP, title = "t" })
-    good("POST", "/notifications/campaigns", { appId = APP, name = "c" })
-    good("POST", "/build/support_logs", { gzB64 = "x" })
+    local logs = good("POST", "/build/support_logs", { gzB64 = "x" })
+    assert.matches("^https://.*" .. logs.id .. "$", logs.url)
     assert.equal(426, call("POST", "/build/ai_analyze", {}).status)
     assert.truthy(call("POST", "/build/ai_analyze_stream", { app_id = APP }).body:find("event: done", 1, true))
     assert.same({ status = "ok" }, client.request(server:base "capgo" .. "/ok").json)

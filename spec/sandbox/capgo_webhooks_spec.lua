@@ -6,27 +6,12 @@ local json = require "moonrest.core".json
 local APP <const> = capgo.APP
 
 describe("the webhooks of the Capgo sandbox", function()
-  local server, call, org
-
-  local function good(method, path, body, caller) return client.good(caller or call, method, path, body) end
-
-  local function refused(method, path, body, caller) return capgo.refusal(caller or call, method, path, body) end
-
-  setup(function()
-    server = capgo.start { plan = "server" }
-    call = capgo.caller(server)
-  end)
+  local case = capgo.cases()
+  local good, refused = case.good, case.refused
+  local server, org
 
   before_each(function()
-    server:reset()
-    server:plan("capgo", "server")
-    org = good("GET", "/organization/")[1].id
-  end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
+    server, org = case.server, case.org
   end)
 
   local receiver

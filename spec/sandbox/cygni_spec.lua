@@ -2,34 +2,20 @@ local client = require "spec.support.sandbox_client"
 local digest = require "moonrest.digest"
 local core = require "moonrest.core"
 local calendar = require "moonrest.sandbox.calendar"
-local sandbox = require "moonrest.sandbox"
 
 local json = core.json
+local good = client.good
 
 local function bearer(token) return { Authorization = "Bearer " .. token } end
 
 describe("the Cygni sandbox", function()
   local server, call, behaves
 
-  setup(function()
-    server = assert(sandbox.start { systems = { "cygni" }, clock = "virtual", plan = "enterprise" })
+  client.with_sandbox({ systems = { "cygni" }, plan = "enterprise" }, function(started)
+    server = started
     call = client.caller(server:base "cygni", bearer(server:token "cygni"))
     behaves = client.caller(server:base("cygni", "server"), bearer(server:token "cygni"))
   end)
-
-  before_each(function() server:reset() end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
-  end)
-
-  local function good(caller, method, path, body)
-    local answer = caller(method, path, body)
-    assert(answer.status < 300, ("%s %s: %d %s"):format(method, path, answer.status, answer.body))
-    return answer.json, answer
-  end
 
   local function project() return good(call, "GET", "/projects?limit=1").data[1] end
 
@@ -79,10 +65,10 @@ describe("the Cygni sandbox", function()
       good(caller, "GET", logs .. "/export?startTime=2025-12-31T00:00:00Z&endTime=2026-01-01T00:00:00Z")
     end
     for _, usage in ipairs { "analytics", "summary", "limits", "export", "notifications" } do
-      good(caller, "GET", "/usage/" .. usage)
+      good(caller, "GET", "/usage/" .. usage .. "?startDate=2025-12-01T00:00:00Z&endDate=2025-12-31T00:00:00Z")
     end
     local entry = good(caller, "GET", "/audit/logs").logs[1]
-    good(caller, "GET", "/audit/logs/" .. entry.id)
+    assert.same(entry, good(caller, "GET", "/audit/logs/" .. entry.id).log)
     good(caller, "GET", "/audit/stats")
     good(caller, "GET", "/audit/export?format=csv")
     good(caller, "POST", "/auth/login", { email = "a@example.com", password = "p" })

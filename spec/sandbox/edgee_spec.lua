@@ -8,26 +8,12 @@ local ORG = "/v1/organizations/org_1"
 describe("the Edgee sandbox", function()
   local server, call
 
-  setup(function()
-    server = assert(sandbox.start {
-      systems = { "edgee" }, clock = "virtual", sizes = { edgee = { rows = 200, sessions = 45 } },
-    })
+  client.with_sandbox({ systems = { "edgee" }, sizes = { edgee = { rows = 200, sessions = 45 } } }, function(started)
+    server = started
     call = client.caller(server:base "edgee", { Authorization = "Bearer " .. server:token "edgee" })
   end)
 
-  before_each(function() server:reset() end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
-  end)
-
-  local function good(method, path, body)
-    local answer = call(method, path, body)
-    assert(answer.status < 300, ("%s %s: %d %s"):format(method, path, answer.status, answer.body))
-    return answer.json, answer
-  end
+  local function good(...) return client.good(call, ...) end
 
   it("answers every current operation", function()
     good("GET", ORG .. "/logs/export")

@@ -22,24 +22,12 @@ end
 describe("the Edgegap sandbox", function()
   local server, call
 
-  setup(function()
-    server = assert(sandbox.start { systems = { "edgegap" }, clock = "virtual", limits = false })
+  client.with_sandbox({ systems = { "edgegap" }, limits = false }, function(started)
+    server = started
     call = client.caller(server:base "edgegap", { Authorization = "token " .. server:token "edgegap" })
   end)
 
-  before_each(function() server:reset() end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
-  end)
-
-  local function expect(status, method, path, body)
-    local answer = call(method, path, body)
-    assert(answer.status == status, ("%s %s: %d %s"):format(method, path, answer.status, answer.body))
-    return answer.json
-  end
+  local function expect(status, ...) return (client.expect(status, call, ...)) end
 
   local function message(status, method, path, body)
     local found = expect(status, method, path, body)

@@ -1,31 +1,18 @@
 local client = require "spec.support.sandbox_client"
 local digest = require "moonrest.digest"
 local json = require "moonrest.core".json
-local sandbox = require "moonrest.sandbox"
 
 local COLLECTIONS = { "resources", "projects", "users", "jobs", "tasks", "logs", "api_keys", "webhooks", "settings" }
 
 describe("the template sandbox", function()
   local server, call
 
-  setup(function()
-    server = assert(sandbox.start { systems = { "template" }, clock = "virtual", plan = "enterprise" })
+  client.with_sandbox({ systems = { "template" }, plan = "enterprise" }, function(started)
+    server = started
     call = client.caller(server:base "template", { Authorization = "Bearer " .. server:token "template" })
   end)
 
-  before_each(function() server:reset() end)
-
-  teardown(function()
-    server:stop()
-    collectgarbage()
-    collectgarbage()
-  end)
-
-  local function expect(status, method, path, body)
-    local answer = call(method, path, body)
-    assert(answer.status == status, ("%s %s: %d %s"):format(method, path, answer.status, answer.body))
-    return answer.json, answer
-  end
+  local function expect(status, ...) return client.expect(status, call, ...) end
 
   local function failure(status, code, method, path, body)
     local found = expect(status, method, path, body)

@@ -1,8 +1,10 @@
 -- A bare HTTP client over LuaSocket for the specs of the sandbox: it shares no code with the library that the
 -- sandbox is there to test, and sending and reading are apart, so that one thread can take a webhook in between.
 
+local busted = require "busted"
 local socket = require "socket"
 local json = require "moonrest.core".json
+local sandbox = require "moonrest.sandbox"
 
 local TIMEOUT <const> = 10
 
@@ -94,6 +96,13 @@ function client.caller(base, headers)
   end
 end
 
+-- Calls, and fails the test unless the status is the expected one. Returns the decoded body and the exchange.
+function client.expect(status, call, method, path, body)
+  local answer = call(method, path, body)
+  if answer.status ~= status then error(("%s %s: %d %s"):format(method, path, answer.status, answer.body), 3) end
+  return answer.json, answer
+end
+
 -- Calls, and fails the test unless that succeeds. Returns the decoded body and the exchange.
 function client.good(call, method, path, body)
   local answer = call(method, path, body)
@@ -108,6 +117,22 @@ function client.eventually(check)
     if socket.gettime() > deadline then error("it never came about", 2) end
     socket.sleep(0.005)
   end
+end
+
+-- Within a describe: a sandbox on virtual time, which is as new before each test; begin(server) is called once.
+function client.with_sandbox(options, begin)
+  local server
+  options.clock = "virtual"
+  busted.setup(function()
+    server = assert(sandbox.start(options))
+    begin(server)
+  end)
+  busted.before_each(function() server:reset() end)
+  busted.teardown(function()
+    server:stop()
+    collectgarbage()
+    collectgarbage()
+  end)
 end
 
 -- {========================================================================

@@ -127,7 +127,7 @@ return {
   },
 
   results = {
-    Status = { "status" },
+    Status = { "status", "message" },
     Organization = {
       "id", "name", "logo", "management_email", "customer_id", "website", "created_by", "created_at",
       "updated_at",
@@ -138,7 +138,7 @@ return {
     App = {
       "app_id", "id", "name", "owner_org", "icon_url", "default_upload_channel", "last_version",
       "retention", "expose_metadata", "allow_device_custom_id", "need_onboarding", "user_id",
-      "created_at", "updated_at",
+      "channel_device_count", "created_at", "updated_at",
     },
     DemoApp = { "status", "app_id", "name", "message" },
     StoreMetadata = {
@@ -153,8 +153,8 @@ return {
     Channel = {
       "id", "name", "app_id", "version", "public", "disableAutoUpdate",
       "disableAutoUpdateUnderNative", "ios", "android", "electron", "allow_device_self_set",
-      "allow_emulator", "allow_device", "allow_dev", "allow_prod", "created_by", "created_at",
-      "updated_at",
+      "allow_emulator", "allow_device", "allow_dev", "allow_prod", "rollout_percentage",
+      "rollout_enabled", "created_by", "created_at", "updated_at",
     },
     ChannelChange = { "status", "id", "public" },
     Device = {
@@ -163,7 +163,7 @@ return {
       "updated_at",
     },
     Bundle = {
-      "id", "app_id", "name", "checksum", "minUpdateVersion", "storage_provider", "external_url",
+      "id", "app_id", "owner_org", "name", "checksum", "minUpdateVersion", "storage_provider", "external_url",
       "deleted", "link", "comment", "created_at", "updated_at", secret = { "session_key" },
     },
     NewBundle = { "status", "bundle", secret = { "session_key" } },
@@ -171,8 +171,8 @@ return {
     BundleUsage = { "labels", "datasets" },
     StatisticsFile = { "format", "filename", "contentType", "limit", "rowCount", "csv" },
     Webhook = {
-      "id", "name", "url", "events", "enabled", "delivery_version", "stats_24h", "created_at",
-      "secret", secret = { "secret" },
+      "id", "org_id", "name", "url", "events", "enabled", "delivery_version", "stats_24h", "created_at",
+      "updated_at", "secret", secret = { "secret" },
     },
     WebhookChange = { "status", "webhook", secret = { "secret" } },
     DeliveryTest = {
@@ -196,10 +196,13 @@ return {
     },
     Sending = { "status", "campaignId", "queued", "queuedBuckets", "targeted" },
     Campaign = {
-      "id", "app_id", "name", "kind", "status", "audience", "payload", "scheduled_at", "counters",
-      "created_at", "updated_at",
+      "id", "owner_org", "app_id", "name", "kind", "status", "audience", "payload", "scheduled_at",
+      "queued_at", "completed_at", "counters", "created_at", "updated_at",
     },
-    Provider = { "id", "app_id", "platform", "status", "config", "secret_ref" },
+    Provider = {
+      "id", "owner_org", "app_id", "platform", "status", "config", "secret_ref", "created_at",
+      "updated_at",
+    },
     Recipient = { "recipientKey", "devices", "count" },
     RecipientProof = { "identityProof", secret = { "identityProof" } },
   },

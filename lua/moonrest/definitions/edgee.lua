@@ -45,12 +45,12 @@ return {
 
   results = {
     Organization = {
-      "id", "slug", "name", "gateway_api_url", "mcp_injection_disabled", "type", "avatar_url",
+      "object", "id", "slug", "name", "gateway_api_url", "mcp_injection_disabled", "type", "avatar_url",
       "created_at", "updated_at",
     },
     Billing = { "ai_gateway_plan", "ai_gateway_subscription_status" },
     ApiKey = {
-      "id", "organization_id", "name", "type", "coding_assistant", "models", "max_usage", "active",
+      "object", "id", "organization_id", "name", "type", "coding_assistant", "models", "max_usage", "active",
       "debug_mode", "compression", "fallback", "fallbacks", "reroutes", "byok_only", "created_at",
       "expires_at", "last_used_at", "created", "key", secret = { "key" },
     },
@@ -59,7 +59,10 @@ return {
       "model_id", "author_id", "display_name", "aliases", "providers", "active", "plan_fallback",
     },
     Usage = { "summary", "stats_by_model", "stats_by_time" },
-    Session = { "id", "user_id", "api_key_id", "total_cost", "total_tokens", "created_at" },
+    Session = {
+      "id", "user_id", "api_key_id", "coding_assistant", "active", "total_requests", "total_cost",
+      "total_tokens", "started_at", "created_at",
+    },
     Deleted = { "object", "id", "deleted" },
   },
 

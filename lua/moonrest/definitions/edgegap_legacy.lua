@@ -76,10 +76,13 @@ return {
       "version", "frontend_component_name", "director_component_name",
       "match_function_component_name", "app_name", "version_name", "created_at", "updated_at",
     },
-    ManagedRelease = { "version", "release_config_name", "created_at", "updated_at" },
+    ManagedRelease = {
+      "version", "release_config_name", "app_name", "version_name", "created_at", "updated_at",
+    },
     ReleaseConfig = { "name", "configuration", "created_at", "updated_at" },
     Session = {
-      "session_id", "custom_id", "status", "ready", "linked", "kind", "user_count", "app_version",
+      "session_id", "custom_id", "status", "ready", "linked", "kind", "user_count", "app", "version",
+      "app_version", "deployment_request_id", "selectors",
       "create_time", "elapsed", "error", "session_users", "session_ips", "deployment",
       "webhook_url", secret = { "webhook_url" },
     },

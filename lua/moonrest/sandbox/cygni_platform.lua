@@ -81,7 +81,7 @@ local function audit_rows(world, query, reply)
   local from, to = cygni.time(query, "startDate", reply), cygni.time(query, "endDate", reply)
   local rows = support.array {}
   for _, entry in ipairs(world.store.audit) do
-    local time = calendar.parse(entry.createdAt)
+    local time = calendar.parse(entry.timestamp)
     local fits = (not from or time >= from) and (not to or time <= to)
     for _, field in ipairs(audit_filters) do
       fits = fits and (query[field] == nil or query[field] == entry[field])
@@ -105,7 +105,7 @@ end
 
 local function get_audit(world, request, reply)
   for _, entry in ipairs(world.store.audit) do
-    if entry.id == request.params.id then return 200, entry end
+    if entry.id == request.params.id then return 200, { log = entry } end
   end
   cygni.refuse_missing(reply, "Audit log")
 end
@@ -113,7 +113,7 @@ end
 local function audit_stats(world)
   local by_action = {}
   for _, entry in ipairs(world.store.audit) do by_action[entry.action] = (by_action[entry.action] or 0) + 1 end
-  return 200, { total = #world.store.audit, byAction = by_action }
+  return 200, { stats = { total = #world.store.audit, byAction = by_action } }
 end
 
 -- A file of rows: columns are names of fields.
@@ -133,7 +133,8 @@ end
 
 local function export_audit(world, request, reply)
   return file("audit-logs", request.query.format or "json", audit_rows(world, request.query, reply),
-    { "id", "createdAt", "actorId", "action", "resourceType", "resourceId", "riskLevel" })
+    { "timestamp", "action", "actorEmail", "actorIp", "resourceType", "resourceId", "method", "path", "statusCode",
+      "riskLevel" })
 end
 
 local function audit_routes(world, mount)
@@ -261,52 +262,81 @@ end
 
 -- Usage -------------------------------------------------------------------
 
-local function usage_window(world, query, reply, what)
-  local to = query.endDate and calendar.parse(query.endDate) or world.now()
-  local from = query.startDate and calendar.parse(query.startDate) or to - 30 * DAY
-  if query.endDate and not calendar.parse(query.endDate) or query.startDate and not calendar.parse(query.startDate) then
-    reply:refuse { status = 500, text = "Failed to " .. what }
-  end
+-- A wrong or missing date is the server's own failure, as it sees it.
+local function usage_window(query, reply, what)
+  local from, to = calendar.parse(query.startDate or ""), calendar.parse(query.endDate or "")
+  if not from or not to then reply:refuse { status = 500, text = "Failed to " .. what } end
   return from, to
 end
 
-local function usage_days(world, request, reply, what)
-  local from, to = usage_window(world, request.query, reply, what)
+local function usage_days(world, project_id, from, to)
   local days = support.array {}
   for day = from // DAY, math.min(to // DAY, from // DAY + 366) do
     local number = math.tointeger(day)
     days[#days + 1] = {
-      date = calendar.day(number * DAY), requests = support.mix(world.seed, "usage", number) % 5000,
-      bandwidthBytes = support.mix(world.seed, "bandwidth", number) % 900000000,
-      buildMinutes = support.mix(world.seed, "build", number) % 60,
+      date = calendar.day(number * DAY), requests = support.mix(world.seed, "usage", project_id, number) % 5000,
+      egress_gb = support.mix(world.seed, "egress", project_id, number) % 20,
     }
   end
   return days
 end
 
-local function usage_sum(days)
-  local sum = { requests = 0, bandwidthBytes = 0, buildMinutes = 0 }
-  for _, day in ipairs(days) do
-    for name in pairs(sum) do sum[name] = sum[name] + day[name] end
+local function usage_of(world, project_id, from, to)
+  local usage = { projectId = project_id, data = usage_days(world, project_id, from, to), requests = 0, egress_gb = 0 }
+  for _, day in ipairs(usage.data) do
+    usage.requests, usage.egress_gb = usage.requests + day.requests, usage.egress_gb + day.egress_gb
   end
-  return sum
+  return usage
 end
+
+local function each_usage(world, from, to)
+  return support.map(world.store.project_ids, function(id) return usage_of(world, id, from, to) end)
+end
+
+local DOLLARS_A_GB, DOLLARS_A_REQUEST = 0.09, 0.0000002
+local BUDGET = 100
+
+local function cost_of(usage) return usage.egress_gb * DOLLARS_A_GB + usage.requests * DOLLARS_A_REQUEST end
 
 local usage = {}
 
 usage["/analytics"] = function(world, request, reply)
-  local days = usage_days(world, request, reply, "fetch usage analytics")
-  return 200, { data = days, total = usage_sum(days) }
+  local from, to = usage_window(request.query, reply, "get analytics")
+  local wanted = request.query.projectId
+  if not wanted then return 200, { projects = support.array(each_usage(world, from, to)) } end
+  if not world.store.projects:get(wanted) then reply:refuse { status = 403, text = "Project not found" } end
+  return 200, usage_of(world, wanted, from, to)
 end
 
-usage["/summary"] = function(world, request, reply)
-  return 200, usage_sum(usage_days(world, request, reply, "fetch usage summary"))
+-- The month so far.
+usage["/summary"] = function(world)
+  local now = world.now()
+  local from = calendar.parse(calendar.day(now):sub(1, 7) .. "-01")
+  local metrics, rows, total = { requests = 0, egress_gb = 0 }, support.array {}, 0
+  for _, one in ipairs(each_usage(world, from, now)) do
+    local project = world.store.projects:get(one.projectId)
+    for name in pairs(metrics) do metrics[name] = metrics[name] + one[name] end
+    total = total + cost_of(one)
+    rows[#rows + 1] = {
+      id = one.projectId, name = project and project.name or support.null, cost = cost_of(one),
+      status = project and project.status or "deleted", budgetExceededAt = support.null,
+    }
+  end
+  return 200, {
+    period = { start = calendar.iso(from), ["end"] = calendar.iso(now) }, projects = rows,
+    totals = { cost = total, metrics = metrics }, currency = "USD",
+  }
 end
 
 usage["/limits"] = function(world)
   return 200, {
-    plan = world.plan or "free",
-    limits = { projects = 50, bandwidthBytes = 100000000000, buildMinutes = 3000 },
+    defaultLimit = BUDGET, notifications = { warningThreshold = 0.8, criticalThreshold = 1.0 },
+    projects = support.array(support.map(world.store.projects:list(), function(project)
+      return {
+        projectId = project.id, projectName = project.name, budgetLimit = BUDGET, budgetExceeded = false,
+        suspended = false,
+      }
+    end)),
   }
 end
 
@@ -315,8 +345,15 @@ usage["/notifications"] = function()
 end
 
 usage["/export"] = function(world, request, reply)
-  return file("usage", request.query.format or "json", usage_days(world, request, reply, "export usage"),
-    { "date", "requests", "bandwidthBytes", "buildMinutes" })
+  local from, to = usage_window(request.query, reply, "export usage data")
+  local rows = {}
+  for _, one in ipairs(each_usage(world, from, to)) do
+    for _, day in ipairs(one.data) do
+      day.projectId = one.projectId
+      rows[#rows + 1] = day
+    end
+  end
+  return file("usage", request.query.format or "json", rows, { "projectId", "date", "requests", "egress_gb" })
 end
 
 local function usage_routes(world, mount)

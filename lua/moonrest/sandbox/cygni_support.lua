@@ -234,8 +234,9 @@ end
 -- Writes what was done into the audit log.
 function cygni.audit(world, action, kind, id)
   local entry = {
-    id = world.id "audit", actorId = "user_0001", action = action, resourceType = kind, resourceId = id,
-    riskLevel = action:find "delete" and "high" or "low", createdAt = calendar.iso(world.now()),
+    id = world.id "audit", timestamp = calendar.iso(world.now()), actorId = "user_0001",
+    actorEmail = "owner@example.com", action = action, resourceType = kind, resourceId = id,
+    riskLevel = action:find "delete" and "high" or "low",
   }
   table.insert(world.store.audit, 1, entry)
 end
