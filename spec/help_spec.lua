@@ -19,7 +19,8 @@ describe("help", function()
     assert.matches("\n  name +body +string +required", text)
     assert.matches("\n  note +body +string or null", text)
     assert.matches("\nLine\n", text, 1, true)
-    assert.matches("\n  count +integer 1%.%.", text)
+    assert.matches("\n  count +integer 1%.%. +default 1, how many\n", text)
+    assert.matches("\n  code +string +secret\n", text)
     assert.matches("Limits: account (free: 100/min, 1000/h; pro: 1000/min; enterprise: no limit)", text, 1, true)
     assert.matches("Returns: Item { id, name }", text, 1, true)
     assert.matches("Repeats: never repeated", text, 1, true)
@@ -29,7 +30,7 @@ describe("help", function()
   it("documents lists, dangers, tenants, secrets and deprecations", function()
     local text = help.text(shop.items.list)
     assert.matches("List: has :each, :pages and :all (page)", text, 1, true)
-    assert.matches("for item in shop.items.list:each() do ... end", text, 1, true)
+    assert.matches("for item in shop.items.list:each() do print(item.id) end", text, 1, true)
     assert.matches("one of active, gone", text, 1, true)
     text = help.text(shop.items.delete)
     assert.matches("Needs { confirm = true }: deletes it for good", text, 1, true)
@@ -39,7 +40,13 @@ describe("help", function()
     assert.matches("private_token +body +string +secret", help.text(shop.keys.create))
     assert.matches("Deprecated: use items", help.text(shop.limits_.list), 1, true)
     assert.matches("without 'deep' it takes all lines", help.text(shop.orders.purge), 1, true)
-    assert.matches("Stream: has :stream", help.text(shop.items.watch), 1, true)
+    text = help.text(shop.items.watch)
+    assert.matches("Stream: has :stream", text, 1, true)
+    assert.matches("for event in shop.items.watch:stream() do print(event.data) end", text, 1, true)
+    text = help.text(shop.images.upload)
+    assert.matches("the body is bytes (image/png): the option body, or upload = path of a file", text, 1, true)
+    assert.matches('nil, { upload = "path/of/file" })', text, 1, true)
+    assert.matches('assert(shop.items:export(nil, { to = "export.json" }))', help.text(shop.items.export), 1, true)
   end)
 
   it("documents clients, resources, definitions and names", function()
@@ -66,13 +73,23 @@ describe("help", function()
     assert.matches("may succeed later", text, 1, true)
   end)
 
-  it("has something for every operation that is built in", function()
+  it("has an example of every operation that is built in, which is Lua", function()
     local definition = require "moonrest.definition"
     for _, name in ipairs(definition.built_in) do
       definition.each_operation(definition.find(name).resources, function(_, path)
-        assert.matches("Example\n", help.text(name .. "." .. path), 1, true)
+        local source = help.text(name .. "." .. path):match "\nExample\n(.*)$"
+        assert(load(source, "=" .. path))
       end)
     end
+  end)
+
+  it("has its columns in line", function()
+    local columns = {}
+    for line in help.text(shop.items.create):match "Parameters\n(.-)\n\n":gmatch "[^\n]+" do
+      columns[#columns + 1] = (line:find " body ")
+    end
+    assert.is_true(#columns > 3)
+    for _, column in ipairs(columns) do assert.equal(columns[1], column) end
   end)
 
   it("admits what it does not know, and prints", function()

@@ -1,5 +1,7 @@
 local test_api = require "spec.support.test_api"
 
+local query_of, rows = test_api.query_of, test_api.rows
+
 describe("page style", function()
   local shop, core
 
@@ -10,18 +12,6 @@ describe("page style", function()
       at.envelope, at.resources.orders = nil, nil
       if change then change(at) end
     end)
-  end
-
-  local function query_of(sent)
-    local query = {}
-    for name, value in sent.target:gmatch "[?&]([^=]+)=([^&]*)" do query[name] = math.tointeger(value) or value end
-    return query
-  end
-
-  local function rows(first, last)
-    local list = core.json.array {}
-    for id = first, last do list[#list + 1] = { id = id } end
-    return list
   end
 
   local function count(parameters, given)

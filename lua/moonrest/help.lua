@@ -3,6 +3,7 @@
 
 local caller = require "moonrest.caller"
 local definition = require "moonrest.definition"
+local example = require "moonrest.help_example"
 local nearest = require "moonrest.nearest"
 local recipe = require "moonrest.recipe"
 local show = require "moonrest.show"
@@ -10,7 +11,7 @@ local types = require "moonrest.types"
 
 local help = {}
 
-local widest_example <const> = 80 -- characters of a table that stands on one line
+local widest_column <const> = 34 -- characters; what is longer pushes its notes to the right
 
 local general = [[
 moonrest: REST management APIs as Lua tables.
@@ -46,27 +47,56 @@ local function call_shape(described, tenant)
   return ("(%s)"):format(table.concat(parts, ", "))
 end
 
-local function note_of(field, tenant)
-  local notes = {}
-  if field.descriptor.kind.required or field.place == "path" then notes[1] = "required" end
-  if tenant[field.wire] then notes[1] = ("filled by moonrest.open { %s = }"):format(tenant[field.wire]) end
-  if field.secret then notes[#notes + 1] = "secret" end
-  if field.descriptor.default ~= nil then notes[#notes + 1] = "default " .. tostring(field.descriptor.default) end
-  if field.descriptor.doc then notes[#notes + 1] = field.descriptor.doc end
+-- "required, secret, default 1, ...": what else is to be said about a parameter or a field of a shape.
+local function note_of(descriptor, must, secret)
+  local notes = { must }
+  if secret then notes[#notes + 1] = "secret" end
+  if descriptor.default ~= nil then notes[#notes + 1] = "default " .. tostring(descriptor.default) end
+  if descriptor.doc then notes[#notes + 1] = descriptor.doc end
   return table.concat(notes, ", ")
 end
 
-local function add_parameters(lines, described, tenant)
+local function parameter_note(field, tenant)
+  local must = (field.descriptor.kind.required or field.place == "path") and "required" or nil
+  if tenant[field.wire] then must = ("filled by moonrest.open { %s = }"):format(tenant[field.wire]) end
+  return note_of(field.descriptor, must, field.secret)
+end
+
+-- Rows of texts, in columns as wide as they need to be.
+local function add_rows(lines, rows)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for column, text in ipairs(row) do
+      if #text <= widest_column then widths[column] = math.max(widths[column] or 0, #text) end
+    end
+  end
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for column, text in ipairs(row) do
+      cells[column] = text .. (" "):rep((widths[column] or 0) - #text)
+    end
+    add(lines, "%s", ("  " .. table.concat(cells, "  ")):gsub("%s+$", ""))
+  end
+end
+
+local function body_text(declared)
+  if declared.body_type ~= "raw" then return nil end
+  local kind = declared.content_type and (" (%s)"):format(declared.content_type) or ""
+  return "  the body is bytes" .. kind .. ": the option body, or upload = path of a file"
+end
+
+local function add_parameters(lines, declared, described, tenant)
   local rows = {}
   for _, place in ipairs { "path", "query", "header", "body" } do
     for _, field in ipairs(described[place]) do
-      rows[#rows + 1] = ("  %-28s %-7s %-30s %s"):format(field.name, place, types.text(field.descriptor),
-        note_of(field, tenant)):gsub("%s+$", "")
+      rows[#rows + 1] = { field.name, place, types.text(field.descriptor), parameter_note(field, tenant) }
     end
   end
-  if #rows == 0 then return end
+  local body = body_text(declared)
+  if #rows == 0 and not body then return end
   add(lines, "\nParameters")
-  for _, row in ipairs(rows) do lines[#lines + 1] = row end
+  add_rows(lines, rows)
+  if body then add(lines, "%s", body) end
   if described.open then add(lines, "  further body fields are sent as they are") end
 end
 
@@ -88,14 +118,14 @@ end
 local function add_shapes(lines, described, shapes)
   for _, name in ipairs(shapes_used(described, shapes)) do
     add(lines, "\n%s", name)
-    local fields = {}
-    for field in pairs(shapes[name]) do fields[#fields + 1] = field end
-    table.sort(fields)
-    for _, field in ipairs(fields) do
-      local descriptor = types.describe(shapes[name][field])
-      local required = descriptor.kind.required and "required" or ""
-      lines[#lines + 1] = ("  %-28s %-38s %s"):format(field, types.text(descriptor), required):gsub("%s+$", "")
+    local rows = {}
+    for field, specification in pairs(shapes[name]) do
+      local descriptor = types.describe(specification)
+      local must = descriptor.kind.required and "required" or nil
+      rows[#rows + 1] = { field, types.text(descriptor), note_of(descriptor, must, descriptor.secret) }
     end
+    table.sort(rows, function(a, b) return a[1] < b[1] end)
+    add_rows(lines, rows)
   end
 end
 
@@ -158,82 +188,6 @@ local function add_notes(lines, at, declared, described)
   if declared.undocumented then add(lines, "Undocumented: seen in the vendor's own code") end
 end
 
--- {========================================================================
--- Examples as Lua source
--- =========================================================================
-
-local write_value
-
-local function write_fields(value)
-  local parts, names = {}, {}
-  for _, item in ipairs(value) do parts[#parts + 1] = write_value(item) end
-  for name in pairs(value) do
-    if type(name) == "string" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local key = name:find "^[%a_][%w_]*$" and name or ("[%q]"):format(name)
-    parts[#parts + 1] = ("%s = %s"):format(key, write_value(value[name]))
-  end
-  return parts
-end
-
-local function write_table(value)
-  local parts = write_fields(value)
-  return #parts > 0 and ("{ %s }"):format(table.concat(parts, ", ")) or "{}"
-end
-
-function write_value(value)
-  if type(value) == "table" then return write_table(value) end
-  if type(value) == "string" then return ("%q"):format(value) end
-  if type(value) == "userdata" then return "moonrest.null" end
-  return tostring(value)
-end
-
--- On one line where there is room, else a line for each field.
-local function write_parameters(value)
-  local text = write_table(value)
-  if #text <= widest_example then return text end
-  return ("{\n    %s,\n  }"):format(table.concat(write_fields(value), ",\n    "))
-end
-
-local function take_path(described, example, tenant)
-  local parts, rest = {}, {}
-  for name, value in pairs(example) do rest[name] = value end
-  for _, field in ipairs(described.path) do
-    local value = rest[field.name] or rest[field.wire]
-    rest[field.name], rest[field.wire] = nil, nil
-    if value ~= nil and not tenant[field.wire] then parts[#parts + 1] = write_value(value) end
-  end
-  return parts, rest
-end
-
-local function needs_confirm(declared)
-  local confirm = declared.confirm
-  if type(confirm) ~= "table" or not declared.example then return confirm ~= nil end
-  local value = declared.example[confirm.without or confirm.empty]
-  return value == nil or (type(value) == "table" and next(value) == nil)
-end
-
-local function example_text(label, described, declared, tenant)
-  local parts, rest = take_path(described, declared.example or {}, tenant)
-  local is_table_only = #parts == 0 and next(rest) ~= nil
-  if next(rest) then parts[#parts + 1] = write_parameters(rest) end
-  if needs_confirm(declared) then
-    if not next(rest) then parts[#parts + 1] = "nil" end
-    parts[#parts + 1] = "{ confirm = true }"
-    is_table_only = false
-  end
-  local arguments = table.concat(parts, ", ")
-  arguments = is_table_only and " " .. arguments or ("(%s)"):format(arguments)
-  if described.pages then
-    return ("for item in %s:each%s do ... end"):format(label:gsub(":", "."), arguments)
-  end
-  return ("assert(%s%s)"):format(label, arguments)
-end
-
--- }========================================================================
-
 local function tenant_names(at)
   local names = {}
   for option, tenant in pairs(at.tenant or {}) do names[tenant.parameter] = option end
@@ -246,11 +200,11 @@ local function operation_text(at, declared, label)
   add(lines, "%s%s", label, call_shape(described, tenant))
   add(lines, "%s\n\n%s", declared[1], declared[2])
   if declared.doc then add(lines, "%s", declared.doc) end
-  add_parameters(lines, described, tenant)
+  add_parameters(lines, declared, described, tenant)
   add_shapes(lines, described, at.shapes)
   add_limits(lines, at, declared)
   add_notes(lines, at, declared, described)
-  add(lines, "\nExample\n  %s", example_text(label, described, declared, tenant))
+  add(lines, "\nExample\n  %s", example.text(at, label, described, declared, tenant))
   return table.concat(lines, "\n")
 end
 

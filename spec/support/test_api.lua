@@ -26,7 +26,8 @@ function test_api.definition()
       },
     },
     pages = { style = "page", page = "page", size = "limit", pages = "meta.pages", max_size = 100 },
-    shapes = { Line = { sku = "string!", count = { type = "integer", min = 1 } } },
+    shapes = { Line = { sku = "string!", count = { type = "integer", min = 1, default = "1", doc = "how many" },
+      code = { type = "string", secret = true } } },
     results = { Item = { "id", "name" }, Key = { "id", "key", secret = { "key" } } },
     resources = {
       items = {
@@ -78,6 +79,20 @@ function test_api.definition()
       limits = { list = { "GET /limits", "A resource with one of our names.", deprecated = "use items" } },
     },
   }
+end
+
+-- The query of a request that the fake core was sent, whole numbers as numbers.
+function test_api.query_of(sent)
+  local query = {}
+  for name, value in sent.target:gmatch "[?&]([^=]+)=([^&]*)" do query[name] = math.tointeger(value) or value end
+  return query
+end
+
+-- A list of { id = first } ... { id = last }, which is a list when it is empty as well.
+function test_api.rows(first, last)
+  local list = require "moonrest.core".json.array {}
+  for id = first, last do list[#list + 1] = { id = id } end
+  return list
 end
 
 -- A client of it on a fresh fake core. Returns client, core, moonrest.

@@ -232,8 +232,9 @@ return {
       -- With follow = true an endless stream of events, else the lines so far.
       logs = {
         "GET /deployments/{id}/logs", "Reads or follows a deployment's log.",
-        query = { follow = "boolean" }, accept = "text/event-stream, application/json",
-        returns = "events", example = id,
+        query = { follow = { type = "boolean", doc = "true: new lines as they come, without end" } },
+        accept = "text/event-stream, application/json",
+        returns = "events", example = { id = "abc123", follow = true },
       },
       cancel = {
         "POST /deployments/{id}/cancel", "Cancels a deployment that is not finished.",
