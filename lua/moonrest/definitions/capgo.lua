@@ -26,7 +26,7 @@ local required_webhook_events = { type = "string[]!", enum = webhook_events.enum
 local delivery_version = { type = "string", enum = { "legacy", "standard" } }
 local usage_query = {
   from = required_date, to = required_date,
-  noAccumulate = { type = "boolean", doc = "true: each day's own figure, not the sum so far" },
+  noAccumulate = { type = "boolean", default = "false", doc = "true: each day's own figure, not the sum so far" },
 }
 
 -- 50 rows a page, but the server computes the end of the second page wrongly, so that pages overlap
@@ -53,6 +53,7 @@ local job = { jobId = "job-1", app_id = "com.example.app" }
 local upload = { jobId = "job-1", tail = "upload-1", ["Tus-Resumable"] = "1.0.0" }
 local span = { from = "2024-01-01", to = "2024-01-31" }
 local app_span = { appId = "com.example.app", from = "2024-01-01", to = "2024-01-31" }
+local api_version = { type = "string", doc = "version asked for: a date such as 2025-10-01" }
 local tus_version = { type = "string!", enum = { "1.0.0" } }
 
 return {
@@ -573,7 +574,7 @@ return {
         "GET /statistics/org/{orgId}/", "Shows the figures of an organization, or of each of its apps.",
         query = {
           from = required_date, to = required_date, noAccumulate = usage_query.noAccumulate,
-          breakdown = "boolean",
+          breakdown = { type = "boolean", default = "false" },
         },
         returns = "any", example = { orgId = org, from = "2024-01-01", to = "2024-01-31" },
       },
@@ -897,10 +898,12 @@ return {
       summary = "The service itself; needs no key",
       ping = {
         "GET /ok", "Tells whether the service is up.",
+        header = { capgo_api = api_version },
         auth = false, bucket = "", undocumented = true, returns = "Status",
       },
       ping_post = {
         "POST /ok", "The same by POST.",
+        header = { capgo_api = api_version },
         auth = false, bucket = "", read = true, repeatable = "safe", undocumented = true, returns = "Status",
       },
     },

@@ -14,6 +14,7 @@ local webhook_url = { type = "string", secret = true }
 local minutes = { type = "integer", min = -1, max = 1440, default = "1440", doc = "minutes, -1 for no end" }
 local grace = { type = "integer", min = 5, max = 3600, doc = "seconds between SIGTERM and SIGKILL" }
 local ready_within = { type = "integer", min = 15, doc = "seconds a deployment may take to become ready" }
+local no_unless_said = { type = "boolean", default = "false" }
 local tag_name = { type = "string!", max_length = 40 }
 local app_name = { type = "string", max_length = 64, doc = "at least 3 characters" }
 local required_app_name = { type = "string!", max_length = 64, doc = "at least 3 characters" }
@@ -237,14 +238,14 @@ return {
           docker_tag = "string!",
           private_username = private_username,
           private_token = private_token,
-          is_active = "boolean",
-          verify_image = "boolean",
+          is_active = { type = "boolean", default = "true" },
+          verify_image = no_unless_said,
           force_cache = "boolean",
           time_to_deploy = ready_within,
           max_duration = minutes,
           restart_policy = restart_policy,
           termination_grace_period_seconds = grace,
-          will_deploy_in_mainland_china = "boolean",
+          will_deploy_in_mainland_china = no_unless_said,
           dns_config = "string",
           ports = "Port[]",
           envs = "Variable[]",
@@ -369,7 +370,7 @@ return {
           version = "string!",
           users = "DeployUser[]!",
           resources = "Resources",
-          require_cached_locations = "boolean?",
+          require_cached_locations = { type = "boolean?", default = "false" },
           environment_variables = "EnvironmentVariable[]",
           tags = "string[]",
           webhook_on_ready = "Webhook",
@@ -446,7 +447,7 @@ return {
       },
       metrics = {
         "GET /v1/metrics/deployment/{deployment_id}", "Reads processor, memory and network use.",
-        query = { start_time = "string", end_time = "string", steps = "string", raw = "boolean" },
+        query = { start_time = "string", end_time = "string", steps = "string", raw = no_unless_said },
         returns = "Metrics", example = deployment,
       },
       report = {
@@ -651,7 +652,7 @@ return {
           version = "string!",
           users = "DeployUser[]!",
           resources = "Resources",
-          require_cached_locations = "boolean?",
+          require_cached_locations = { type = "boolean?", default = "false" },
           environment_variables = "EnvironmentVariable[]",
           tags = "string[]",
           webhook_on_ready = "Webhook",
