@@ -65,7 +65,7 @@ if live then
   return
 end
 
-print(problem)
+print("failed: " .. problem.message)
 print_log(new)
 if previous then roll_back(previous) end
 support.fail "The release failed."

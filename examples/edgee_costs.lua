@@ -4,6 +4,7 @@
 package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path -- support.lua and csv.lua are beside this file
 local csv = require "csv"
 local support = require "support"
+local time = require "moonrest".time
 
 local usage = [[
 Usage: lua5.4 edgee_costs.lua [options]
@@ -62,21 +63,47 @@ $costs << END
 END
 set terminal %s size 960,480
 set output '%s'
-set title 'Edgee: costs a day'
-set ylabel 'US dollars'
+set title '%s' noenhanced
+set ylabel 'US dollars a day'
 set style data histograms
 set style histogram rowstacked
 set style fill solid 0.9
 set boxwidth 0.8
-set key outside right reverse Left
+set key outside right reverse Left invert
+set border 3
 set grid ytics
 set yrange [0:*]
+set format y '%%.2f'
+set ytics nomirror
 set xtics rotate by 90 right nomirror
 plot for [column = 2:%d] $costs using column:xtic(1) title columnheader noenhanced
 ]]
 
+-- From the first day to the last one, those without a request included.
+local function without_gaps(by_day)
+  local first, last
+  for day in pairs(by_day) do
+    first = (not first or day < first) and day or first
+    last = (not last or day > last) and day or last
+  end
+  local days, at = {}, time.parse(first)
+  repeat
+    local day = time.iso(at):sub(1, 10)
+    days[#days + 1], at = by_day[day] or { name = day }, at + time.day
+  until day >= last
+  return days
+end
+
+local function with_costs(models)
+  local rows = {}
+  for _, model in ipairs(models) do
+    if model.cost > 0 then rows[#rows + 1] = model end
+  end
+  return #rows > 0 and rows or models
+end
+
 -- Days from left to right, for each a bar of what its models cost.
-local function draw(path, models, days)
+local function draw(path, title, models, days)
   local lines = { { "day" } }
   for index, model in ipairs(models) do lines[1][index + 1] = '"' .. model.name .. '"' end
   for number, day in ipairs(days) do
@@ -86,7 +113,8 @@ local function draw(path, models, days)
   for number, cells in ipairs(lines) do lines[number] = table.concat(cells, " ") end
   local terminal = path:find "%.png$" and "pngcairo" or "svg background 'white'"
   local script <close> = assert(io.open(path .. ".gnuplot", "w"))
-  script:write(gnuplot_script:format(table.concat(lines, "\n"), terminal, (path:gsub("'", "''")), #models + 1)):close()
+  script:write(gnuplot_script:format(table.concat(lines, "\n"), terminal, (path:gsub("'", "''")), title, #models + 1))
+    :close()
   local is_drawn = os.execute(("gnuplot '%s.gnuplot'"):format(path:gsub("'", "'\\''")))
   os.remove(path .. ".gnuplot")
   if not is_drawn then support.fail "no chart: is gnuplot there? (apt-get install gnuplot-nox)" end
@@ -97,11 +125,12 @@ local costs = aggregate(saved.path)
 if not costs.all then support.fail("no requests in the last " .. given.period) end
 
 local models = sorted(costs.by_model, dearest_first)
-local days = sorted(costs.by_day, function(a, b) return a.name < b.name end)
+local days = without_gaps(costs.by_day)
+local title = ("Edgee, %s to %s: %.2f US dollars"):format(days[1].name, days[#days].name, costs.all.cost / 1e9)
 local columns = { "name", "requests", "dollars" }
 support.print_table("Costs by model, last " .. given.period, models, columns)
 support.print_table("Costs by API key", sorted(costs.by_key, dearest_first), columns)
 support.print_table("Costs by tag (a request may have several)", sorted(costs.by_tag, dearest_first), columns)
-draw(given.chart, models, days)
+draw(given.chart, title, with_costs(models), days)
 print(("\n%d requests, %.2f US dollars; every request in %s, chart in %s"):format(costs.all.requests,
   costs.all.cost / 1e9, saved.path, given.chart))

@@ -244,6 +244,8 @@ describe("the examples", function()
       has(svg, "<svg")
       has(svg, "</svg>")
       has(svg, "claude-sonnet-4-5")
+      has(svg, "2025-12-02 to 2025-12-31: 9.30 US dollars")
+      lacks(svg, "glm-4.5-flash") -- costs nothing
     end)
 
     it("draws a PNG", function()
