@@ -140,6 +140,16 @@ describe("arguments", function()
     refused("path parameter 'image_name'", function() shop.images:get "org/../x" end)
   end)
 
+  it("passes unknown query parameters on where a list is open", function()
+    shop, core = test_api.open({}, function(at) at.resources.items.list.open = true end)
+    core.handle(function() return { status = 200, json = { data = core.json.array { {} }, meta = { pages = 2 } } } end)
+    shop.items:all({ status = "gone", colour = "dark red", size = { 1, 2 } })
+    assert.matches("status=gone.*&colour=dark%%20red&size=1&size=2$", core.sent[1].target)
+    assert.matches("page=2.*&colour=dark%%20red&size=1&size=2$", core.sent[2].target)
+    for _, sent in ipairs(core.sent) do assert.is_nil(sent.body or sent.json) end
+    assert.error_matches(function() shop.items:list { timeout = 3 } end, "'timeout' is an option")
+  end)
+
   it("passes unknown body fields on where the operation is open", function()
     shop.orders:purge("7", { deep = true, colour = "red" })
     assert.same({ id = "7", deep = true, colour = "red" }, last().json)

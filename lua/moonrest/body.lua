@@ -36,7 +36,7 @@ end
 -- A body without a field is sent as {} where the method expects one.
 function writers.json(call, recipe, values, codec)
   local fields, any = gather(recipe, values)
-  for name, value in pairs(values.open or {}) do fields[name], any = value, true end
+  for name, value in pairs(not recipe.opens_query and values.open or {}) do fields[name], any = value, true end
   if any or recipe.expects_body then set_json(call, fields, codec) end
 end
 

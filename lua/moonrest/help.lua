@@ -97,7 +97,11 @@ local function add_parameters(lines, declared, described, tenant)
   add(lines, "\nParameters")
   add_rows(lines, rows)
   if body then add(lines, "%s", body) end
-  if described.open then add(lines, "  further body fields are sent as they are") end
+  if described.opens_query then
+    add(lines, "  further query parameters are sent as they are")
+  elseif described.open then
+    add(lines, "  further body fields are sent as they are")
+  end
 end
 
 local function shapes_used(described, shapes)

@@ -256,6 +256,7 @@ local function read_shape(self)
   self.writes = not (self.method == "GET" or self.method == "HEAD" or declaration.read)
   self.confirm = declaration.confirm
   self.open = declaration.open
+  self.opens_query = declaration.open and (self.method == "GET" or self.method == "HEAD") or nil
   self.context = context_of(at)
   self.idempotency_header = at.retry and at.retry.idempotency_header
   self.default_key = self.idempotency_header ~= nil and self.repeatable == "never"

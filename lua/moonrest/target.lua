@@ -94,24 +94,6 @@ local function append_query(pieces, field, value)
   end
 end
 
--- The path and query of a call. 'values' holds the checked values by field. Returns text or a list of pieces;
--- nil, the field's name and why, when a value cannot stand in a path.
-function target.build(recipe, values)
-  local pieces = { recipe.literals[1] }
-  for index, field in ipairs(recipe.path) do
-    local encoded, problem = encode_segment(field, values[field])
-    if not encoded then return nil, field.name, problem end
-    append(pieces, encoded)
-    append(pieces, recipe.literals[index + 1])
-  end
-  for _, field in ipairs(recipe.query) do
-    if values[field] ~= nil then append_query(pieces, field, values[field]) end
-  end
-  if #pieces == 1 then return pieces[1] end
-  pieces.has_query = nil
-  return pieces
-end
-
 -- Visits name and single value of a table of plain values and lists, in the order of the names.
 local function each_pair(parameters, visit)
   local names = {}
@@ -132,6 +114,31 @@ local function each_pair(parameters, visit)
   end
 end
 
+local function append_all(pieces, parameters)
+  each_pair(parameters, function(name, value)
+    append_pair(pieces, name, type(value) == "userdata" and value or text_of(value))
+  end)
+end
+
+-- The path and query of a call. 'values' holds the checked values by field. Returns text or a list of pieces;
+-- nil, the field's name and why, when a value cannot stand in a path.
+function target.build(recipe, values)
+  local pieces = { recipe.literals[1] }
+  for index, field in ipairs(recipe.path) do
+    local encoded, problem = encode_segment(field, values[field])
+    if not encoded then return nil, field.name, problem end
+    append(pieces, encoded)
+    append(pieces, recipe.literals[index + 1])
+  end
+  for _, field in ipairs(recipe.query) do
+    if values[field] ~= nil then append_query(pieces, field, values[field]) end
+  end
+  if recipe.opens_query and values.open then append_all(pieces, values.open) end
+  if #pieces == 1 then return pieces[1] end
+  pieces.has_query = nil
+  return pieces
+end
+
 -- "a=1&b=2", for form bodies. Secrets cannot stand in one: its text is built here.
 function target.form(parameters)
   local parts = {}
@@ -142,9 +149,7 @@ end
 -- A written path and its query parameters, as a target.
 function target.with_query(path, parameters)
   local pieces = { path, has_query = path:find("?", 1, true) ~= nil }
-  each_pair(parameters or {}, function(name, value)
-    append_pair(pieces, name, type(value) == "userdata" and value or text_of(value))
-  end)
+  append_all(pieces, parameters or {})
   if #pieces == 1 then return pieces[1] end
   pieces.has_query = nil
   return pieces

@@ -150,6 +150,8 @@ return {
       --   bucket                        the limit it counts against, or a list of them
       --   secret                        names of parameters and result fields that are not shown
       --   deprecated                    true, or what to use instead
+      --   open = true                   names that stand nowhere here are sent as well, in the query
+      --                                 of a GET, else in the body; here any field filters
       --   read = true                   a POST that only reads: read_only clients may call it
       --   auth = false                  sent without the credential
       --   timeout                       seconds, where the usual 60 are wrong
@@ -162,7 +164,7 @@ return {
           page = page, per_page = per_page, sort = "string", order = order,
           status = "string", type = "string",
         },
-        paged = true, key = "id", returns = "Resource[]",
+        open = true, paged = true, key = "id", returns = "Resource[]",
         example = { status = "active", sort = "name", order = "asc" },
       },
       create = {
@@ -198,13 +200,12 @@ return {
     },
 
     -- The resources below are only named by the documentation, so their routes are the conventional
-    -- ones: `assumed = true` says so in moonrest.help. `open = true` lets fields pass that the
-    -- definition does not know, as nothing is documented.
+    -- ones: `assumed = true` says so in moonrest.help, and with `open = true` every field passes.
     projects = {
       summary = "Projects",
       list = {
         "GET /projects", "Lists the projects.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Item[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Item[]",
       },
       create = {
         "POST /projects", "Makes a project.", body = { name = "string" }, open = true, assumed = true,
@@ -226,7 +227,7 @@ return {
       summary = "Users",
       list = {
         "GET /users", "Lists the users.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Item[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Item[]",
       },
       create = {
         "POST /users", "Adds a user.", body = { name = "string", email = "string" }, open = true,
@@ -248,7 +249,7 @@ return {
       summary = "Work that runs in the background",
       list = {
         "GET /jobs", "Lists the jobs.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Item[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Item[]",
       },
       create = {
         "POST /jobs", "Starts a job.", body = { name = "string" }, open = true, assumed = true,
@@ -270,7 +271,7 @@ return {
       summary = "Tasks",
       list = {
         "GET /tasks", "Lists the tasks.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Item[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Item[]",
       },
       create = {
         "POST /tasks", "Makes a task.", body = { name = "string" }, open = true, assumed = true,
@@ -292,7 +293,7 @@ return {
       summary = "Log entries",
       list = {
         "GET /logs", "Lists the log entries.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Item[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Item[]",
       },
       create = {
         "POST /logs", "Writes a log entry.", body = { name = "string" }, open = true, assumed = true,
@@ -314,7 +315,7 @@ return {
       summary = "API keys",
       list = {
         "GET /api_keys", "Lists the API keys.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "ApiKey[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "ApiKey[]",
       },
       create = {
         "POST /api_keys", "Makes an API key.", body = { name = "string" }, open = true, assumed = true,
@@ -336,7 +337,7 @@ return {
       summary = "Webhooks",
       list = {
         "GET /webhooks", "Lists the webhooks.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Webhook[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Webhook[]",
       },
       create = {
         "POST /webhooks", "Makes a webhook.",
@@ -362,7 +363,7 @@ return {
       summary = "Settings of the account",
       list = {
         "GET /settings", "Lists the settings.",
-        query = list_query, paged = true, key = "id", assumed = true, returns = "Item[]",
+        query = list_query, open = true, paged = true, key = "id", assumed = true, returns = "Item[]",
       },
       create = {
         "POST /settings", "Makes a setting.", body = { name = "string" }, open = true, assumed = true,
