@@ -25,8 +25,8 @@ describe("deprecation", function()
     assert.equal("use /v2, going away", heard[2].message)
   end)
 
-  it("looks again after a hundred answers", function()
-    for _ = 1, 100 do shop.items:get "1" end
+  it("looks at every answer", function()
+    for _ = 1, 3 do shop.items:get "1" end
     core.answer { status = 200, body = "{}", headers = { ["X-API-Deprecated"] = "true" } }
     shop.items:get "1"
     assert.equal(1, #heard)

@@ -11,14 +11,15 @@ describe("recipe", function()
     assert.equal(recipe_of(shop.items.get), recipe_of(view.items.get))
   end)
 
-  it("takes the short way only for one plain path parameter", function()
-    local shop = test_api.open { org_id = "o" }
-    assert.is_false(recipe_of(shop.items.get).single) -- a tenant may fill any operation
-    shop = test_api.open()
-    assert.is_true(recipe_of(shop.items.get).single)
+  it("takes the short way only for one plain path parameter, and for plain answers", function()
+    local function plain(at) at.trace, at.envelope.success = "x-request-id", nil end
+    assert.is_false(recipe_of(test_api.open({ org_id = "o" }, plain).items.get).quick) -- a tenant may fill any operation
+    assert.is_false(recipe_of(test_api.open().items.get).quick) -- its successes may be failures
+    local shop = test_api.open(nil, plain)
+    assert.is_true(recipe_of(shop.items.get).quick)
     for _, operation in ipairs { shop.items.list, shop.items.create, shop.items.update, shop.items.delete,
       shop.orders.get, shop.keys.stop, shop.images.get } do
-      assert.is_false(recipe_of(operation).single, tostring(operation))
+      assert.is_false(recipe_of(operation).quick, tostring(operation))
     end
   end)
 

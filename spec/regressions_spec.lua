@@ -115,7 +115,7 @@ describe("what is sent", function()
     local server <close> = raw_server.start { ok }
     local client = open(server)
     for _, number in ipairs { 0 / 0, math.huge, -math.huge } do
-      refused("not finite", function() client.things:get(number) end)
+      refused("must be a string", function() client.things:get(number) end)
       refused("must be a string", function() client.things:list { name = number } end)
       refused("not finite", function() client:request("GET", "/x", { query = { a = number } }) end)
     end

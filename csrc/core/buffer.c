@@ -56,7 +56,7 @@ static enum mr_kind move(struct mr_buffer *buffer, size_t capacity) {
   return MR_NONE;
 }
 
-enum mr_kind mr_buffer_reserve(struct mr_buffer *buffer, size_t more) {
+enum mr_kind mr_buffer_grow(struct mr_buffer *buffer, size_t more) {
   if (buffer->size > buffer->limit || more > buffer->limit - buffer->size) return MR_TOO_LARGE;
   size_t size = buffer->size + more;
   if (size < buffer->capacity) return MR_NONE;

@@ -49,6 +49,28 @@ void mr_virtual_clock_init(struct mr_virtual_clock *clock, int64_t now_us, int64
   clock->wall_offset_us = wall_us - now_us;
 }
 
+static int64_t paced_monotonic_us(void *context) {
+  const struct mr_paced_clock *clock = context;
+  return clock->now_us;
+}
+
+static int64_t paced_wall_us(void *context) {
+  const struct mr_paced_clock *clock = context;
+  return mr_clock_wall(clock->source);
+}
+
+/* 'clock' points to itself from now on and must not be moved. */
+void mr_paced_clock_init(struct mr_paced_clock *clock, const struct mr_clock *source) {
+  clock->clock = (struct mr_clock){
+      .monotonic_us = paced_monotonic_us, .wall_us = paced_wall_us, .context = clock};
+  clock->source = source;
+  mr_paced_clock_read(clock);
+}
+
+int64_t mr_paced_clock_read(struct mr_paced_clock *clock) {
+  return clock->now_us = mr_clock_now(clock->source);
+}
+
 int64_t mr_clock_now(const struct mr_clock *clock) {
   return clock->monotonic_us(clock->context);
 }

@@ -28,6 +28,17 @@ struct mr_virtual_clock {
 
 void mr_virtual_clock_init(struct mr_virtual_clock *clock, int64_t now_us, int64_t wall_us);
 
+/* A clock that stands still between readings of its source, for what happens as good as at once: a reading of the
+** system's costs 20 to 65 ns, and one small request asked for the time 25 times. */
+struct mr_paced_clock {
+  struct mr_clock clock; /* the time of the last reading */
+  const struct mr_clock *source;
+  int64_t now_us;
+};
+
+void mr_paced_clock_init(struct mr_paced_clock *clock, const struct mr_clock *source);
+int64_t mr_paced_clock_read(struct mr_paced_clock *clock); /* returns what 'clock' tells from now on */
+
 int64_t mr_clock_now(const struct mr_clock *clock);
 int64_t mr_clock_wall(const struct mr_clock *clock);
 

@@ -262,7 +262,7 @@ int mr_curl_on_timer(CURLM *multi, long timeout_ms, void *context) {
   else if (timeout_ms == 0)
     transport->due_us = 0;
   else
-    transport->due_us = mr_time_after(mr_clock_now(transport->clock), timeout_ms * MR_MILLISECOND);
+    transport->due_us = mr_time_after(transport->now_us, timeout_ms * MR_MILLISECOND);
   return 0;
 }
 

@@ -327,7 +327,7 @@ static void fill_timings(const struct mr_curl_handle *handle, struct mr_timings 
   }
   if (progress->sent_us) timings->sent_us = progress->sent_us - start_us;
   if (progress->first_byte_us) timings->first_byte_us = progress->first_byte_us - start_us;
-  timings->done_us = mr_clock_now(handle->pool->transport->clock) - start_us;
+  timings->done_us = handle->pool->transport->now_us - start_us;
 }
 
 static void fill_sizes(const struct mr_curl_handle *handle, struct mr_exchange_result *result) {

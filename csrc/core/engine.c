@@ -5,14 +5,15 @@
 
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error) {
   struct mr_engine *engine = mr_alloc_zero(1, sizeof *engine);
-  if (engine) engine->queue = mr_queue_open(config->limiter, config->clock, config->seed);
+  if (engine) mr_paced_clock_init(&engine->pace, config->clock);
+  if (engine) engine->queue = mr_queue_open(config->limiter, &engine->pace.clock, config->seed);
   if (!engine || !engine->queue) {
     mr_free(engine);
     mr_fail(error, MR_LIMIT, "out of memory while the engine was opened");
     return NULL;
   }
   mr_timers_init(&engine->timers);
-  engine->clock = config->clock;
+  engine->clock = &engine->pace.clock;
   engine->limiter = config->limiter;
   engine->budget = config->budget;
   mr_random_seed(&engine->random, config->seed);
@@ -96,7 +97,7 @@ enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_trans
   if (type->version != MR_TRANSPORT_VERSION)
     return mr_fail(error, MR_LIMIT,
                    "the %s transport is of another build of moonrest; reinstall it", type->name);
-  struct mr_transport_config config = {.clock = engine->clock};
+  struct mr_transport_config config = {.clock = engine->pace.source};
   engine->transport = type->open(&config, error);
   if (!engine->transport) return MR_LIMIT;
   engine->type = type;
@@ -154,7 +155,7 @@ static void fill_ticket(struct mr_request *request) {
 
 void mr_engine_start(struct mr_engine *engine, struct mr_request *request) {
   request->engine = engine;
-  request->started_us = mr_clock_now(engine->clock);
+  request->started_us = mr_paced_clock_read(&engine->pace);
   request->attempt_us = request->started_us;
   request->attempt = 1;
   request->upload_at = request->upload.offset;
@@ -174,6 +175,7 @@ static bool is_on_the_wire(const struct mr_request *request) {
 void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
   if (mr_engine_is_inherited(engine)) return;
   if (request->engine != engine || mr_request_is_finished(request)) return;
+  mr_paced_clock_read(&engine->pace);
   if (is_on_the_wire(request) && request->list == &engine->active)
     engine->type->cancel(engine->transport, &request->exchange);
   mr_fail(&request->error, MR_CANCELLED, "cancelled while %s", mr_state_name(request->state));
@@ -246,10 +248,12 @@ int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error
   if (mr_engine_is_inherited(engine)) return 0;
   tell_trouble(engine);
   if (!engine->transport) return 0;
+  mr_paced_clock_read(&engine->pace);
   start_due(engine);
   start_granted(engine);
   judge_all(engine);
   if (engine->type->step(engine->transport, patience(engine, timeout_us), error) < 0) return -1;
+  mr_paced_clock_read(&engine->pace);
   judge_all(engine);
   start_due(engine);
   start_granted(engine);
@@ -276,7 +280,7 @@ int mr_engine_descriptor(struct mr_engine *engine) {
 }
 
 const struct mr_clock *mr_engine_clock(const struct mr_engine *engine) {
-  return engine->clock;
+  return engine->pace.source;
 }
 
 struct mr_random *mr_engine_random(struct mr_engine *engine) {

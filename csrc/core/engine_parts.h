@@ -11,7 +11,8 @@
 #define MR_EVENTS_KEPT 64
 
 struct mr_engine {
-  const struct mr_clock *clock;
+  struct mr_paced_clock pace; /* read when a call comes in, and around the transport's work */
+  const struct mr_clock *clock; /* of 'pace' */
   struct mr_limiter *limiter;
   struct mr_queue *queue;
   struct mr_retry_budget *budget;

@@ -24,6 +24,7 @@ struct mr_headers {
   struct mr_buffer text;
   struct mr_field *fields;
   uint32_t count, capacity;
+  uint64_t names; /* a bit for each name that is there; several names share one */
 };
 
 void mr_headers_init(struct mr_headers *headers);

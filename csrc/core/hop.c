@@ -7,7 +7,8 @@
 static void on_sent(struct mr_exchange *x) {
   struct mr_request *request = x->owner;
   struct mr_engine *engine = request->engine;
-  if (request->first_sent_us == 0) request->first_sent_us = mr_clock_now(engine->clock);
+  int64_t now_us = mr_paced_clock_read(&engine->pace); /* a slot is held from this moment */
+  if (request->first_sent_us == 0) request->first_sent_us = now_us;
   if (request->ticket.bucket_count > 0) mr_ticket_sent(engine->queue, &request->ticket);
 }
 
@@ -59,8 +60,10 @@ static void read_length(struct mr_request *request) {
 static enum mr_flow on_headers_end(struct mr_exchange *x) {
   struct mr_request *request = x->owner;
   bool good = request->status >= 200 && request->status < 300;
-  if (request->ticket.bucket_count > 0)
+  if (request->ticket.bucket_count > 0) {
+    mr_paced_clock_read(&request->engine->pace);
     mr_ticket_answered(request->engine->queue, &request->ticket);
+  }
   read_length(request);
   request->to_sink = request->to_file && good;
   if (request->to_sink) {

@@ -59,6 +59,10 @@ static bool can_begin_anew(const struct mr_request *request) {
   return !(request->stream && request->received > 0);
 }
 
+static bool is_good(const struct mr_request *request) {
+  return request->result.kind == MR_NONE && request->status < 400;
+}
+
 static struct mr_verdict decide(struct mr_engine *engine, struct mr_request *request,
                                 const struct mr_meaning *meaning) {
   int64_t now_us = mr_clock_now(engine->clock);
@@ -74,7 +78,7 @@ static struct mr_verdict decide(struct mr_engine *engine, struct mr_request *req
       .headers = result.kind ? NULL : &request->headers,
       .body_retry_after_us = meaning->retry_after_us,
       .final = meaning->final,
-      .wall_us = mr_clock_wall(engine->clock),
+      .wall_us = is_good(request) ? 0 : mr_clock_wall(engine->clock), /* only refusals name dates */
       .remaining_us = request->deadline_us == MR_NEVER ? MR_NEVER : request->deadline_us - now_us,
   };
   struct mr_slice host = request->endpoint->base_url.host;
@@ -190,6 +194,7 @@ static void answer_means(struct mr_engine *engine, struct mr_request *request,
 
 void mr_engine_resolve(struct mr_engine *engine, struct mr_request *request,
                        const struct mr_meaning *meaning) {
+  mr_paced_clock_read(&engine->pace);
   mr_list_add(&engine->active, request);
   answer_means(engine, request, meaning);
 }

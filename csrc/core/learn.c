@@ -226,7 +226,7 @@ struct mr_learnt mr_ticket_learn(struct mr_queue *queue, struct mr_ticket *ticke
   struct mr_limiter *limiter = mr_queue_limiter(queue);
   const struct mr_clock *clock = mr_queue_clock(queue);
   struct lesson lesson = {.now_us = mr_clock_now(clock), .sent_us = ticket->sent_us};
-  mr_server_words_read(&lesson.words, headers, mr_clock_wall(clock));
+  mr_server_words_read(&lesson.words, headers, clock);
   lesson.wait_us = asked_wait(&lesson.words, retry_after_us);
   lesson.refused = (status == 429 && !final) || (status == 503 && lesson.words.retry_after_us >= 0);
   lesson.learnt.refused = lesson.refused || status == 429;

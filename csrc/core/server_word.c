@@ -164,11 +164,12 @@ int64_t mr_server_retry_after(const struct mr_headers *headers, int64_t wall_us)
 }
 
 void mr_server_words_read(struct mr_server_words *words, const struct mr_headers *headers,
-                          int64_t wall_us) {
+                          const struct mr_clock *clock) {
   words->count = 0;
   words->garbage[0] = '\0';
   words->retry_after_us = -1;
   if (!may_speak(headers)) return;
+  int64_t wall_us = mr_clock_wall(clock);
   words->retry_after_us = mr_server_retry_after(headers, wall_us);
   if (words->retry_after_us < 0 && mr_headers_get(headers, "Retry-After").data)
     suspect(words, "Retry-After");

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "clock.h"
 #include "header.h"
 #include "limiter.h"
 
@@ -28,9 +29,9 @@ struct mr_server_words {
   char garbage[MR_FIELD_NAME]; /* a field whose value makes no sense; "": there is none */
 };
 
-/* 'wall_us' is our time; where the response has a Date, that is taken instead. */
+/* 'clock' tells our time; where the response has a Date, that is taken instead. */
 void mr_server_words_read(struct mr_server_words *words, const struct mr_headers *headers,
-                          int64_t wall_us);
+                          const struct mr_clock *clock);
 
 /* Retry-After, or the finer retry-after-ms; -1 when there is none that makes sense. */
 int64_t mr_server_retry_after(const struct mr_headers *headers, int64_t wall_us);

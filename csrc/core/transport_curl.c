@@ -276,8 +276,9 @@ static void ring_due(struct mr_transport *transport) {
 
 static void reap(struct mr_transport *transport) {
   int left;
-  CURLMsg *message;
-  while ((message = curl_multi_info_read(transport->multi, &left))) {
+  CURLMsg *message = curl_multi_info_read(transport->multi, &left);
+  if (message) transport->now_us = mr_clock_now(transport->clock);
+  for (; message; message = curl_multi_info_read(transport->multi, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     struct mr_curl_handle *handle = NULL;
     CURLcode code = message->data.result;

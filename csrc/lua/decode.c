@@ -75,6 +75,12 @@ static int decode_at_once(lua_State *L, struct mr_lua_request *box, bool keep_nu
   return ran && whole.good ? 1 : push_problem(L);
 }
 
+bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box) {
+  size_t size = box->request->answer.size;
+  if (size == 0 || size > SMALL_BYTES) return false;
+  return decode_at_once(L, box, false) == 1 && lua_toboolean(L, -1);
+}
+
 /* The value; or nil and a message, which is nil for an empty body, and the kind of what went wrong when it is another
 ** than "decode". */
 int mr_lua_request_decode(lua_State *L) {

@@ -16,6 +16,8 @@ static int endpoint_gc(lua_State *L) {
   mr_buffer_free(&box->hints.code);
   mr_buffer_free(&box->hints.final_codes);
   mr_buffer_free(&box->hints.right_codes);
+  mr_buffer_free(&box->before);
+  mr_buffer_free(&box->after);
   return 0;
 }
 
@@ -163,6 +165,24 @@ static void read_hints(lua_State *L, struct mr_lua_endpoint *box) {
   box->endpoint->inspects = box->hints.retry_after.size > 0 || box->hints.code.size > 0;
 }
 
+static void read_part(lua_State *L, lua_Integer place, struct mr_buffer *out) {
+  size_t size;
+  lua_geti(L, -1, place);
+  const char *text = luaL_checklstring(L, -1, &size);
+  if (mr_buffer_append(out, text, size)) luaL_error(L, "the path is longer than %d bytes", MR_URL_MAX);
+  lua_pop(L, 1);
+}
+
+static void read_literals(lua_State *L, struct mr_lua_endpoint *box) {
+  const struct mr_endpoint *endpoint = box->endpoint;
+  if (lua_getfield(L, 1, "literals") == LUA_TTABLE) {
+    if (mr_buffer_append(&box->before, endpoint->base, endpoint->base_size)) luaL_error(L, "out of memory");
+    read_part(L, 1, &box->before);
+    read_part(L, 2, &box->after);
+  }
+  lua_pop(L, 1);
+}
+
 static struct mr_lua_endpoint *push_box(lua_State *L) {
   struct mr_lua_endpoint *box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = (struct mr_lua_endpoint){0};
@@ -170,6 +190,8 @@ static struct mr_lua_endpoint *push_box(lua_State *L) {
   mr_buffer_init(&box->hints.code, HINTS_MAX);
   mr_buffer_init(&box->hints.final_codes, HINTS_MAX);
   mr_buffer_init(&box->hints.right_codes, HINTS_MAX);
+  mr_buffer_init(&box->before, MR_URL_MAX);
+  mr_buffer_init(&box->after, MR_URL_MAX);
   luaL_setmetatable(L, MR_LUA_ENDPOINT);
   return box;
 }
@@ -189,6 +211,7 @@ static int new_endpoint(lua_State *L) {
   read_policy(L, box->endpoint);
   read_bounds(L, box->endpoint);
   read_hints(L, box);
+  read_literals(L, box);
   box->engine = mr_lua_engine(L);
   lua_settop(L, 2);
   return 1;
@@ -196,7 +219,8 @@ static int new_endpoint(lua_State *L) {
 
 int mr_lua_open_endpoint(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", endpoint_gc}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"start", mr_lua_request_start}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"start", mr_lua_request_start}, {"start_single", mr_lua_request_start_single}, {NULL, NULL}};
   mr_lua_metatable(L, MR_LUA_ENDPOINT, metamethods, methods);
   lua_pushcfunction(L, new_endpoint);
   return 1;

@@ -43,6 +43,7 @@ struct mr_lua_endpoint {
   struct mr_endpoint *endpoint;
   struct mr_lua_engine *engine; /* the state's; outlives every endpoint that can be called */
   struct mr_lua_hints hints;
+  struct mr_buffer before, after; /* the URL around its one path parameter, where it has one */
 };
 
 struct mr_lua_request {
@@ -70,11 +71,17 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
                                           int endpoint_index);
 int mr_lua_request_start(lua_State *L); /* endpoint:start */
+int mr_lua_request_start_single(lua_State *L);
 int mr_lua_request_read(lua_State *L);  /* methods of a request that stand in files of their own */
 int mr_lua_request_event(lua_State *L);
+int mr_lua_request_failure(lua_State *L);
+int mr_lua_request_outcome(lua_State *L);
+int mr_lua_request_plain(lua_State *L);
+int mr_lua_request_deprecates(lua_State *L);
 int mr_lua_request_decode(lua_State *L);
 int mr_lua_request_decode_until(lua_State *L);
 int mr_lua_request_limits(lua_State *L);
+bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box); /* pushes the value of a small body */
 void mr_lua_meaning(lua_State *L, struct mr_request *request, struct mr_meaning *meaning);
 
 int mr_lua_open_engine(lua_State *L); /* each registers its metatable and pushes its constructor */

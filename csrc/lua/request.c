@@ -84,34 +84,6 @@ static void push_seconds(lua_State *L, int64_t time_us) {
   lua_pushnumber(L, (lua_Number)time_us / MR_SECOND);
 }
 
-static int push_failure(lua_State *L, const struct mr_request *request) {
-  lua_pushstring(L, mr_kind_name(request->error.kind));
-  lua_pushstring(L, request->error.message);
-  if (request->retry_after_us < 0) return 2;
-  push_seconds(L, request->retry_after_us);
-  return 3;
-}
-
-/* nil when a whole response came, else kind, message and when to come back. */
-static int request_failure(lua_State *L) {
-  struct mr_request *request = to_request(L);
-  if (request->state == MR_STATE_FAILED || request->state == MR_STATE_CANCELLED)
-    return push_failure(L, request);
-  lua_pushnil(L);
-  return 1;
-}
-
-/* What call.lua asks first: the status, or nil; then, unless a whole response came, what request:failure() gives. */
-static int request_outcome(lua_State *L) {
-  struct mr_request *request = to_request(L);
-  if (request->status > 0)
-    lua_pushinteger(L, request->status);
-  else
-    lua_pushnil(L);
-  if (request->state != MR_STATE_FAILED && request->state != MR_STATE_CANCELLED) return 1;
-  return 1 + push_failure(L, request);
-}
-
 /* Whether trying again would end the same. */
 static int request_lasting(lua_State *L) {
   lua_pushboolean(L, to_request(L)->result.lasting);
@@ -289,8 +261,10 @@ void mr_lua_open_request(lua_State *L) {
                                      {"finished", request_finished},
                                      {"state", request_state},
                                      {"status", request_status},
-                                     {"failure", request_failure},
-                                     {"outcome", request_outcome},
+                                     {"failure", mr_lua_request_failure},
+                                     {"outcome", mr_lua_request_outcome},
+                                     {"plain", mr_lua_request_plain},
+                                     {"deprecates", mr_lua_request_deprecates},
                                      {"lasting", request_lasting},
                                      {"decode", mr_lua_request_decode},
                                      {"decode_until", mr_lua_request_decode_until},

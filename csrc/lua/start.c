@@ -220,6 +220,35 @@ static int refuse(lua_State *L, const struct mr_lua_engine *box) {
   return mr_lua_failure(L, &error);
 }
 
+static enum mr_kind put_single(lua_State *L, const struct mr_lua_endpoint *endpoint,
+                               struct mr_buffer *url) {
+  size_t size;
+  const char *text = lua_tolstring(L, TARGET, &size);
+  enum mr_kind kind = mr_buffer_append(url, endpoint->before.data, endpoint->before.size);
+  if (!kind) kind = mr_url_segment(url, text, size);
+  if (!kind) kind = mr_buffer_append(url, mr_buffer_string(&endpoint->after), endpoint->after.size);
+  return kind;
+}
+
+/* endpoint:start_single(value, tag): the commonest call, with one path parameter and nothing else. 'tag' is the task's,
+** or nil. Returns nothing when the value or the moment asks for endpoint:start and its messages. */
+int mr_lua_request_start_single(lua_State *L) {
+  struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
+  struct mr_error error;
+  lua_settop(L, 3);
+  bool fits = lua_type(L, TARGET) == LUA_TSTRING || lua_isinteger(L, TARGET);
+  if (!fits || !endpoint->before.data) return 0;
+  mr_lua_engine_connect(L, endpoint->engine);
+  if (is_full(endpoint->engine)) return 0;
+  lua_Integer task = lua_tointeger(L, 3);
+  struct mr_request *request = mr_lua_request_new(L, endpoint, ENDPOINT)->request;
+  request->ticket.task = request->tag = (uint64_t)task;
+  request->answer.limit = (size_t)request->max_body;
+  if (put_single(L, endpoint, &request->url) || mr_request_target(request, false, &error)) return 0;
+  mr_engine_start(endpoint->engine->engine, request);
+  return 1;
+}
+
 int mr_lua_request_start(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   struct mr_error error = {0};

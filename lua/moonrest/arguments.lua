@@ -241,18 +241,6 @@ function arguments.check(recipe, values, given)
   arguments.check_permission(recipe, values, given)
 end
 
--- The target of one path parameter, the commonest call of all. Plain words need no encoding.
-function arguments.single(recipe, value)
-  local text = type(value) == "number" and target.text_of(value) or value
-  if find(text, "^[A-Za-z0-9_-]+$") then return recipe.literals[1] .. text .. recipe.literals[2] end
-  local encoded, problem = core.url.segment(text)
-  if not encoded then
-    local field = recipe.path[1]
-    caller.raise("%s: path parameter '%s': %s", recipe.label, field.name, field.secret and target.no_segment or problem)
-  end
-  return recipe.literals[1] .. encoded .. recipe.literals[2]
-end
-
 -- The target of checked values.
 function arguments.target(recipe, values)
   local built, name, problem = target.build(recipe, values)

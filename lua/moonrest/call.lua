@@ -82,12 +82,8 @@ function call.start(recipe, values, given, extra, where)
   if recipe.per then write_buckets(recipe, values, sent) end
   for name, value in pairs(extra or {}) do sent[name] = value end
   local task = wait.task()
-  return send(recipe, where or arguments.target(recipe, values), next(sent) ~= nil and sent or nil, task)
-end
-
--- Starts the request of a call with one path parameter and nothing else. 'sent' are the view's own options.
-function call.start_single(recipe, value, sent)
-  return send(recipe, arguments.single(recipe, value), sent, wait.task())
+  return send(recipe, where or arguments.target(recipe, values), next(sent) ~= nil and sent or nil,
+    task and task.number)
 end
 
 -- }========================================================================
@@ -255,11 +251,22 @@ local function read_success(recipe, request, status, given, values)
   return not_json(recipe, request, reply, problem, secrets)
 end
 
+-- What most answers are: data and nothing else. Nil when this one is anything more.
+local function read_plain(recipe, request)
+  local status, body = request:plain()
+  if not status then return nil end
+  return recipe.envelope and unwrap(recipe, body) or body, response.new(recipe, request, status, body), body
+end
+
 -- Waits for a started request and reads its answer. Returns data, response and the whole decoded body;
 -- or nil and the err.
 function call.finish(recipe, request, given, values)
   local wanted = given and given.progress
   wait.finish(request, wanted and require "moonrest.progress".watch(recipe.label, wanted))
+  if recipe.plain and not given then
+    local data, reply, body = read_plain(recipe, request)
+    if data ~= nil then return data, reply, body end
+  end
   local status, kind, message, retry_after = request:outcome()
   if kind then
     return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message, retry_after, given)
@@ -267,6 +274,18 @@ function call.finish(recipe, request, given, values)
   deprecation.look(recipe, request)
   if status >= 200 and status < 300 then return read_success(recipe, request, status, given, values) end
   return refuse(recipe, request, response.new(recipe, request, status), given, values)
+end
+
+-- The commonest call of all: a read of 'recipe.quick' with one path parameter and no options. Returns what a call
+-- returns, or false when this one must be made by call.start.
+function call.quick(recipe, value)
+  local task = wait.task()
+  local request = recipe.endpoint:start_single(value, task and task.number)
+  if not request then return false end
+  wait.finish_for(task, request)
+  local data, reply = read_plain(recipe, request)
+  if data ~= nil then return data, reply end
+  return call.finish(recipe, request)
 end
 
 -- What a call returns: failures as values, or raised where the options say so.

@@ -6,23 +6,12 @@ local events = require "moonrest.events"
 
 local deprecation = {}
 
-local period <const> = 100 -- answers between two looks at the header: reading it costs time on every call
-
-local flags = { "Deprecation", "Sunset", "X-API-Deprecated", "X-API-Warning" }
 local notes = {
   { "Deprecation", "deprecated since %s" }, { "X-API-Deprecation-Date", "deprecated since %s" },
   { "Sunset", "removed on %s" }, { "X-API-End-Of-Life", "removed on %s" },
   { "X-API-Remove-In-Version", "removed in version %s" }, { "X-API-Recommended-Version", "use version %s" },
   { "X-API-Alternative", "use %s" }, { "X-API-Warning", "%s" },
 }
-
-local function is_flagged(request)
-  for _, name in ipairs(flags) do
-    local value = request:header(name)
-    if value and value ~= "false" then return true end
-  end
-  return false
-end
 
 local function describe(request)
   local parts = {}
@@ -42,13 +31,11 @@ local function tell(recipe, message)
   end
 end
 
--- Looks at the first answer of an operation, and at one in a hundred after that.
+-- Looks at an answer, and tells once.
 function deprecation.look(recipe, request)
-  local answers = recipe.answers
-  recipe.answers = answers + 1
-  if answers % period ~= 0 or recipe.told_deprecated then return end
+  if recipe.told_deprecated then return end
   local declared = recipe.declaration.deprecated
-  if is_flagged(request) then
+  if request:deprecates() then
     tell(recipe, describe(request))
   elseif declared then
     tell(recipe, type(declared) == "string" and "deprecated: " .. declared or "deprecated")

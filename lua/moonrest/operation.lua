@@ -21,9 +21,12 @@ function operation.is(value)
   return getmetatable(value) == metatable
 end
 
+-- Sets 'quick' too: the recipe again, when calls with one path parameter may take the short way.
 local function recipe_of(self)
-  local recipe = self.view.site:recipe(self.declaration, self.label)
+  local view = self.view
+  local recipe = view.site:recipe(self.declaration, self.label)
   self.recipe = recipe
+  self.quick = recipe.quick and not view.defaults and not view.site.missing and recipe or nil
   return recipe
 end
 
@@ -33,24 +36,23 @@ function operation.recipe(self)
 end
 
 local function perform(self, ...)
-  local recipe, view = self.recipe or recipe_of(self), self.view
-  local values, given, request, err
-  if recipe.single and select("#", ...) == 1 and (type((...)) == "string" or type((...)) == "number") then
-    given = view.defaults
-    if recipe.writes then arguments.check_permission(recipe, {}, given) end
-    request, err = call.start_single(recipe, (...), view.sent)
-  else
-    values, given = arguments.read(recipe, "call", view.defaults, ...)
-    request, err = call.start(recipe, values, given)
-  end
+  local recipe = self.recipe or recipe_of(self)
+  local values, given = arguments.read(recipe, "call", self.view.defaults, ...)
+  local request, err = call.start(recipe, values, given)
   if not request then return call.deliver(given, nil, err) end
   local data, reply = call.finish(recipe, request, given, values)
   if data ~= nil then return data, reply end
   return call.deliver(given, nil, reply)
 end
 
+-- r:op "x" has the resource in front, r.op "x" has not.
 function metatable.__call(self, first, ...)
-  if rawequal(first, self.resource) then return perform(self, ...) end
+  local is_own, quick = rawequal(first, self.resource), self.quick
+  if quick and select("#", ...) == (is_own and 1 or 0) and not self.view.site.is_closed then
+    local data, reply = call.quick(quick, is_own and (...) or first)
+    if data ~= false then return data, reply end
+  end
+  if is_own then return perform(self, ...) end
   return perform(self, first, ...)
 end
 

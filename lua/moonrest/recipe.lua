@@ -155,11 +155,21 @@ local function context_of(at)
   return contexts[at]
 end
 
+-- One path parameter is all that a call needs to say, and nothing must be asked before it is sent.
 local function is_single(self)
   return #self.path == 1 and #self.positional == 1 and #self.required == 1 and not self.path[1].slashes
     and not self.path[1].secret and self.path[1].descriptor == types.describe "string!" and not self.also
     and not self.per and not self.confirm and next(self.site.tenant) == nil and not self.expects_body
-    and not self.default_key
+    and not self.default_key and not self.writes
+end
+
+local read_otherwise = { text = true, file = true, auto = true, events = true } -- by call.finish, in these 'returns'
+
+-- A success is its body, or what the envelope holds, whatever stands in it: no failure to look for, nothing to hide.
+local function is_plain(self)
+  local declaration, envelope, site = self.declaration, self.envelope, self.site
+  return not (declaration.failure or declaration.partial or declaration.deprecated or self.secrets or site.codec
+    or site.traces_body or envelope and envelope.success or read_otherwise[declaration.returns])
 end
 
 -- }========================================================================
@@ -231,6 +241,7 @@ local function make_endpoint(self)
   local site, declaration = self.site, self.declaration
   local retry, errors = site.retry, self.errors or {}
   return core.endpoint {
+    literals = self.quick and self.literals or nil,
     engine = site.engine, route = site.route, method = self.method, base = site:base(declaration.server),
     headers = site:header_lines(accept_of(self)),
     credentials = declaration.auth ~= false and site.credentials or {},
@@ -275,7 +286,6 @@ local function read(site, declaration, label)
   local self = {
     label = label, method = method, site = site, declaration = declaration,
     literals = {}, path = {}, query = {}, header = {}, body = {}, fields = {}, required = {},
-    answers = 0, -- counted for the deprecation headers
   }
   local secret = set_of(declaration.secret)
   read_shape(self)
@@ -294,7 +304,7 @@ local function usual_of(site)
     site = site, method = "GET", repeatable = "safe", body_type = "json", errors = at.errors, envelope = at.envelope,
     context = context_of(at), idempotency_header = at.retry and at.retry.idempotency_header,
     path = none, query = none, header = none, body = none, positional = none, required = none,
-    single = false, writes = false, default_key = false, answers = 0,
+    quick = false, plain = true, writes = false, default_key = false,
   }
 end
 
@@ -314,7 +324,8 @@ function recipe.prepare(site, declaration, label)
   local self = read(site, declaration, label)
   add_result_secrets(self)
   self.buckets, self.per = limits.of(site, declaration)
-  self.single = is_single(self)
+  self.plain = is_plain(self)
+  self.quick = self.plain and declaration.auth ~= false and is_single(self)
   self.endpoint = make_endpoint(self)
   return slim(self)
 end

@@ -22,6 +22,8 @@ local PARK <const> = setmetatable({}, { __name = "moonrest.park" })
 
 local slice <const> = 0.1 -- seconds that the loop waits at most: Ctrl-C is noticed between waits only
 
+local isyieldable, resume, running, status, yield =
+  coroutine.isyieldable, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
 local now = core.clock.now
 local engine = core.engine()
 local is_over = { done = true, failed = true, cancelled = true }
@@ -84,18 +86,20 @@ end
 local yielded = "a task yielded by itself, which only its waits may do; make a coroutine that yields inside a task with"
   .. " moonrest.wrap"
 
+-- Whoever parks does not run any more when its mark comes: a mark that a function returns as its result is no mark.
 local function settle(task, ok, mark, ...)
+  if ok and mark == PARK and task.state ~= "running" then return end
   if not ok then return fail(task, mark) end
-  if coroutine.status(task.thread) == "dead" then return finish(task, "done", table.pack(mark, ...)) end
-  if mark ~= PARK then return fail(task, yielded) end
-  if task.state == "running" then task.state = "waiting" end
+  if status(task.thread) == "dead" then return finish(task, "done", table.pack(mark, ...)) end
+  fail(task, yielded)
 end
 
-local function resume(task)
+local function run(task)
   local values = task.values
-  task.state, task.values = "running", nil
-  if not values then return settle(task, coroutine.resume(task.thread)) end
-  return settle(task, coroutine.resume(task.thread, table.unpack(values, 1, values.n)))
+  task.state = "running"
+  if not values then return settle(task, resume(task.thread)) end
+  task.values = nil
+  return settle(task, resume(task.thread, table.unpack(values, 1, values.n)))
 end
 
 -- 'current' is set first: whatever interrupts this, the task is not lost.
@@ -105,7 +109,7 @@ local function run_next()
   ready[first] = nil
   first = first + 1
   if first > last then first, last = 1, 0 end
-  if task.state == "ready" then resume(task) end
+  if task.state == "ready" then run(task) end
   current = nil
 end
 
@@ -207,14 +211,13 @@ local forbidden = "this program does not let calls block: make the call in a tas
 
 -- The task that the running coroutine can wait as, why it cannot, or nil for one that knows nothing of tasks.
 local function host()
-  local running = coroutine.running()
-  if running == current.thread then return current end
-  local within = adopted[running]
+  local thread = running()
+  if thread == current.thread then return current end
+  local within = adopted[thread]
   return (within == current or type(within) == "string") and within or nil
 end
 
--- The task that may wait here; nil outside of all tasks, where waiting blocks. Raises where neither is possible.
-function scheduler.waiter()
+local function waiter_elsewhere()
   if not current then
     if turning then caller.raise(in_step) end
     if not may_block then caller.raise(forbidden) end
@@ -222,8 +225,15 @@ function scheduler.waiter()
   end
   local within = host()
   if within ~= current then caller.raise(within or in_coroutine) end
-  if not coroutine.isyieldable() then caller.raise(in_c) end
+  if not isyieldable() then caller.raise(in_c) end
   return current
+end
+
+-- The task that may wait here; nil outside of all tasks, where waiting blocks. Raises where neither is possible.
+function scheduler.waiter()
+  local task = current
+  if task and running() == task.thread and isyieldable() then return task end
+  return waiter_elsewhere()
 end
 
 -- The task on whose behalf code runs now, or nil.
@@ -232,22 +242,30 @@ function scheduler.current() return current end
 -- 'thread' is resumed next by the running coroutine, which will pass its waits on if it can.
 function scheduler.adopt(thread)
   local within = current and host()
-  if within == current and current and not coroutine.isyieldable() then within = in_c end
+  if within == current and current and not isyieldable() then within = in_c end
   adopted[thread] = within
 end
 
-local function park()
-  coroutine.yield(PARK)
+local function park(task)
+  task.state = "waiting"
+  yield(PARK)
 end
 
 -- Lets the others have their turn. Returns when something has woken the task.
-function scheduler.park() park() end
+scheduler.park = park
 
 -- Goes to the end of the ready queue.
 function scheduler.give_way(task)
   task.state = "waiting"
   make_ready(task)
-  park()
+  yield(PARK)
+end
+
+-- Returns when the request is finished, which was started with the task's number as its tag.
+function scheduler.wait_started(task, request)
+  task.request = request
+  repeat park(task) until request:finished()
+  task.request = nil
 end
 
 -- Returns when the request is finished, or after so many seconds when they are given.
@@ -259,7 +277,7 @@ function scheduler.wait_request(task, request, seconds)
       task.wake_at = wake_at
       sleepers.add(task)
     end
-    park()
+    park(task)
     sleepers.remove(task)
   end
   task.request = nil
@@ -268,14 +286,14 @@ end
 -- Returns after some step in which something ended or came in.
 function scheduler.wait_progress(task)
   onlookers[#onlookers + 1] = task
-  park()
+  park(task)
 end
 
 function scheduler.wait_until(task, wake_at)
   task.wake_at = wake_at
   while now() < wake_at do
     sleepers.add(task)
-    park()
+    park(task)
     sleepers.remove(task)
   end
   task.wake_at = nil
@@ -287,7 +305,7 @@ function scheduler.wait_task(task, other)
   other.waiters = other.waiters or {}
   table.insert(other.waiters, task)
   task.awaits = other
-  while not is_over[other.state] do park() end
+  while not is_over[other.state] do park(task) end
   task.awaits = nil
 end
 
@@ -342,7 +360,7 @@ local function recover()
     task.sleep_place = nil
     if is_over[task.state] then -- interrupted on its way out
       finish(task, task.state, task.values)
-    elseif coroutine.status(task.thread) == "dead" then
+    elseif status(task.thread) == "dead" then
       finish(task, "failed", { "the loop was interrupted when this task ended", n = 1 })
     else
       task.state = "waiting"
@@ -364,7 +382,7 @@ end })
 -- 'turning' alone is not trusted: an error in the very last instructions of a turn leaves it set. In a coroutine the
 -- loop, which runs below it, cannot be seen.
 local function is_on_the_stack()
-  local _, is_main = coroutine.running()
+  local _, is_main = running()
   if not is_main then return true end
   local level = 4 -- behind the turn that asks
   local info = debug.getinfo(level, "f")

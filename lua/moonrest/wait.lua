@@ -16,11 +16,10 @@ end
 -- The scheduler calls this when it is loaded: programs without tasks never load it.
 function wait.use(given) scheduler = given end
 
--- The number of the task that a request which is started now belongs to, nil outside of tasks. Raises where its
--- answer could not be waited for.
+-- The task that a request which is started now belongs to, nil outside of tasks. Raises where its answer could not be
+-- waited for.
 function wait.task()
-  local task = scheduler and scheduler.waiter()
-  return task and task.number
+  return scheduler and scheduler.waiter()
 end
 
 local function pass(seconds)
@@ -57,6 +56,12 @@ function wait.finish(request, watch)
     end
   end
   if watch then watch(request) end
+end
+
+-- As wait.finish, for a request that 'task' (nil: outside of tasks) has just started with its number as the tag.
+function wait.finish_for(task, request)
+  if task then return scheduler.wait_started(task, request) end
+  repeat until is_finished(request)
 end
 
 -- One slice of a wait for something on a request that is read while it runs.

@@ -49,6 +49,17 @@ function Request:failure()
   return nil
 end
 
+-- No short way here: the real core's is in quick_spec.
+function Request.plain() end
+
+function Request:deprecates()
+  for _, name in ipairs { "deprecation", "sunset", "x-api-deprecated", "x-api-warning" } do
+    local value = self.reply.headers[name]
+    if value and value ~= "false" then return true end
+  end
+  return false
+end
+
 function Request:outcome() return self.reply.status, self:failure() end
 
 function Request.lasting() return false end
@@ -126,6 +137,8 @@ function Endpoint:start(target, options)
   return setmetatable({ core = core, endpoint = self, reply = reply, text = text, shown = sent.target, waits = 0 },
     Request)
 end
+
+function Endpoint.start_single() end
 
 local Engine = { __name = "moonrest.engine" }
 Engine.__index = Engine

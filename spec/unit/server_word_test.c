@@ -15,10 +15,12 @@
 static struct mr_server_words read_words(const char *const *lines) {
   struct mr_headers headers;
   struct mr_server_words words;
+  struct mr_virtual_clock clock;
+  mr_virtual_clock_init(&clock, 0, WALL_US);
   mr_headers_init(&headers);
   for (; *lines; lines++)
     assert_int_equal(mr_headers_add(&headers, *lines, strlen(*lines)), MR_NONE);
-  mr_server_words_read(&words, &headers, WALL_US);
+  mr_server_words_read(&words, &headers, &clock.clock);
   mr_headers_free(&headers);
   return words;
 }

@@ -1,0 +1,74 @@
+/* The methods of a finished request that tell what became of it. */
+#include "core/ascii.h"
+#include "lua/glue.h"
+
+static struct mr_lua_request *check_box(lua_State *L) {
+  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
+  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
+  return box;
+}
+
+static struct mr_request *to_request(lua_State *L) {
+  return check_box(L)->request;
+}
+
+static int push_failure(lua_State *L, const struct mr_request *request) {
+  lua_pushstring(L, mr_kind_name(request->error.kind));
+  lua_pushstring(L, request->error.message);
+  if (request->retry_after_us < 0) return 2;
+  lua_pushnumber(L, (lua_Number)request->retry_after_us / MR_SECOND);
+  return 3;
+}
+
+/* nil when a whole response came, else kind, message and when to come back. */
+int mr_lua_request_failure(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  if (request->state == MR_STATE_FAILED || request->state == MR_STATE_CANCELLED)
+    return push_failure(L, request);
+  lua_pushnil(L);
+  return 1;
+}
+
+/* What call.lua asks first: the status, or nil; then, unless a whole response came, what request:failure() gives. */
+int mr_lua_request_outcome(lua_State *L) {
+  struct mr_request *request = to_request(L);
+  if (request->status > 0)
+    lua_pushinteger(L, request->status);
+  else
+    lua_pushnil(L);
+  if (request->state != MR_STATE_FAILED && request->state != MR_STATE_CANCELLED) return 1;
+  return 1 + push_failure(L, request);
+}
+
+static bool is_json(const struct mr_headers *headers) {
+  struct mr_slice type = mr_headers_get(headers, "Content-Type");
+  return !type.data || mr_header_is_json(type);
+}
+
+static bool deprecates(const struct mr_headers *headers) {
+  static const char *const names[] = {"Deprecation", "Sunset", "X-API-Deprecated", "X-API-Warning"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    struct mr_slice value = mr_headers_get(headers, names[i]);
+    if (value.data && !mr_ascii_same(value.data, value.size, "false", 5)) return true;
+  }
+  return false;
+}
+
+/* Whether a header field says that what was asked for is going away: RFC 9745, RFC 8594, and Cygni's own. */
+int mr_lua_request_deprecates(lua_State *L) {
+  lua_pushboolean(L, deprecates(&to_request(L)->headers));
+  return 1;
+}
+
+/* The status and the decoded body of the commonest answer of all: a success with a small JSON body that is not null or
+** false, and nothing in the headers that its reader should know. Nothing for any other: the other methods tell. */
+int mr_lua_request_plain(lua_State *L) {
+  struct mr_lua_request *box = check_box(L);
+  const struct mr_request *request = box->request;
+  int status = request->status;
+  bool good = request->state == MR_STATE_DONE && status >= 200 && status < 300 && status != 207;
+  if (!good || !is_json(&request->headers) || deprecates(&request->headers)) return 0;
+  lua_settop(L, 1);
+  lua_pushinteger(L, status);
+  return mr_lua_decode_small(L, box) ? 2 : 0;
+}
