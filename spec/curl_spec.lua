@@ -18,5 +18,6 @@ describe("moonrest.curl", function()
       assert.equal("boolean", type(curl.features[name]), name)
     end
     assert.is_nil(curl.features.telepathy)
+    assert.matches("gzip", curl.accept_encoding, 1, true)
   end)
 end)

@@ -115,30 +115,29 @@ static void note_received(struct mr_curl_handle *handle) {
   reached(handle, MR_PHASE_RECEIVE);
 }
 
-static enum mr_flow on_unpacked(void *context, const char *bytes, size_t size) {
+static enum mr_flow on_decoded(void *context, const char *bytes, size_t size) {
   struct mr_curl_handle *handle = context;
   return handle->x->events->on_body(handle->x, bytes, size);
 }
 
-static size_t refuse_coding(struct mr_curl_handle *handle, const char *reason) {
-  handle->progress.bad_coding = reason;
+static size_t refuse_coding(struct mr_curl_handle *handle) {
+  handle->progress.refused = true;
   return CURL_WRITEFUNC_ERROR;
 }
 
-static size_t unpack(struct mr_curl_handle *handle, const char *bytes, size_t size) {
-  if (handle->progress.coding == MR_CODING_UNKNOWN)
-    return refuse_coding(handle, "its Content-Encoding was not asked for");
-  if (!handle->gunzip) handle->gunzip = mr_gunzip_open();
-  if (!handle->gunzip) return refuse_coding(handle, "out of memory");
-  switch (mr_gunzip_feed(handle->gunzip, bytes, size, on_unpacked, handle)) {
-  case MR_GUNZIP_ON:
+static size_t decode(struct mr_curl_handle *handle, const char *bytes, size_t size) {
+  if (handle->progress.coding == MR_CODING_STRANGE) return refuse_coding(handle);
+  if (!handle->decoder) handle->decoder = mr_decoder_open(handle->coding);
+  if (!handle->decoder) return refuse_coding(handle);
+  switch (mr_decoder_feed(handle->decoder, bytes, size, on_decoded, handle)) {
+  case MR_DECODER_ON:
     return answer(handle, MR_FLOW_ON, size);
-  case MR_GUNZIP_PAUSED:
+  case MR_DECODER_PAUSED:
     return answer(handle, MR_FLOW_PAUSE, size);
-  case MR_GUNZIP_STOPPED:
+  case MR_DECODER_STOPPED:
     return answer(handle, MR_FLOW_STOP, size);
   default:
-    return refuse_coding(handle, mr_gunzip_reason(handle->gunzip));
+    return refuse_coding(handle);
   }
 }
 
@@ -152,7 +151,7 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     handle->progress.pause_wanted = false;
     return answer(handle, MR_FLOW_PAUSE, size);
   }
-  if (handle->progress.coding) return unpack(handle, bytes, size);
+  if (handle->progress.coding) return decode(handle, bytes, size);
   return answer(handle, handle->x->events->on_body(handle->x, bytes, size), size);
 }
 
@@ -184,12 +183,28 @@ static enum mr_flow take_status(struct mr_curl_handle *handle, const char *line,
   return handle->x->events->on_status(handle->x, status);
 }
 
-static bool is_coding(const char *value, size_t size, const char *name) {
-  return mr_ascii_same(value, size, name, strlen(name));
+/* For a message: it may be anything. */
+static void note_strange(struct mr_curl_handle *handle, const char *value, size_t size) {
+  size_t room = sizeof handle->strange - 1;
+  if (size > room) size = room;
+  for (size_t i = 0; i < size; i++)
+    handle->strange[i] = (char)(value[i] < ' ' || value[i] > '~' ? '?' : value[i]);
+  handle->strange[size] = '\0';
 }
 
-/* A second coding on top of another is as unknown as any other. */
-static void note_coding(struct mr_curl_progress *progress, const char *line, size_t size) {
+/* Several codings, in one field or in two, are as strange as an unknown one. */
+static void take_coding(struct mr_curl_handle *handle, const char *value, size_t size) {
+  struct mr_curl_progress *progress = &handle->progress;
+  bool first = !progress->coding;
+  handle->coding = first ? mr_decoder_find(value, size) : NULL;
+  progress->coding = handle->coding ? MR_CODING_KNOWN : MR_CODING_STRANGE;
+  if (!first)
+    note_strange(handle, "several", 7);
+  else if (!handle->coding)
+    note_strange(handle, value, size);
+}
+
+static void note_coding(struct mr_curl_handle *handle, const char *line, size_t size) {
   static const char name[] = "content-encoding:";
   size_t from = sizeof name - 1;
   if (size <= from || !mr_ascii_same(line, from, name, from)) return;
@@ -197,15 +212,12 @@ static void note_coding(struct mr_curl_progress *progress, const char *line, siz
     from++;
   while (size > from && (line[size - 1] == ' ' || line[size - 1] == '\t'))
     size--;
-  const char *value = line + from;
-  size -= from;
-  if (size == 0 || is_coding(value, size, "identity")) return;
-  bool gzip = is_coding(value, size, "gzip") || is_coding(value, size, "x-gzip");
-  progress->coding = gzip && !progress->coding ? MR_CODING_GZIP : MR_CODING_UNKNOWN;
+  bool plain = size == from || mr_ascii_same(line + from, size - from, "identity", 8);
+  if (!plain) take_coding(handle, line + from, size - from);
 }
 
 static enum mr_flow take_field(struct mr_curl_handle *handle, const char *line, size_t size) {
-  if ((line[0] | 32) == 'c') note_coding(&handle->progress, line, size);
+  if ((line[0] | 32) == 'c') note_coding(handle, line, size);
   return handle->x->events->on_header(handle->x, line, size);
 }
 

@@ -2,7 +2,7 @@
 ** What the files of the libcurl transport know of each other: transport_curl.c is the instance and its
 ** step, curl_loop.c the descriptors that it waits for, curl_pool.c the easy handles, curl_origin.c
 ** where they connect to, curl_setup.c what is set on them for one exchange, curl_events.c what libcurl calls back,
-** curl_gunzip.c undoes compression, curl_result.c tells how an exchange ended. Nobody else includes this,
+** curl_decoder.c undoes content codings, curl_result.c tells how an exchange ended. Nobody else includes this,
 ** and in ring 1 nothing else includes curl.h.
 */
 #ifndef MR_CURL_PARTS_H
@@ -10,7 +10,7 @@
 
 #include <curl/curl.h>
 
-#include "curl_gunzip.h"
+#include "curl_decoder.h"
 #include "timers.h"
 #include "transport.h"
 
@@ -103,14 +103,14 @@ enum mr_curl_form { MR_FORM_GET, MR_FORM_HEAD, MR_FORM_MEMORY, MR_FORM_STREAM };
 
 enum mr_curl_part { MR_PART_STATUS, MR_PART_INTERIM, MR_PART_FIELDS, MR_PART_BODY };
 
-enum mr_curl_coding { MR_CODING_NONE, MR_CODING_GZIP, MR_CODING_UNKNOWN };
+/* STRANGE is what this build cannot undo. */
+enum mr_curl_coding { MR_CODING_NONE, MR_CODING_KNOWN, MR_CODING_STRANGE };
 
 /* How far the exchange of a handle came; all zero at its start. */
 struct mr_curl_progress {
   enum mr_exchange_phase phase;
   enum mr_curl_part part;
   enum mr_curl_coding coding; /* of the body, as its headers say */
-  const char *bad_coding;     /* why it could not be undone */
   int sends;                  /* on the wire, and then once more if libcurl wanted to */
   int status, http_major;
   bool connected;    /* a connection was opened for it */
@@ -119,6 +119,7 @@ struct mr_curl_progress {
   bool paused, resume_asked;
   bool short_read; /* the body ended before its announced size */
   bool failed_read;
+  bool refused;                   /* the body, for its coding */
   bool idle;                      /* ended because no byte moved */
   bool late;                      /* ended by its deadline */
   int64_t read;                   /* bytes of the body that on_read brought */
@@ -146,7 +147,9 @@ struct mr_curl_handle {
   long connect_timeout_ms;
   bool bulk;
 
-  struct mr_gunzip *gunzip; /* NULL until a compressed body comes */
+  const struct mr_coding *coding; /* when it is known */
+  char strange[32];               /* Content-Encoding, when it is not */
+  struct mr_decoder *decoder;     /* NULL until a coded body comes */
   struct mr_timer timer;
   int64_t started_us, active_us;
   struct mr_curl_progress progress;

@@ -179,8 +179,8 @@ void mr_curl_pool_give(struct mr_curl_handle *handle) {
   struct mr_curl_pool *pool = handle->pool;
   pool->in_flight--;
   handle->x = NULL;
-  mr_gunzip_close(handle->gunzip);
-  handle->gunzip = NULL;
+  mr_decoder_close(handle->decoder);
+  handle->decoder = NULL;
   if (pool->closed || pool->idle_count >= pool->transport->max_idle) {
     free_handle(handle);
   } else {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ascii.h"
+#include "curl_coding.h"
 #include "curl_parts.h"
 
 struct ending {
@@ -195,8 +196,16 @@ static void describe_lost(const struct ending *end) {
 }
 
 static void describe_coding(const struct ending *end) {
-  mr_fail(&end->result->error, MR_DECODE, "cannot decompress the body of %s: %s", end->host,
-          end->handle->progress.bad_coding);
+  const struct mr_curl_handle *handle = end->handle;
+  const char *reason = handle->decoder ? mr_decoder_reason(handle->decoder) : "out of memory";
+  if (handle->progress.coding == MR_CODING_STRANGE)
+    mr_fail(&end->result->error, MR_DECODE,
+            "cannot undo the Content-Encoding of %s, '%s': this build knows " MR_DECODER_KNOWN
+            ", one at a time; ask the server for one of them, or send Accept-Encoding: identity",
+            end->host, handle->strange);
+  else
+    mr_fail(&end->result->error, MR_DECODE, "cannot decompress the body of %s (%s): %s", end->host,
+            handle->coding->name, reason);
 }
 
 static void describe_unfinished(const struct ending *end) {
@@ -294,7 +303,7 @@ static void describe(const struct ending *end) {
     describe_idle(end);
   else if (progress->failed_read || progress->short_read)
     describe_upload(end);
-  else if (progress->bad_coding)
+  else if (progress->refused)
     describe_coding(end);
   else if (end->result->stale)
     describe_lost(end);
@@ -354,7 +363,7 @@ static bool is_stale(const struct mr_curl_handle *handle, CURLcode code) {
 /* libcurl is content with an answer that ends in its headers, and knows nothing of compression. */
 static bool is_whole(const struct mr_curl_handle *handle, CURLcode code) {
   return code == CURLE_OK && handle->progress.part == MR_PART_BODY &&
-         (!handle->gunzip || mr_gunzip_is_complete(handle->gunzip));
+         (!handle->decoder || mr_decoder_is_complete(handle->decoder));
 }
 
 void mr_curl_result(struct mr_curl_handle *handle, CURLcode code,

@@ -86,7 +86,8 @@ static enum mr_kind build_lines(struct mr_curl_handle *handle) {
   if (!has_line(headers, "Content-Type")) lines[count++].data = "Content-Type:";
   handle->body_lines = count;
   if (!has_line(headers, "Accept")) lines[count++].data = "Accept:";
-  if (!has_line(headers, "Accept-Encoding")) lines[count++].data = "Accept-Encoding: gzip";
+  if (!has_line(headers, "Accept-Encoding"))
+    lines[count++].data = "Accept-Encoding: " MR_DECODER_OFFER;
   size_t size;
   for (char *line = headers->data; *line; line += size + 1) {
     size = strlen(line);

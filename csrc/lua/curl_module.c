@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "core/curl_decoder.h"
 #include "core/transport_curl.h"
 
 static const struct {
@@ -32,13 +33,14 @@ static void push_features(lua_State *L, int bits) {
 
 /*
 ** { transport = light userdata, a const struct mr_transport_type; version = libcurl's; tls = the TLS
-** library and its version or nil; features = name to boolean; thread_safe = whether libcurl may be
+** library and its version or nil; features = name to boolean, of libcurl; accept_encoding = the codings of answers
+** that are undone here, as they are offered; thread_safe = whether libcurl may be
 ** initialised by several threads at a time }
 */
 __attribute__((visibility("default"))) int luaopen_moonrest_curl(lua_State *L) {
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   luaL_checkversion(L);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   lua_pushlightuserdata(L, (void *)&mr_transport_curl);
   lua_setfield(L, -2, "transport");
   lua_pushstring(L, info->version);
@@ -47,6 +49,8 @@ __attribute__((visibility("default"))) int luaopen_moonrest_curl(lua_State *L) {
   lua_setfield(L, -2, "tls");
   push_features(L, info->features);
   lua_setfield(L, -2, "features");
+  lua_pushliteral(L, MR_DECODER_OFFER);
+  lua_setfield(L, -2, "accept_encoding");
   lua_pushboolean(L, info->features & CURL_VERSION_THREADSAFE);
   lua_setfield(L, -2, "thread_safe");
   return 1;

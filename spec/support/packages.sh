@@ -2,7 +2,7 @@
 # examples/quickstart.sh, spec/run.sh and .ci/run: one list for all three.
 
 packages_build="gcc libc6-dev cmake make pkg-config lua5.4 liblua5.4-dev libcurl4-openssl-dev libssl-dev zlib1g-dev
-libmicrohttpd-dev libhiredis-dev lua-cjson ca-certificates"
+libbrotli-dev libzstd-dev libmicrohttpd-dev libhiredis-dev lua-cjson ca-certificates"
 packages_examples="gnuplot-nox"
 packages_test="libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem lua-luv curl openssl nginx-light redis-server git"
 packages_lint="clang clang-format clang-tidy lua-check"

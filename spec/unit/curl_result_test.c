@@ -182,16 +182,44 @@ static const char gzipped[] = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03";
 
 static void test_unknown_coding(void **state) {
   (void)state;
-  expect_sent("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nabc", MR_DECODE,
-              MR_PHASE_RECEIVE, "was not asked for");
+  expect_sent("HTTP/1.1 200 OK\r\nContent-Encoding: compress\r\nContent-Length: 3\r\n\r\nabc",
+              MR_DECODE, MR_PHASE_RECEIVE, "'compress': this build knows");
   expect_sent("HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 3\r\n\r\nabc",
-              MR_DECODE, MR_PHASE_RECEIVE, "was not asked for");
+              MR_DECODE, MR_PHASE_RECEIVE, "'gzip, gzip': this build knows");
+  expect_sent("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n"
+              "Content-Length: 3\r\n\r\nabc",
+              MR_DECODE, MR_PHASE_RECEIVE, "'several': this build knows");
+  expect_sent("HTTP/1.1 200 OK\r\nContent-Encoding: \x1b[1m\r\nContent-Length: 3\r\n\r\nabc",
+              MR_DECODE, MR_PHASE_RECEIVE, "'?[1m': this build knows");
+}
+
+/* No reason to fail where there is nothing to undo. */
+static void test_unknown_coding_of_nothing(void **state) {
+  struct scene scene;
+  (void)state;
+  struct fault_script script = {
+      {DO_REQUEST,
+       DO_SEND("HTTP/1.1 200 OK\r\nContent-Encoding: compress\r\nContent-Length: 0\r\n\r\n"),
+       DO_REQUEST, DO_SEND("HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n"), DO_REQUEST,
+       DO_SEND("HTTP/1.1 304 Not Modified\r\nContent-Encoding: br, br\r\n\r\n")}};
+  static const int statuses[] = {200, 204, 304};
+  open_scene(&scene, &script);
+  for (int i = 0; i < 3; i++) {
+    call_run(&scene.call);
+    assert_answer(&scene.call, statuses[i], "");
+    call_free(&scene.call);
+    call_init(&scene.call, &scene.wire, fault_server_port(scene.server), "/");
+  }
+  close_scene(&scene);
 }
 
 static void test_garbage_for_gzip(void **state) {
   (void)state;
   expect_sent("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\nnot gzip ...",
-              MR_DECODE, MR_PHASE_RECEIVE, "cannot decompress");
+              MR_DECODE, MR_PHASE_RECEIVE, "(gzip): incorrect header check");
+  expect_sent(
+      "HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 3\r\n\r\n\xff\xff\xff",
+      MR_DECODE, MR_PHASE_RECEIVE, "(deflate): invalid block type");
 }
 
 static void test_cut_gzip(void **state) {
@@ -442,6 +470,7 @@ int main(void) {
       cmocka_unit_test(test_endless_line),
       cmocka_unit_test(test_endless_lines),
       cmocka_unit_test(test_unknown_coding),
+      cmocka_unit_test(test_unknown_coding_of_nothing),
       cmocka_unit_test(test_garbage_for_gzip),
       cmocka_unit_test(test_cut_gzip),
       cmocka_unit_test(test_stale),
