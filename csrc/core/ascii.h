@@ -29,7 +29,7 @@ static inline bool mr_ascii_is_control(char c) {
 static inline bool mr_ascii_same(const char *a, size_t a_size, const char *b, size_t b_size) {
   if (a_size != b_size) return false;
   for (size_t i = 0; i < a_size; i++)
-    if (mr_ascii_lower(a[i]) != mr_ascii_lower(b[i])) return false;
+    if (a[i] != b[i] && mr_ascii_lower(a[i]) != mr_ascii_lower(b[i])) return false;
   return true;
 }
 

@@ -304,7 +304,7 @@ local function usual_of(site)
     site = site, method = "GET", repeatable = "safe", body_type = "json", errors = at.errors, envelope = at.envelope,
     context = context_of(at), idempotency_header = at.retry and at.retry.idempotency_header,
     path = none, query = none, header = none, body = none, positional = none, required = none,
-    quick = false, plain = true, writes = false, default_key = false,
+    quick = false, plain = true, keeps_body = false, writes = false, default_key = false,
   }
 end
 
@@ -325,6 +325,7 @@ function recipe.prepare(site, declaration, label)
   add_result_secrets(self)
   self.buckets, self.per = limits.of(site, declaration)
   self.plain = is_plain(self)
+  self.keeps_body = site.traces_body or self.envelope ~= nil and self.envelope.meta ~= nil
   self.quick = self.plain and declaration.auth ~= false and is_single(self)
   self.endpoint = make_endpoint(self)
   return slim(self)

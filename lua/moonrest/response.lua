@@ -15,6 +15,10 @@ local lookup = require "moonrest.lookup"
 
 local response = {}
 
+-- A call makes one of these whether it is looked at or not, so it is a list of what there is then, which costs Lua half
+-- of what a table with names does. Everything else is read by its name, the first time.
+local REQUEST <const>, RECIPE <const>, STATUS <const> = 1, 2, 3
+
 local readers = {}
 local metatable = { __name = "moonrest.response" }
 
@@ -25,6 +29,9 @@ local headers_type = {
   end,
 }
 
+function readers.request(self) return self[REQUEST] end
+function readers.recipe(self) return self[RECIPE] end
+function readers.status(self) return self[STATUS] end
 function readers.headers(self) return setmetatable(self.request:headers(), headers_type) end
 function readers.limits(self) return self.request:limits() end
 function readers.timings(self) return self.request:timings() end
@@ -50,10 +57,12 @@ function metatable.__index(self, name)
   return value
 end
 
+local is_internal = { request = true, recipe = true, raw = true }
+
 function metatable.__pairs(self)
-  local view = { status = self.status, meta = self.meta }
+  local view = { meta = self.meta }
   for name in pairs(readers) do
-    if name ~= "raw" then view[name] = self[name] end
+    if not is_internal[name] then view[name] = self[name] end
   end
   return next, view, nil
 end
@@ -80,12 +89,16 @@ function response.request_id(self)
   return nil
 end
 
--- 'body' is what the body was decoded to; only what the envelope and the trace field need of it is kept.
-function response.new(recipe, request, status, body)
-  local self = setmetatable({ request = request, recipe = recipe, status = status }, metatable)
+local function keep_of(self, recipe, body)
   local meta = recipe.envelope and recipe.envelope.meta
   if meta and type(body) == "table" then self.meta = lookup.first(body, meta) end
   if recipe.site.traces_body then self.body = body end
+end
+
+-- 'body' is what the body was decoded to; only what the envelope and the trace field need of it is kept.
+function response.new(recipe, request, status, body)
+  local self = setmetatable({ request, recipe, status }, metatable)
+  if recipe.keeps_body then keep_of(self, recipe, body) end
   return self
 end
 
