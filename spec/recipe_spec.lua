@@ -13,8 +13,9 @@ describe("recipe", function()
 
   it("takes the short way only for one plain path parameter, and for plain answers", function()
     local function plain(at) at.trace, at.envelope.success = "x-request-id", nil end
-    assert.is_false(recipe_of(test_api.open({ org_id = "o" }, plain).items.get).quick) -- a tenant may fill any operation
-    assert.is_false(recipe_of(test_api.open().items.get).quick) -- its successes may be failures
+    -- a tenant may fill any operation; successes may be failures in disguise
+    assert.is_false(recipe_of(test_api.open({ org_id = "o" }, plain).items.get).quick)
+    assert.is_false(recipe_of(test_api.open().items.get).quick)
     local shop = test_api.open(nil, plain)
     assert.is_true(recipe_of(shop.items.get).quick)
     for _, operation in ipairs { shop.items.list, shop.items.create, shop.items.update, shop.items.delete,

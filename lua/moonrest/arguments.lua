@@ -11,7 +11,6 @@ local types = require "moonrest.types"
 
 local arguments = {}
 
-local find = string.find
 
 local loose = {} -- contexts for values that travel as text, by the strict context
 
