@@ -54,7 +54,7 @@ end
 local job_type = { __name = "moonrest.map", __close = function(job)
   local source = job.items
   local meta = type(source) == "table" and getmetatable(source)
-  for _, worker in pairs(job.workers) do scheduler.cancel(worker) end
+  for _, worker in ipairs(job.workers) do scheduler.cancel(worker) end
   if type(meta) == "table" and meta.__call and meta.__close then meta.__close(source) end
 end }
 
@@ -74,10 +74,43 @@ local function set_result(job, index, ok, value, err)
   end
 end
 
-local function work(job, index, item)
-  set_result(job, index, pcall(job.fn, item))
-  job.workers[index] = nil
-  job.running, job.done = job.running - 1, job.done + 1
+local function wake_idle(job)
+  local idle = job.idle
+  job.idle = {}
+  for _, worker in ipairs(idle) do scheduler.wake(worker) end
+end
+
+-- The next item and its number; nothing when there are no more. An iterator may wait, and nobody else calls it
+-- meanwhile.
+local function take(job, worker)
+  while job.is_asking do
+    job.idle[#job.idle + 1] = worker
+    scheduler.park(worker)
+  end
+  if job.is_over then return nil end
+  job.is_asking = true
+  local is_good, item = pcall(job.source)
+  job.is_asking = false
+  if job.idle[1] then wake_idle(job) end
+  if is_good and item ~= nil then
+    job.taken = job.taken + 1
+    return job.taken, item
+  end
+  job.is_over, job.has_failed, job.problem = true, not is_good, item
+  return nil
+end
+
+-- One task for many items: making one costs as much as half a small request.
+local function work(job)
+  local worker = scheduler.current()
+  local index, item = take(job, worker)
+  while index do
+    set_result(job, index, pcall(job.fn, item))
+    job.done = job.done + 1
+    if job.progress then scheduler.wake(job.coordinator) end
+    index, item = take(job, worker)
+  end
+  job.running = job.running - 1
   scheduler.wake(job.coordinator)
 end
 
@@ -89,27 +122,25 @@ local function tell(job)
   end
 end
 
-local function wait_below(job, count)
-  tell(job)
-  while job.running >= count do
-    scheduler.park(job.coordinator)
-    tell(job)
+local function start(job, count)
+  for index = 1, count do
+    job.workers[index] = task.new(work, { job, n = 1 })
+    job.running = job.running + 1
   end
 end
 
 local function run(items, source, total, fn, options)
   local job <close> = setmetatable({
-    items = items, fn = fn, total = total, progress = options.progress, coordinator = scheduler.current(),
-    workers = {}, running = 0, done = 0, told = 0, results = {}, failures = nil,
+    items = items, source = source, fn = fn, total = total, progress = options.progress,
+    coordinator = scheduler.current(), workers = {}, idle = {}, running = 0, taken = 0, done = 0, told = 0, results = {},
   }, job_type)
-  local concurrency, index = options.concurrency or default_concurrency, 0
-  for item in source do
-    index = index + 1
-    job.running = job.running + 1
-    job.workers[index] = task.new(work, { job, index, item, n = 3 })
-    wait_below(job, concurrency)
+  local concurrency = options.concurrency or default_concurrency
+  start(job, math.min(concurrency, total or concurrency))
+  while job.running > 0 and not job.has_failed do
+    scheduler.park(job.coordinator)
+    tell(job)
   end
-  wait_below(job, 1)
+  if job.has_failed then error(job.problem, 0) end
   return job.results, job.failures
 end
 
