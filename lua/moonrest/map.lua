@@ -132,7 +132,8 @@ end
 local function run(items, source, total, fn, options)
   local job <close> = setmetatable({
     items = items, source = source, fn = fn, total = total, progress = options.progress,
-    coordinator = scheduler.current(), workers = {}, idle = {}, running = 0, taken = 0, done = 0, told = 0, results = {},
+    coordinator = scheduler.current(), workers = {}, idle = {}, results = {},
+    running = 0, taken = 0, done = 0, told = 0,
   }, job_type)
   local concurrency = options.concurrency or default_concurrency
   start(job, math.min(concurrency, total or concurrency))
