@@ -2,6 +2,7 @@
 -- says what it is and has arguments that work, and that what they name exists.
 
 local definition = require "moonrest.definition"
+local definition_check = require "moonrest.definition_check"
 local types = require "moonrest.types"
 
 local names = { "capgo", "cygni", "edgee", "edgegap", "template" }
@@ -151,8 +152,8 @@ describe("built-in definitions", function()
       end)
 
       it("are good definitions, with and without the legacy operations", function()
-        assert.is_nil(definition.problem(definition.find(name)))
-        assert.is_nil(definition.problem(at))
+        assert.is_nil(definition_check.problem(definition.find(name)))
+        assert.is_nil(definition_check.problem(at))
         assert.equal(name, at.name)
       end)
 

@@ -11,8 +11,7 @@
 #include "core/secret.h"
 #include "lua/secret.h"
 
-#define BOX              "moonrest.digest.box"
-#define FINGERPRINT_SIZE ((size_t)16) /* bytes, twice as many characters */
+#define BOX "moonrest.digest.box"
 
 static int box_free(lua_State *L) {
   mr_buffer_free(luaL_checkudata(L, 1, BOX));
@@ -94,15 +93,6 @@ static int digest_hmac_sha256(lua_State *L) {
   return 1;
 }
 
-/* Tells credentials apart without telling what they are: the same one gives the same name
-** wherever the salt is the same. */
-static int digest_fingerprint(lua_State *L) {
-  uint8_t digest[MR_SHA256_SIZE];
-  compute_hmac(L, digest);
-  struct mr_buffer *box = push_box(L, 2 * FINGERPRINT_SIZE);
-  return finish_box(L, box, mr_hex(box, digest, FINGERPRINT_SIZE));
-}
-
 static int digest_equal(lua_State *L) {
   size_t a_size, b_size;
   const char *a = luaL_checklstring(L, 1, &a_size);
@@ -155,15 +145,10 @@ static int digest_unbase64(lua_State *L) {
 /* }====== */
 
 static const luaL_Reg functions[] = {
-    {"base64", digest_base64},
-    {"equal", digest_equal},
-    {"fingerprint", digest_fingerprint},
-    {"hex", digest_hex},
-    {"hmac_sha256", digest_hmac_sha256},
-    {"sha256", digest_sha256},
-    {"unbase64", digest_unbase64},
-    {"unhex", digest_unhex},
-    {NULL, NULL},
+    {"base64", digest_base64}, {"equal", digest_equal},
+    {"hex", digest_hex},       {"hmac_sha256", digest_hmac_sha256},
+    {"sha256", digest_sha256}, {"unbase64", digest_unbase64},
+    {"unhex", digest_unhex},   {NULL, NULL},
 };
 
 __attribute__((visibility("default"))) int luaopen_moonrest_digest(lua_State *L) {

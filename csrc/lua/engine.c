@@ -3,6 +3,7 @@
 
 #include "core/registry.h"
 #include "lua/glue.h"
+#include "lua/loading.h"
 
 static const char engine_key = 'e'; /* addresses are the keys */
 static const char handler_key = 'h';
@@ -59,6 +60,7 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
 void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box) {
   struct mr_engine *engine = mr_lua_engine_open(L, box);
   if (mr_engine_has_transport(engine)) return;
+  mr_lua_load_lazily(L, "moonrest.curl");
   lua_getglobal(L, "require");
   lua_pushliteral(L, "moonrest.curl");
   lua_call(L, 1, 1);

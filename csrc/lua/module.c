@@ -1,4 +1,5 @@
 /* moonrest.core: ring 1 as Lua sees it. Loads neither libcurl nor libcrypto. */
+#include "lua/loading.h"
 #include "lua/glue.h"
 #include "lua/json.h"
 #include "lua/secret.h"
@@ -18,6 +19,7 @@ static void merge(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_moonrest_core(lua_State *L) {
   luaL_checkversion(L);
+  mr_lua_install_compiled(L, &mr_compiled_set);
   lua_newtable(L);
   lua_pushliteral(L, MR_VERSION);
   lua_setfield(L, -2, "version");

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "core/fingerprint.h"
 #include "core/secret_source.h"
 
 struct mr_secret *mr_lua_test_secret(lua_State *L, int index) {
@@ -97,17 +98,22 @@ static void add_masked(luaL_Buffer *out, const char *text, size_t size,
   luaL_addlstring(out, text, (size_t)(end - text));
 }
 
-/* mask(text, secret): the text with *** where it repeats the secret's value. The copy of the value lives in a
-** userdata: an error cannot leak it. */
+/* Pushes a copy of a secret's value in a userdata: an error cannot leak it. */
+static enum mr_kind push_value(lua_State *L, struct mr_secret *secret, struct mr_buffer **value) {
+  *value = lua_newuserdatauv(L, sizeof **value, 0);
+  mr_buffer_init(*value, MR_SECRET_MAX);
+  luaL_setmetatable(L, "moonrest.buffer");
+  (*value)->secret = true;
+  return mr_secret_append(secret, "", *value);
+}
+
+/* mask(text, secret): the text with *** where it repeats the secret's value. */
 static int mask(lua_State *L) {
   size_t size;
   const char *text = luaL_checklstring(L, 1, &size);
   struct mr_secret *secret = mr_lua_check_secret(L, 2);
-  struct mr_buffer *value = lua_newuserdatauv(L, sizeof *value, 0);
-  mr_buffer_init(value, MR_SECRET_MAX);
-  luaL_setmetatable(L, "moonrest.buffer");
-  value->secret = true;
-  enum mr_kind kind = mr_secret_append(secret, "", value);
+  struct mr_buffer *value;
+  enum mr_kind kind = push_value(L, secret, &value);
   if (!kind && value->size >= SHORTEST_MASKED && memmem(text, size, value->data, value->size)) {
     luaL_Buffer out;
     luaL_buffinit(L, &out);
@@ -120,6 +126,19 @@ static int mask(lua_State *L) {
   return 1;
 }
 
+/* fingerprint(secret, salt): tells credentials apart without telling what they are. */
+static int fingerprint(lua_State *L) {
+  struct mr_secret *secret = mr_lua_check_secret(L, 1);
+  const char *salt = luaL_checkstring(L, 2);
+  struct mr_buffer *value;
+  if (push_value(L, secret, &value)) return luaL_error(L, "not enough memory");
+  char print[MR_FINGERPRINT_SIZE + 1];
+  mr_fingerprint(value->data, value->size, salt, print);
+  mr_buffer_free(value);
+  lua_pushstring(L, print);
+  return 1;
+}
+
 static const luaL_Reg metamethods[] = {
     {"__close", secret_close},
     {"__gc", secret_close},
@@ -128,8 +147,10 @@ static const luaL_Reg metamethods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"secret", from_text},     {"env", from_env}, {"file", from_file},
-    {"command", from_command}, {"mask", mask},    {NULL, NULL},
+    {"secret", from_text}, {"env", from_env},
+    {"file", from_file},   {"command", from_command},
+    {"mask", mask},        {"fingerprint", fingerprint},
+    {NULL, NULL},
 };
 
 int mr_lua_open_secret(lua_State *L) {

@@ -41,6 +41,7 @@ local metatable = { __name = "moonrest" }
 function metatable.__index(moonrest, name)
   local part = parts[name]
   if not part then return nil end
+  require "moonrest.core" -- first: it brings the others along, compiled
   local value = require(part[1])
   if part[2] then value = value[part[2]] end
   rawset(moonrest, name, value)

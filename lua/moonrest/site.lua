@@ -247,7 +247,7 @@ local function account_of(self, given)
   if given.account then return given.account end
   local first = self.credentials[1]
   if not first or not self.definition.limits then return core.url.origin(self.base_url) end
-  return require "moonrest.digest".fingerprint(first.secret, "moonrest.account")
+  return core.fingerprint(first.secret, "moonrest.account")
 end
 
 -- Whether the request's id may stand in the body, which is then kept with the response.

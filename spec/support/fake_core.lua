@@ -182,6 +182,7 @@ local function make()
   local core = {
     version = real.version, json = real.json, null = real.null, url = real.url, date = real.date, header = real.header,
     secret = real.secret, env = real.env, file = real.file, command = real.command, mask = real.mask,
+    fingerprint = real.fingerprint,
     sent = {}, script = {}, buckets = {}, endpoints = {}, time = 1000, randoms = 0, closed = 0,
   }
   core.clock = { now = function() return core.time end, wall = function() return 1700000000 + core.time end }

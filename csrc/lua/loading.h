@@ -1,0 +1,37 @@
+/*
+** How the library's own parts are loaded, so that a program's first request does not wait for them.
+**
+** The Lua half was compiled when the library was built. The source files stay what counts: each is read, and its
+** compiled form is taken only when it was made from that very text, by the very release of Lua that runs. Else the text
+** is compiled, as ever.
+*/
+#ifndef MR_LOADING_H
+#define MR_LOADING_H
+
+#include <lua.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mr_compiled {
+  const char *name;           /* as given to require; NULL ends a list */
+  uint64_t hash;              /* of the source: see compile.lua */
+  const unsigned char *chunk; /* as string.dump gives it, without the name of the source */
+  size_t size;
+};
+
+struct mr_compiled_set {
+  const char *compiler; /* a part of the lua_ident of the Lua that compiled them */
+  const struct mr_compiled *modules;
+};
+
+extern const struct mr_compiled_set mr_compiled_set; /* made by the build: compile.lua */
+
+/* Makes require load these modules by package.preload; what stands there already stays. Does nothing when another Lua
+** runs, or one without a package library. 'set' is used for as long as the state lives. */
+void mr_lua_install_compiled(lua_State *L, const struct mr_compiled_set *set);
+
+/* Loads the libraries behind a C module of ours, before require does: require has every symbol in them bound at once, and
+** libcurl brings thirty libraries of which a program calls little. What goes wrong here is for require to tell. */
+void mr_lua_load_lazily(lua_State *L, const char *name);
+
+#endif
