@@ -38,10 +38,11 @@ describe("loading", function()
   it("knows every module that a first request may need", function()
     assert.is_string(core.version)
     for _, name in ipairs { "call", "caller", "definitions.edgegap", "definition_check", "open", "site" } do
-      local loader = package.preload["moonrest." .. name]
+      local loader, path = package.searchers[2]("moonrest." .. name)
       assert.is_function(loader, name)
-      assert.equal("C", debug.getinfo(loader, "S").what)
+      assert.equal(package.searchpath("moonrest." .. name, package.path), path)
     end
+    assert.is_nil((package.searchers[2] "moonrest.other"))
   end)
 
   it("gives functions the file and the lines that their source has", function()

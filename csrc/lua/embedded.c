@@ -1,6 +1,7 @@
 /* package.preload for the modules inside the static library. */
 #include "lua/embedded.h"
 #include "lua/glue.h"
+#include "lua/loading.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -25,6 +26,10 @@ static const luaL_Reg c_modules[] = {
      open_embedded}, /* for a state that this library opens beside the host's */
     {NULL, NULL},
 };
+
+/* The sources are inside the program already, and of the compiled ones it needs no copy. */
+static const struct mr_compiled no_modules[] = {{NULL, 0, NULL, 0}};
+const struct mr_compiled_set mr_compiled_set = {"", no_modules};
 
 static int compare(const void *name, const void *module) {
   return strcmp(name, ((const struct mr_embedded *)module)->name);

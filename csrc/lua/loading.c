@@ -103,38 +103,52 @@ static const char *push_path(lua_State *L, const char *name, const char *where) 
   return found ? lua_tostring(L, -1) : NULL;
 }
 
-/* The loader of one module. Gives the module what Lua's own one would: its name and the file. */
-static int load(lua_State *L) {
-  const struct mr_compiled *module = lua_touserdata(L, lua_upvalueindex(1));
-  const char *path = push_path(L, module->name, "path");
-  if (!path)
-    return luaL_error(L, "module '%s' not found:\n\t%s", module->name, lua_tostring(L, -1));
-  int path_index = lua_gettop(L);
+static const struct mr_compiled *find(const struct mr_compiled_set *set, const char *name) {
+  for (const struct mr_compiled *module = set->modules; module->name; module++)
+    if (strcmp(module->name, name) == 0) return module;
+  return NULL;
+}
+
+/* A searcher of package.searchers. It finds the files that Lua's own one behind it would, and leaves to that all that it
+** has no compiled form of. */
+static int search(lua_State *L) {
+  const struct mr_compiled *module =
+      find(lua_touserdata(L, lua_upvalueindex(1)), luaL_checkstring(L, 1));
+  const char *path = module ? push_path(L, module->name, "path") : NULL;
+  if (!path) return 0;
   const char *chunk_name = lua_pushfstring(L, "@%s", path);
-  if (!is_source(module, path) || !undump(L, module, chunk_name)) {
-    if (luaL_loadfile(L, path) != LUA_OK)
-      luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", module->name, path,
-                 lua_tostring(L, -1));
+  if (!is_source(module, path) || !undump(L, module, chunk_name)) return 0;
+  lua_pushvalue(L, -3); /* the file, which require passes on */
+  return 2;
+}
+
+/* The list of searchers is on top, the new one below it. What is preloaded still comes first. */
+static void insert_searcher(lua_State *L) {
+  for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) {
+    lua_geti(L, -1, i);
+    lua_seti(L, -2, i + 1);
   }
-  lua_pushstring(L, module->name);
-  lua_pushvalue(L, path_index);
-  lua_call(L, 2, 1);
-  return 1;
+  lua_pushvalue(L, -2);
+  lua_seti(L, -2, 2);
 }
 
 void mr_lua_install_compiled(lua_State *L, const struct mr_compiled_set *set) {
   if (!lua_ident || !strstr(lua_ident, set->compiler)) return;
-  if (lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE) == LUA_TTABLE) {
-    for (const struct mr_compiled *module = set->modules; module->name; module++) {
-      if (lua_getfield(L, -1, module->name) == LUA_TNIL) {
-        lua_pushlightuserdata(L, (void *)module);
-        lua_pushcclosure(L, load, 1);
-        lua_setfield(L, -3, module->name);
-      }
-      lua_pop(L, 1);
+  int top = lua_gettop(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, set) == LUA_TNIL) {
+    lua_pushlightuserdata(L, (void *)set);
+    lua_pushcclosure(L, search, 1);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, LUA_LOADLIBNAME) == LUA_TTABLE &&
+        lua_getfield(L, -1, "searchers") == LUA_TTABLE) {
+      lua_pushvalue(L, top + 2);
+      lua_insert(L, -2);
+      insert_searcher(L);
     }
+    lua_pushboolean(L, true);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, set);
   }
-  lua_pop(L, 1);
+  lua_settop(L, top);
 }
 
 /* }====== */

@@ -26,8 +26,8 @@ struct mr_compiled_set {
 
 extern const struct mr_compiled_set mr_compiled_set; /* made by the build: compile.lua */
 
-/* Makes require load these modules by package.preload; what stands there already stays. Does nothing when another Lua
-** runs, or one without a package library. 'set' is used for as long as the state lives. */
+/* Puts a searcher of these modules in front of Lua's own one for files, the first time in a state. Does nothing when
+** another Lua runs, or one without a package library. 'set' is used for as long as the state lives. */
 void mr_lua_install_compiled(lua_State *L, const struct mr_compiled_set *set);
 
 /* Loads the libraries behind a C module of ours, before require does: require has every symbol in them bound at once, and

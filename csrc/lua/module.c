@@ -1,7 +1,7 @@
 /* moonrest.core: ring 1 as Lua sees it. Loads neither libcurl nor libcrypto. */
-#include "lua/loading.h"
 #include "lua/glue.h"
 #include "lua/json.h"
+#include "lua/loading.h"
 #include "lua/secret.h"
 
 #define MR_VERSION "0.1.0"

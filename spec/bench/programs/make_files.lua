@@ -1,5 +1,5 @@
 -- What nginx serves: make_files.lua FOLDER URL PAGES ITEMS writes
---   FOLDER/things/1        an object of 200 bytes
+--   FOLDER/things/1        an object of 200 bytes; the same again where Edgegap has an app
 --   FOLDER/pages/1...      ITEMS items over so many pages, each with the URL of the next one: data, next
 
 local folder, url, pages, items = arg[1], arg[2], tonumber(arg[3]), tonumber(arg[4])
@@ -30,6 +30,7 @@ local function page(number)
   return ('{"data":[%s],"next":%s}'):format(table.concat(list, ","), next_url)
 end
 
-assert(os.execute(("mkdir -p '%s/things' '%s/pages'"):format(folder, folder)))
+assert(os.execute(("mkdir -p '%s/things' '%s/v1/app' '%s/pages'"):format(folder, folder, folder)))
 write("/things/1", thing())
+write("/v1/app/my-game", thing())
 for number = 1, pages do write("/pages/" .. number, page(number)) end

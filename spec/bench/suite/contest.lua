@@ -26,16 +26,20 @@ end
 
 -- Appends to 'result' what 'times' runs cost; the rest of the output goes into result.output.
 local function read(result, text, times, name)
-  local lines = lines_of(text)
-  local first = #lines - times + 1
-  for index = first, #lines do
-    local wall_us, cpu_us, peak_kib = (lines[index] or ""):match "^([%d.]+) ([%d.]+) (%d+)$"
-    if not wall_us then error(("%s: no figures in %q"):format(name, text), 0) end
-    table.insert(result.wall_us, tonumber(wall_us))
-    table.insert(result.cpu_us, tonumber(cpu_us))
-    table.insert(result.peak_kib, tonumber(peak_kib))
+  local others, count = {}, 0
+  for _, line in ipairs(lines_of(text)) do
+    local wall_us, cpu_us, peak_kib = line:match "^([%d.]+) ([%d.]+) (%d+)$"
+    if wall_us then
+      count = count + 1
+      table.insert(result.wall_us, tonumber(wall_us))
+      table.insert(result.cpu_us, tonumber(cpu_us))
+      table.insert(result.peak_kib, tonumber(peak_kib))
+    else
+      others[#others + 1] = line
+    end
   end
-  table.insert(result.output, table.concat(lines, "\n", 1, first - 1))
+  if count ~= times then error(("%s: not %d figures in %q"):format(name, times, text), 0) end
+  table.insert(result.output, table.concat(others, "\n"))
 end
 
 local function run_once(contestant, settings, result)

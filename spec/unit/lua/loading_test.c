@@ -163,13 +163,30 @@ static void test_what_stands_there(void **state) {
   assert_string_equal(run(fixture, "return (require 'probe')"), "mine");
 }
 
+/* Of a host that keeps its files elsewhere. */
+static void test_other_searcher(void **state) {
+  struct fixture *fixture = *state;
+  unlink(fixture->path);
+  run(fixture,
+      "table.insert(package.searchers, function() return function() return 'found' end end)");
+  mr_lua_install_compiled(fixture->L, &fixture->set);
+  assert_string_equal(run(fixture, "return (require 'probe')"), "found");
+}
+
+static void test_installed_twice(void **state) {
+  struct fixture *fixture = *state;
+  mr_lua_install_compiled(fixture->L, &fixture->set);
+  mr_lua_install_compiled(fixture->L, &fixture->set);
+  assert_string_equal(run(fixture, "return tostring(#package.searchers)"), "5");
+  assert_int_equal(lua_gettop(fixture->L), 1);
+}
+
 static void test_no_source(void **state) {
   struct fixture *fixture = *state;
   unlink(fixture->path);
   mr_lua_install_compiled(fixture->L, &fixture->set);
-  run(fixture,
-      "return (select(2, pcall(require, 'probe')):match '^module .- not found:.*no file')");
-  assert_string_equal(lua_tostring(fixture->L, -1), "module 'probe' not found:\n\tno file");
+  run(fixture, "return tostring((pcall(require, 'probe')))");
+  assert_string_equal(lua_tostring(fixture->L, -1), "false");
 }
 
 static void test_source_with_a_mistake(void **state) {
@@ -183,9 +200,10 @@ static void test_source_with_a_mistake(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
   const struct CMUnitTest tests[] = {
-      TEST(test_same_source),       TEST(test_changed_source),  TEST(test_long_source),
-      TEST(test_other_release),     TEST(test_unusable_chunks), TEST(test_name_in_messages),
-      TEST(test_what_stands_there), TEST(test_no_source),       TEST(test_source_with_a_mistake),
+      TEST(test_same_source),    TEST(test_changed_source),        TEST(test_long_source),
+      TEST(test_other_release),  TEST(test_unusable_chunks),       TEST(test_name_in_messages),
+      TEST(test_other_searcher), TEST(test_installed_twice),       TEST(test_what_stands_there),
+      TEST(test_no_source),      TEST(test_source_with_a_mistake),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
