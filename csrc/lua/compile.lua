@@ -3,8 +3,11 @@
 
 local out, root = arg[1], arg[2]
 
--- "Lua 5.4.4  Copyright ...", which stands in that Lua's own lua_ident too.
-local compiler = assert(os.getenv "MOONREST_COMPILER", "MOONREST_COMPILER is not set: what the interpreter says to -v")
+-- "Lua 5.4.4  Copyright ...", which stands in that Lua's lua_ident too. No variable of Lua's tells the release.
+local function release()
+  local pipe <close> = assert(io.popen(("'%s' -v"):format(arg[-1])))
+  return assert(pipe:read "l")
+end
 
 local name_at <const> = 33 -- behind the header and the number of upvalues
 
@@ -51,4 +54,4 @@ end
 local file <close> = assert(io.open(out, "w"))
 assert(file:write('/* Made by compile.lua. */\n#include "lua/loading.h"\n\n', table.concat(arrays),
   "\nstatic const struct mr_compiled modules[] = {\n", table.concat(rows), "    {NULL, 0, NULL, 0},\n};\n",
-  ("\nconst struct mr_compiled_set mr_compiled_set = {%q, modules};\n"):format(compiler)))
+  ("\nconst struct mr_compiled_set mr_compiled_set = {%q, modules};\n"):format(release())))
