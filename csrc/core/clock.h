@@ -37,7 +37,8 @@ struct mr_paced_clock {
 };
 
 void mr_paced_clock_init(struct mr_paced_clock *clock, const struct mr_clock *source);
-int64_t mr_paced_clock_read(struct mr_paced_clock *clock); /* returns what 'clock' tells from now on */
+int64_t
+mr_paced_clock_read(struct mr_paced_clock *clock); /* returns what 'clock' tells from now on */
 
 int64_t mr_clock_now(const struct mr_clock *clock);
 int64_t mr_clock_wall(const struct mr_clock *clock);

@@ -11,7 +11,7 @@
 #define MR_EVENTS_KEPT 64
 
 struct mr_engine {
-  struct mr_paced_clock pace; /* read when a call comes in, and around the transport's work */
+  struct mr_paced_clock pace;   /* read when a call comes in, and around the transport's work */
   const struct mr_clock *clock; /* of 'pace' */
   struct mr_limiter *limiter;
   struct mr_queue *queue;

@@ -32,7 +32,8 @@ void mr_headers_free(struct mr_headers *headers) {
 
 /* Most look-ups are for fields that are not there, and end with this bit. Names are not empty. */
 static uint64_t bit_of(struct mr_slice name) {
-  unsigned first = (unsigned char)name.data[0] | 32, last = (unsigned char)name.data[name.size - 1] | 32;
+  unsigned first = (unsigned char)name.data[0] | 32,
+           last = (unsigned char)name.data[name.size - 1] | 32;
   return UINT64_C(1) << ((name.size * 5 + first + last * 3) & 63);
 }
 

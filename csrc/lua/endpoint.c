@@ -1,6 +1,7 @@
 /* An endpoint userdata: one operation of one client, prepared from a table. */
 #include <string.h>
 
+#include "core/memory.h"
 #include "lua/glue.h"
 #include "lua/secret.h"
 
@@ -16,8 +17,8 @@ static int endpoint_gc(lua_State *L) {
   mr_buffer_free(&box->hints.code);
   mr_buffer_free(&box->hints.final_codes);
   mr_buffer_free(&box->hints.right_codes);
-  mr_buffer_free(&box->before);
-  mr_buffer_free(&box->after);
+  mr_free(box->literals);
+  box->literals = NULL;
   return 0;
 }
 
@@ -165,20 +166,23 @@ static void read_hints(lua_State *L, struct mr_lua_endpoint *box) {
   box->endpoint->inspects = box->hints.retry_after.size > 0 || box->hints.code.size > 0;
 }
 
-static void read_part(lua_State *L, lua_Integer place, struct mr_buffer *out) {
-  size_t size;
-  lua_geti(L, -1, place);
-  const char *text = luaL_checklstring(L, -1, &size);
-  if (mr_buffer_append(out, text, size)) luaL_error(L, "the path is longer than %d bytes", MR_URL_MAX);
-  lua_pop(L, 1);
-}
-
 static void read_literals(lua_State *L, struct mr_lua_endpoint *box) {
   const struct mr_endpoint *endpoint = box->endpoint;
   if (lua_getfield(L, 1, "literals") == LUA_TTABLE) {
-    if (mr_buffer_append(&box->before, endpoint->base, endpoint->base_size)) luaL_error(L, "out of memory");
-    read_part(L, 1, &box->before);
-    read_part(L, 2, &box->after);
+    size_t head, tail;
+    lua_geti(L, -1, 1);
+    lua_geti(L, -2, 2);
+    const char *before = luaL_checklstring(L, -2, &head), *after = luaL_checklstring(L, -1, &tail);
+    head += endpoint->base_size;
+    if (head + tail > MR_URL_MAX) luaL_error(L, "the path is longer than %d bytes", MR_URL_MAX);
+    box->literals = mr_alloc(head + tail + 1);
+    if (!box->literals) luaL_error(L, "out of memory");
+    memcpy(box->literals, endpoint->base, endpoint->base_size);
+    memcpy(box->literals + endpoint->base_size, before, head - endpoint->base_size);
+    memcpy(box->literals + head, after, tail);
+    box->before_size = (uint16_t)head;
+    box->after_size = (uint16_t)tail;
+    lua_pop(L, 2);
   }
   lua_pop(L, 1);
 }
@@ -190,8 +194,6 @@ static struct mr_lua_endpoint *push_box(lua_State *L) {
   mr_buffer_init(&box->hints.code, HINTS_MAX);
   mr_buffer_init(&box->hints.final_codes, HINTS_MAX);
   mr_buffer_init(&box->hints.right_codes, HINTS_MAX);
-  mr_buffer_init(&box->before, MR_URL_MAX);
-  mr_buffer_init(&box->after, MR_URL_MAX);
   luaL_setmetatable(L, MR_LUA_ENDPOINT);
   return box;
 }

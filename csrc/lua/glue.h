@@ -43,7 +43,9 @@ struct mr_lua_endpoint {
   struct mr_endpoint *endpoint;
   struct mr_lua_engine *engine; /* the state's; outlives every endpoint that can be called */
   struct mr_lua_hints hints;
-  struct mr_buffer before, after; /* the URL around its one path parameter, where it has one */
+  char *
+      literals; /* the URL in front of its one path parameter and then that behind it; NULL: other operations */
+  uint16_t before_size, after_size;
 };
 
 struct mr_lua_request {
@@ -72,7 +74,7 @@ struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *
                                           int endpoint_index);
 int mr_lua_request_start(lua_State *L); /* endpoint:start */
 int mr_lua_request_start_single(lua_State *L);
-int mr_lua_request_read(lua_State *L);  /* methods of a request that stand in files of their own */
+int mr_lua_request_read(lua_State *L); /* methods of a request that stand in files of their own */
 int mr_lua_request_event(lua_State *L);
 int mr_lua_request_failure(lua_State *L);
 int mr_lua_request_outcome(lua_State *L);
@@ -81,7 +83,8 @@ int mr_lua_request_deprecates(lua_State *L);
 int mr_lua_request_decode(lua_State *L);
 int mr_lua_request_decode_until(lua_State *L);
 int mr_lua_request_limits(lua_State *L);
-bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box); /* pushes the value of a small body */
+bool mr_lua_decode_small(lua_State *L,
+                         struct mr_lua_request *box); /* pushes the value of a small body */
 void mr_lua_meaning(lua_State *L, struct mr_request *request, struct mr_meaning *meaning);
 
 int mr_lua_open_engine(lua_State *L); /* each registers its metatable and pushes its constructor */

@@ -224,9 +224,10 @@ static enum mr_kind put_single(lua_State *L, const struct mr_lua_endpoint *endpo
                                struct mr_buffer *url) {
   size_t size;
   const char *text = lua_tolstring(L, TARGET, &size);
-  enum mr_kind kind = mr_buffer_append(url, endpoint->before.data, endpoint->before.size);
+  enum mr_kind kind = mr_buffer_append(url, endpoint->literals, endpoint->before_size);
   if (!kind) kind = mr_url_segment(url, text, size);
-  if (!kind) kind = mr_buffer_append(url, mr_buffer_string(&endpoint->after), endpoint->after.size);
+  if (!kind)
+    kind = mr_buffer_append(url, endpoint->literals + endpoint->before_size, endpoint->after_size);
   return kind;
 }
 
@@ -237,7 +238,7 @@ int mr_lua_request_start_single(lua_State *L) {
   struct mr_error error;
   lua_settop(L, 3);
   bool fits = lua_type(L, TARGET) == LUA_TSTRING || lua_isinteger(L, TARGET);
-  if (!fits || !endpoint->before.data) return 0;
+  if (!fits || !endpoint->literals) return 0;
   mr_lua_engine_connect(L, endpoint->engine);
   if (is_full(endpoint->engine)) return 0;
   lua_Integer task = lua_tointeger(L, 3);
