@@ -1,7 +1,7 @@
 -- Limits in Redis: the script on virtual time, a fleet, and what happens when Redis does not feel well. Every Redis
 -- here is a real one, on a port of its own.
 
-local raw_server = require "spec.support.raw_server"
+local fleet_worker = require "spec.support.fleet_worker"
 local redis_server = require "spec.support.redis_server"
 
 local minute <const>, second <const> = 60 * 1000000, 1000000
@@ -217,35 +217,7 @@ describe("limits in Redis", function()
   -- Processes
   -- =======================================================================
 
-  local preamble <const> = [[
-    local moonrest = require "moonrest"
-    local core = require "moonrest.core"
-    local url, redis, limit, wanted = arg[1], arg[2], arg[3], tonumber(arg[4])
-    moonrest.on("limiter", function(event) print("told: " .. event.reason) end)
-    moonrest.configure { limiter = redis }
-    local client = moonrest.open({ name = "fleet", servers = { production = "https://api.tested.example" },
-      limits = { default = "account", buckets = { account = { limit } } },
-      resources = { things = { get = { "GET /things/{id}", "One thing." } } } },
-      { base_url = url, account = "one", retry = false })
-    local start = core.clock.now()
-    local function get(count) for _ = 1, count do assert(client.things:get "1") end end
-    local function elapsed() return core.clock.now() - start end
-  ]]
-
-  local answers <const> = { raw_server.response(200, "{}") }
-
-  local function run(script, redis_url, limit)
-    local web <close> = raw_server.start(answers)
-    local name = os.tmpname()
-    local file = assert(io.open(name, "w"))
-    file:write(preamble, script)
-    file:close()
-    local pipe <close> = assert(io.popen(("timeout 60 lua5.4 %s '%s' '%s' '%s' 2>&1"):format(name, web.url, redis_url,
-      limit or "10/s")))
-    local said = pipe:read "a"
-    os.remove(name)
-    return said
-  end
+  local run <const> = fleet_worker.run
 
   it("hold in a process", function()
     local said = run([[get(15); print(elapsed() > 1 and elapsed() < 3)]], server.url)
@@ -318,7 +290,7 @@ describe("limits in Redis", function()
       ["redis://127.0.0.1/x"] = "is not redis://",
       ["redis://[::1"] = "is not redis://",
       ["redis://nowhere.invalid"] = "cannot find the host",
-      ["rediss://127.0.0.1"] = "TLS to Redis is not built in",
+      ["redis://127.0.0.1?ca_file=/etc/hosts"] = "is not redis://",
     } do
       assert.matches(problem, run("", url), 1, true)
     end

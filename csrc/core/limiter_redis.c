@@ -1,20 +1,16 @@
 #include "limiter_redis.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "buffer.h"
 #include "memory.h"
 #include "random.h"
 #include "redis_address.h"
+#include "redis_tls.h"
+#include "redis_wire.h"
 
 #define UNDER_WAY  64 /* asks without an answer yet */
 #define CONNECT_US (2 * MR_SECOND)
@@ -32,7 +28,9 @@ enum phase { AWAY, CONNECTING, GREETING, READY };
 struct keeper {
   struct mr_clock clock;
   struct mr_redis_address address;
-  int socket; /* -1 */
+  struct mr_redis_tls *tls; /* NULL: plain */
+  struct mr_redis_wire wire;
+  uint32_t endpoint; /* where it connects, or will */
   enum phase phase;
   int64_t since_us, retry_us;
   uint32_t greetings; /* answers until ready */
@@ -58,20 +56,21 @@ struct keeper {
 */
 
 static void hang_up(struct keeper *keeper) {
-  if (keeper->socket >= 0) close(keeper->socket);
+  mr_redis_wire_close(&keeper->wire);
   if (keeper->reader) redisReaderFree(keeper->reader);
-  keeper->socket = -1;
   keeper->reader = NULL;
-  mr_wipe(keeper->output.data, keeper->output.size); /* the password, perhaps */
   mr_buffer_clear(&keeper->output);
   keeper->written = 0;
   keeper->count = 0;
 }
 
+/* Another of the name's endpoints is tried next. */
 static void go_away(struct keeper *keeper, const char *what, const char *why) {
-  mr_fail(&keeper->error, MR_IO, "Redis at %.80s %s%s%.100s", keeper->address.name, what,
-          why ? ": " : "", why ? why : "");
+  bool tell = why && why[0];
+  mr_fail(&keeper->error, MR_IO, "Redis at %.80s %s%s%.130s", keeper->address.name, what,
+          tell ? ": " : "", tell ? why : "");
   hang_up(keeper);
+  keeper->endpoint = (keeper->endpoint + 1) % keeper->address.endpoint_count;
   keeper->phase = AWAY;
   keeper->retry_us =
       mr_clock_now(&keeper->clock) + RETRY_US + mr_random_below(&keeper->random, RETRY_US / 2);
@@ -107,64 +106,74 @@ static bool greet(struct keeper *keeper) {
   return good && send_words(keeper, 3, script, NULL);
 }
 
+static void begin(struct keeper *keeper);
+
+/* Where none of a name's endpoints was reached yet the next one is, at once. */
+static void lose(struct keeper *keeper, const char *why) {
+  bool connecting = keeper->phase == CONNECTING;
+  bool more = connecting && keeper->endpoint + 1 < keeper->address.endpoint_count;
+  go_away(keeper,
+          keeper->phase == READY ? "is gone"
+          : connecting           ? "cannot be reached"
+                                 : "hung up",
+          why);
+  if (more) begin(keeper);
+}
+
 static void begin(struct keeper *keeper) {
-  int on = 1, family = keeper->address.socket_address.ss_family;
+  const struct mr_redis_endpoint *endpoint = &keeper->address.endpoints[keeper->endpoint];
+  char why[MR_REDIS_WHY];
   keeper->since_us = mr_clock_now(&keeper->clock);
-  keeper->socket = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  keeper->reader = redisReaderCreate();
-  if (keeper->socket < 0 || !keeper->reader) {
-    go_away(keeper, "cannot be reached", strerror(errno));
-    return;
-  }
-  setsockopt(keeper->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  int code = connect(keeper->socket, (struct sockaddr *)&keeper->address.socket_address,
-                     keeper->address.socket_address_size);
   keeper->phase = CONNECTING;
-  if (code != 0 && errno != EINPROGRESS)
-    go_away(keeper, "cannot be reached", strerror(errno));
-  else if (!greet(keeper))
+  keeper->reader = redisReaderCreate();
+  if (!keeper->reader || !greet(keeper))
     go_away(keeper, "cannot be greeted", "out of memory");
+  else if (!mr_redis_wire_open(&keeper->wire, endpoint, keeper->tls, why))
+    lose(keeper, why);
+}
+
+static bool is_open(const struct keeper *keeper) {
+  return keeper->wire.socket >= 0;
 }
 
 /* Bytes wait in the output until the connection is there: a send tells, too, whether it came about. */
 static void flush(struct keeper *keeper) {
-  while (keeper->socket >= 0 && keeper->written < keeper->output.size) {
-    ssize_t sent = send(keeper->socket, keeper->output.data + keeper->written,
-                        keeper->output.size - keeper->written, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 &&
-        (errno == EAGAIN || errno == EINTR || errno == ENOTCONN || errno == EINPROGRESS))
-      return;
+  while (is_open(keeper) && keeper->written < keeper->output.size) {
+    char why[MR_REDIS_WHY];
+    long sent = mr_redis_wire_send(&keeper->wire, keeper->output.data + keeper->written,
+                                   keeper->output.size - keeper->written, why);
+    if (sent == 0) return;
     if (sent < 0) {
-      go_away(keeper, keeper->phase == READY ? "is gone" : "cannot be reached", strerror(errno));
+      lose(keeper, why);
       return;
     }
     if (keeper->phase == CONNECTING) keeper->phase = GREETING;
     keeper->written += (size_t)sent;
   }
-  if (keeper->socket >= 0 && keeper->written > 0) {
-    mr_wipe(keeper->output.data, keeper->output.size);
+  if (is_open(keeper) && keeper->written > 0) {
     mr_buffer_clear(&keeper->output);
     keeper->written = 0;
   }
 }
 
 static void fill(struct keeper *keeper) {
-  char bytes[16384];
-  while (keeper->socket >= 0 && keeper->phase != CONNECTING) {
-    ssize_t got = recv(keeper->socket, bytes, sizeof(bytes), MSG_DONTWAIT);
+  char bytes[16384], why[MR_REDIS_WHY];
+  while (is_open(keeper) && keeper->phase != CONNECTING) {
+    long got = mr_redis_wire_receive(&keeper->wire, bytes, sizeof(bytes), why);
+    if (got == 0) return;
     if (got > 0) {
       if (redisReaderFeed(keeper->reader, bytes, (size_t)got) != REDIS_OK)
         go_away(keeper, "says what nobody understands", NULL);
       continue;
     }
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (keeper->phase == READY && keeper->count == 0) { /* it was idle: nothing is lost */
-      hang_up(keeper);
-      begin(keeper);
+    bool idle = keeper->phase == READY && keeper->count == 0; /* nothing is lost */
+    if (!idle) {
+      lose(keeper, why);
       return;
     }
-    go_away(keeper, keeper->phase == READY ? "is gone" : "hung up",
-            got < 0 ? strerror(errno) : NULL);
+    hang_up(keeper);
+    begin(keeper);
+    return;
   }
 }
 
@@ -195,7 +204,10 @@ static void watch_time(struct keeper *keeper) {
   bool greeting = keeper->phase == CONNECTING || keeper->phase == GREETING;
   bool waiting = keeper->phase == READY && keeper->count > 0;
   if (greeting && now_us - keeper->since_us > CONNECT_US)
-    go_away(keeper, "does not answer", NULL);
+    go_away(keeper,
+            keeper->phase == CONNECTING && keeper->tls ? "does not answer, or not in TLS"
+                                                       : "does not answer",
+            NULL);
   else if (waiting && now_us - keeper->asks[keeper->first].sent_us > ANSWER_US)
     go_away(keeper, "does not answer in time", NULL);
   else if (keeper->phase == AWAY && now_us >= keeper->retry_us)
@@ -338,6 +350,7 @@ static bool keeper_answer(void *context, struct mr_keeper_answer *answer) {
 static void keeper_close(void *context) {
   struct keeper *keeper = context;
   hang_up(keeper);
+  mr_redis_tls_close(keeper->tls);
   mr_buffer_free(&keeper->output);
   mr_wipe(&keeper->address, sizeof(keeper->address));
   mr_free(keeper);
@@ -357,6 +370,13 @@ static void keeper_forked(void *context) {
   keeper->retry_us = 0;
 }
 
+static bool set_up(struct keeper *keeper, const char *url, struct mr_error *error) {
+  if (mr_redis_address_read(&keeper->address, url, error)) return false;
+  if (!keeper->address.tls) return true;
+  keeper->tls = mr_redis_tls_open(&keeper->address, error);
+  return keeper->tls != NULL;
+}
+
 static void *keeper_open(const struct mr_clock *clock, const char *url, struct mr_error *error) {
   struct keeper *keeper = mr_alloc_zero(1, sizeof(*keeper));
   if (!keeper) {
@@ -364,10 +384,11 @@ static void *keeper_open(const struct mr_clock *clock, const char *url, struct m
     return NULL;
   }
   keeper->clock = *clock;
-  keeper->socket = -1;
+  keeper->wire.socket = -1;
   mr_buffer_init(&keeper->output, OUTPUT_MAX);
+  keeper->output.secret = true;
   name_self(keeper);
-  if (!mr_redis_address_read(&keeper->address, url, error)) return keeper;
+  if (set_up(keeper, url, error)) return keeper;
   keeper_close(keeper);
   return NULL;
 }

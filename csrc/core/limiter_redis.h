@@ -1,7 +1,7 @@
 /*
 ** A keeper of limits in Redis. hiredis formats and parses; the bytes go over a
-** socket of our own that never blocks. The host's name is resolved once, when the
-** limits are configured.
+** connection of our own that never blocks (redis_wire.h). The host's name is
+** resolved, and the files for TLS are read, once: when the limits are configured.
 */
 #ifndef MR_LIMITER_REDIS_H
 #define MR_LIMITER_REDIS_H

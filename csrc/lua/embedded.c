@@ -11,6 +11,7 @@
 int luaopen_moonrest_core(lua_State *L);
 int luaopen_moonrest_curl(lua_State *L);
 int luaopen_moonrest_digest(lua_State *L);
+int luaopen_moonrest_redis(lua_State *L);
 int luaopen_moonrest_sandbox_server(lua_State *L);
 
 static int open_embedded(lua_State *L);
@@ -19,6 +20,9 @@ static const luaL_Reg c_modules[] = {
     {"moonrest.core", luaopen_moonrest_core},
     {"moonrest.curl", luaopen_moonrest_curl},
     {"moonrest.digest", luaopen_moonrest_digest},
+#ifdef MOONREST_WITH_REDIS
+    {"moonrest.redis", luaopen_moonrest_redis},
+#endif
 #ifdef MOONREST_WITH_SANDBOX
     {"moonrest.sandbox_server", luaopen_moonrest_sandbox_server},
 #endif

@@ -1,4 +1,4 @@
-/* moonrest.redis: limits that machines share. The only module that needs hiredis. */
+/* moonrest.redis: limits that machines share. The only module that needs hiredis and libssl. */
 #include "core/limiter_redis.h"
 #include "lua/glue.h"
 

@@ -2,6 +2,7 @@
 --
 --   local server <close> = redis_server.start "--requirepass secret"
 --   server:call("PING")        -- "PONG"; integers as numbers, lists as tables, nil; errors raise
+--   local server <close> = redis_server.start_tls("--tls-cert-file ...")     -- speaks TLS on server.tls_port, too
 
 local socket = require "socket"
 
@@ -23,10 +24,14 @@ local function connect(port)
   error "redis-server does not listen"
 end
 
-function Server:run()
-  local command = ("redis-server --bind 127.0.0.1 --port %d --save '' --appendonly no --dir /tmp %s"):format(self.port,
+-- What starts it.
+function Server:command()
+  return ("redis-server --bind 127.0.0.1 --port %d --save '' --appendonly no --dir /tmp %s"):format(self.port,
     self.options)
-  local pipe = assert(io.popen(("%s >/dev/null 2>&1 & echo $!"):format(command)))
+end
+
+function Server:run()
+  local pipe = assert(io.popen(("%s >/dev/null 2>&1 & echo $!"):format(self:command())))
   self.id = pipe:read "n"
   pipe:close()
   self.client = connect(self.port)
@@ -34,13 +39,25 @@ function Server:run()
   if self.password then self:call("AUTH", self.password) end
 end
 
-function redis_server.start(options, password)
+local function free_port()
   local listener = assert(socket.bind("127.0.0.1", 0))
   local _, port = listener:getsockname()
   listener:close()
-  local server = setmetatable({ port = tonumber(port), options = options or "", password = password }, Server)
+  return tonumber(port)
+end
+
+function redis_server.start(options, password)
+  local server = setmetatable({ port = free_port(), options = options or "", password = password }, Server)
   server.url = ("redis://127.0.0.1:%d"):format(server.port)
   server:run()
+  return server
+end
+
+-- It speaks TLS on 'tls_port' and, for this client, plainly on 'port'.
+function redis_server.start_tls(options, password)
+  local tls_port = free_port()
+  local server = redis_server.start(("--tls-port %d %s"):format(tls_port, options), password)
+  server.tls_port = tls_port
   return server
 end
 

@@ -1,0 +1,43 @@
+-- A process of a fleet whose limits are in Redis: a script in a process of its own, with a client at a server that
+-- always answers.
+--
+--   local said = fleet_worker.run("get(3); print(elapsed())", redis_url, "10/s")
+--
+-- The script has client, core, start, get(count) and elapsed(); what the 'limiter' event tells is printed as "told: ".
+
+local raw_server = require "spec.support.raw_server"
+
+local fleet_worker = {}
+
+local preamble <const> = [[
+  local moonrest = require "moonrest"
+  local core = require "moonrest.core"
+  local url, redis, limit = arg[1], arg[2], arg[3]
+  moonrest.on("limiter", function(event) print("told: " .. event.reason) end)
+  moonrest.configure { limiter = redis }
+  local client = moonrest.open({ name = "fleet", servers = { production = "https://api.tested.example" },
+    limits = { default = "account", buckets = { account = { limit } } },
+    resources = { things = { get = { "GET /things/{id}", "One thing." } } } },
+    { base_url = url, account = "one", retry = false })
+  local start = core.clock.now()
+  local function get(count) for _ = 1, count do assert(client.things:get "1") end end
+  local function elapsed() return core.clock.now() - start end
+]]
+
+local answers <const> = { raw_server.response(200, "{}") }
+
+-- What it prints, on both streams. 'environment' (nil or "NAME=VALUE ...") is the shell's.
+function fleet_worker.run(script, redis_url, limit, environment)
+  local web <close> = raw_server.start(answers)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write(preamble, script)
+  file:close()
+  local pipe <close> = assert(io.popen(("%s timeout 60 lua5.4 %s '%s' '%s' '%s' 2>&1"):format(environment or "", name,
+    web.url, redis_url, limit or "10/s")))
+  local said = pipe:read "a"
+  os.remove(name)
+  return said
+end
+
+return fleet_worker
