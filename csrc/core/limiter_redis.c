@@ -18,6 +18,7 @@
 #define RETRY_US   MR_SECOND
 #define DRIFT_PART 5000 /* of the time between two clocks' comparisons they may have drifted */
 #define OUTPUT_MAX (1024 * 1024)
+#define EXACT_MAX  (INT64_C(1) << 53)
 #define CELLS      2048 /* of a window, about: larger ones are counted in slices */
 #define WORDS      (3 + 7 + 3 * MR_KEEPER_WINDOWS + 2 * MR_KEEPER_WINDOWS + 1)
 #define WORD_SIZE  32
@@ -300,9 +301,12 @@ static bool keeper_ask(void *context, const struct mr_keeper_ask *ask) {
   return keeper->phase == READY;
 }
 
+/* Times in the script are doubles: what is beyond their integers is nothing that it said. */
 static int64_t number_at(const redisReply *reply, size_t index) {
   const redisReply *item = index < reply->elements ? reply->element[index] : NULL;
-  return item && item->type == REDIS_REPLY_STRING ? strtoll(item->str, NULL, 10) : 0;
+  if (!item || item->type != REDIS_REPLY_STRING) return 0;
+  long long number = strtoll(item->str, NULL, 10);
+  return number < 0 ? 0 : number > EXACT_MAX ? EXACT_MAX : number;
 }
 
 /* The server's clock read 'server_us' somewhere between the ask and its answer, which may have lain here unheard: the
