@@ -103,14 +103,19 @@ function scenes.redis()
   judge_row("eight processes, Redis", judge, 0.97, 0)
 end
 
--- Nothing is refused here: it is about when requests start.
+-- Nothing is refused here: it is about when requests start, beside when this machine wakes a program that only sleeps.
 function scenes.fast()
+  local half, most, worst = stage.start(settings.programs .. "/metronome 1000 10"):rest():match "(%S+) (%S+) (%S+)"
+  print(("| a bare sleep until each ms: late by %s ms (p50), %s ms (p99), %s ms (the worst) | | | | | | |"):format(half,
+    most, worst))
   local judge <close> = stage.judge(settings, "log", 1000000, 1000)
   await { stage.worker(settings, judge.url, "1000/s", 10) }
   local arrivals = judge.verdict()
   local result = throttle_log.judge(arrivals, 1000, 10)
-  local late = throttle_log.lateness(arrivals, 1000, 0.001, 0.99)
-  row(("1000/s: gaps at most %.2f ms too long (p99)"):format(late * 1e3), "1 ms", result, late <= 0.001)
+  local errors = throttle_log.start_errors(arrivals, 1000, 1)
+  local late = throttle_log.percentile(errors, 0.99)
+  row(("1000/s: starts late by %.2f ms (p50), %.2f ms (p99), %.2f ms (the worst)"):format(
+    throttle_log.percentile(errors, 0.5) * 1e3, late * 1e3, errors[#errors] * 1e3), "p99 1 ms", result, late <= 0.001)
 end
 
 function scenes.failing()

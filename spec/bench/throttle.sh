@@ -18,7 +18,7 @@ cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DMOONREST_TESTS=OFF >/dev/nul
 cmake --build "$build" -j 2 >/dev/null
 programs=$build/bench
 mkdir -p "$programs"
-for program in judge delay; do
+for program in judge delay metronome; do
   cc -std=c11 -O2 -Wall -D_GNU_SOURCE -o "$programs/$program" "spec/bench/$program.c"
 done
 node=
