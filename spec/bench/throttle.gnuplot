@@ -1,16 +1,30 @@
-# Requests that arrived in the second before each one, over time, against the limit of 40 a second. 'place' holds the
-# data that throttle.lua wrote, 'out' is the picture.
-set terminal svg size 960,540 font "sans,14" background "white"
+# Requests that a server had in the last second, over time, against the limit of 40: one panel for each program, what is
+# above the limit in red. 'place' holds the data that throttle.lua wrote, 'out' is the picture.
+names = "moonrest p-throttle-strict bottleneck p-throttle"
+titles = "'moonrest' 'p-throttle, strict' 'Bottleneck, reservoir' 'p-throttle'"
+limit = 40
+set terminal svg size 960,760 font "sans,14" background "white"
 set output out
-set title "Requests in the last second, as the server counts them (limit: 40)"
-set xlabel "seconds since the first request"
-set ylabel "requests in the last second"
-set xrange [0:10]
-set yrange [0:95]
-set key top right
-set grid ytics lc rgb "#dddddd"
-plot 40 with lines dashtype 2 lw 2 lc rgb "#444444" title "the limit", \
-  place."/p-throttle.dat" using 1:2 with steps lw 1.5 lc rgb "#d95f02" title "p-throttle", \
-  place."/bottleneck.dat" using 1:2 with steps lw 1.5 lc rgb "#7570b3" title "Bottleneck (reservoir)", \
-  place."/p-throttle-strict.dat" using 1:2 with steps lw 1.5 lc rgb "#e7298a" title "p-throttle, strict", \
-  place."/moonrest.dat" using 1:2 with steps lw 2.5 lc rgb "#1b9e77" title "moonrest"
+set multiplot layout 4,1 margins 0.07,0.97,0.08,0.90 spacing 0,0.045 \
+  title "Requests in the last second, as the server counts them (limit: 40 a second)"
+set xrange [0:8]
+set yrange [0:99]
+set ytics 0,40,80
+set grid ytics lc rgb "#e4e4e4"
+set tics nomirror scale 0.5
+set border 3 lc rgb "#888888"
+unset key
+do for [i = 1:4] {
+  file = place."/".word(names, i).".dat"
+  stats file using 2 nooutput
+  most = int(STATS_max)
+  over = most > limit
+  set label 1 sprintf("%s: at most %d", word(titles, i), most) at graph 0.01, 0.87 left font ",15" \
+    textcolor rgb (over ? "#b2182b" : "#1b7837")
+  if (i == 4) { set xlabel "seconds since the first request"; set format x "%g" } else { unset xlabel; set format x "" }
+  plot file using 1:($2 > limit ? limit : $2) with fillsteps fs solid 1.0 border lc rgb "#a6dba0", \
+    file using 1:(limit):($2 > limit ? $2 : limit) with filledcurves lc rgb "#ef8a62", \
+    file using 1:2 with steps lw 1.2 lc rgb "#333333", \
+    limit with lines dashtype 2 lw 1.5 lc rgb "#444444"
+}
+unset multiplot

@@ -26,13 +26,25 @@ local function judge_row(name, judge, least, most_refused, span)
   return result
 end
 
+-- How many requests the server had in the last second, whenever that changes: for the plot.
 local function keep(name, arrivals)
-  local file <close> = assert(io.open(("%s/%s.dat"):format(settings.place, name), "w"))
-  local first = 1
-  for last, arrival in ipairs(arrivals) do
-    while arrival.at - arrivals[first].at >= 1 do first = first + 1 end
-    file:write(("%.6f %d %d\n"):format(arrival.at - arrivals[1].at, last - first + 1, arrival.status))
+  local changes = {}
+  for _, arrival in ipairs(arrivals) do
+    changes[#changes + 1] = { at = arrival.at, by = 1 }
+    changes[#changes + 1] = { at = arrival.at + 1, by = -1 }
   end
+  table.sort(changes, function(a, b) return a.at < b.at or a.at == b.at and a.by < b.by end)
+  local file <close> = assert(io.open(("%s/%s.dat"):format(settings.place, name), "w"))
+  local count = 0
+  for _, change in ipairs(changes) do
+    count = count + change.by
+    file:write(("%.6f %d\n"):format(change.at - arrivals[1].at, count))
+  end
+end
+
+-- A scene that cannot be played here is said, never passed over.
+local function skip(name, reason)
+  print(("| %s | SKIPPED: %s | | | | | |"):format(name, reason))
 end
 
 local function sleep(span) require "socket".sleep(span) end
@@ -53,6 +65,7 @@ function scenes.alone()
   local judge <close> = counting()
   alone(judge)
   keep("moonrest", judge_row("one process, counting server", judge, 0.99, 0).arrivals)
+  if not os.execute "command -v nginx >/dev/null" then return skip("one process, nginx", "nginx is missing") end
   local nginx <close> = stage.nginx(settings, rate, rate - 1)
   alone(nginx)
   judge_row("one process, nginx", nginx, 0.99, 0)
@@ -97,7 +110,7 @@ function scenes.killed()
 end
 
 function scenes.redis()
-  if not settings.redis then return end
+  if not settings.redis then return skip("eight processes, Redis", "redis-server is missing") end
   local judge <close> = counting()
   await(eight(judge.url, settings.redis))
   judge_row("eight processes, Redis", judge, 0.97, 0)
@@ -132,6 +145,7 @@ function scenes.failing()
 end
 
 function scenes.peers()
+  if not settings.node then return skip("peers", "npm does not give them") end
   local scripts <const> = settings.scripts .. "/programs/"
   local peers = {
     { "bottleneck", ("node %sthrottle_bottleneck.js %%s %d %d"):format(scripts, rate, seconds) },
@@ -139,7 +153,7 @@ function scenes.peers()
     { "p-throttle-strict",
       ("node %sthrottle_p_throttle.mjs %%s %d %d %s strict"):format(scripts, rate, seconds, settings.node) },
   }
-  for _, peer in ipairs(settings.node and peers or {}) do
+  for _, peer in ipairs(peers) do
     local judge <close> = stage.judge(settings, "log", 1000000, 1000)
     stage.start(peer[2]:format(judge.url)):rest()
     local result = throttle_log.judge(judge.verdict(), rate, seconds)

@@ -28,9 +28,9 @@ end
 
 -- How late requests started: each one's time less the moment from which the limiter's rule allowed it, given when
 -- those before it started. The rule, without help from the code that is judged: a slot is held for the period, its
--- 10000th part for clocks that drift and a margin of 7.5 ms (the least; a larger one, after latencies that vary by more,
--- counts as lateness here), and who had to wait for room is followed by the others at even distances. The burst before
--- is left out. Returns the errors in seconds, in rising order.
+-- 10000th part for clocks that drift and a margin of 7.5 ms (the least; a larger one, after latencies that vary by
+-- more, counts as lateness here), and who had to wait for room is followed by the others at even distances. The burst
+-- before is left out. Returns the errors in seconds, in rising order.
 function throttle_log.start_errors(arrivals, count, period)
   local hold <const>, errors = period + period / 10000 + 0.0075, {}
   local even_at = 0
