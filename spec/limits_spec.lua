@@ -75,4 +75,39 @@ describe("limits", function()
     end)
     assert.equal(0, #shop:limits())
   end)
+
+  it("reports the buckets that argument values chose, as long as they are alive", function()
+    local shop, core = test_api.open { account = "acme", org_id = "o" }
+    for _, app_id in ipairs { "b", "a", "c", "a" } do shop.orders:get("o1", { app_id = app_id }) end
+    assert.equal(4, #core.buckets) -- one for orders, and one for each app
+    for _, bucket in ipairs(core.buckets) do
+      if bucket.key:find "/[ab]$" then bucket.used = 2 end
+    end
+    local report = shop:limits()
+    local rows = {}
+    for _, row in ipairs(report) do
+      if row.bucket == "device" then rows[#rows + 1] = { row.values.app_id, row.limit, row.remaining } end
+    end
+    assert.same({ { "a", "5/s", 3 }, { "b", "5/s", 3 } }, rows)
+    assert.matches("^bucket +app_id +limit +remaining +reset", tostring(report))
+    assert.matches("\ndevice +a +5/s +3 +0", tostring(report))
+    assert.is_nil(report[1].values)
+    for _, bucket in ipairs(core.buckets) do bucket.used = 0 end
+    assert.not_matches("app_id", tostring(shop:limits()), 1, true)
+  end)
+
+  it("holds no bucket of thousands that were used once", function()
+    local shop, core = test_api.open { account = "acme", org_id = "o" }
+    local seen = setmetatable({}, { __mode = "k" })
+    for number = 1, 2000 do
+      shop.orders:get("o1", { app_id = "app" .. number })
+      seen[core.buckets[#core.buckets]] = true
+      core.buckets[#core.buckets], core.sent = nil, {}
+    end
+    collectgarbage()
+    collectgarbage()
+    local held = 0
+    for _ in pairs(seen) do held = held + 1 end
+    assert.is_true(held > 0 and held <= 300)
+  end)
 end)

@@ -75,18 +75,69 @@ function limits.of(site, declaration)
   return #buckets > 0 and buckets or nil, per
 end
 
+-- {========================================================================
+-- Buckets that argument values choose. They are held as long as they are alive: nobody who asks thousands of devices
+-- once keeps thousands of buckets.
+-- =========================================================================
+
+local fewest <const> = 256 -- so many are held without a look whether they are alive
+
+local function is_alive(view)
+  if view.queued > 0 or view.running > 0 or view.paused > 0 then return true end
+  for _, window in ipairs(view.windows) do
+    if window.remaining < window.limit then return true end
+  end
+  return false
+end
+
+-- Lets those go that nobody uses; what is forgotten is nothing but a full bucket.
+local function drop_idle(chosen)
+  chosen.count = 0
+  for key, one in pairs(chosen.by_key) do
+    if is_alive(one.bucket:look()) then
+      chosen.count = chosen.count + 1
+    else
+      chosen.by_key[key] = nil
+    end
+  end
+  chosen.enough = math.max(fewest, 2 * chosen.count)
+end
+
+local function choose(site, name, parameters, values)
+  local chosen, key = site.chosen, name .. separator .. table.concat(values, separator)
+  local known = chosen.by_key[key]
+  if known then return known.bucket end
+  local bucket = make(site, name, table.concat(values, separator))
+  if not bucket then return nil end
+  if chosen.count >= chosen.enough then drop_idle(chosen) end
+  local named = {}
+  for index, parameter in ipairs(parameters) do named[parameter] = values[index] end
+  chosen.by_key[key], chosen.count = { name = name, key = key, values = named, bucket = bucket }, chosen.count + 1
+  return bucket
+end
+
+-- For a site: no such bucket yet.
+function limits.none_chosen()
+  return { by_key = {}, count = 0, enough = fewest }
+end
+
+local function parameters_of(site, name)
+  local per = site.definition.limits.buckets[name].per
+  return type(per) == "string" and { per } or per
+end
+
 -- The buckets of one call whose arguments choose some of them: 'value_of(parameter)' gives an argument's text.
 function limits.for_call(site, recipe, value_of)
   local buckets = { table.unpack(recipe.buckets or {}) }
   for _, name in ipairs(recipe.per) do
-    local per, parts = site.definition.limits.buckets[name].per, {}
-    for index, parameter in ipairs(type(per) == "string" and { per } or per) do
-      parts[index] = tostring(value_of(parameter))
-    end
-    buckets[#buckets + 1] = make(site, name, table.concat(parts, separator))
+    local parameters, values = parameters_of(site, name), {}
+    for index, parameter in ipairs(parameters) do values[index] = tostring(value_of(parameter)) end
+    buckets[#buckets + 1] = choose(site, name, parameters, values)
   end
   return buckets
 end
+
+-- }========================================================================
 
 -- {========================================================================
 -- What client:limits() returns
@@ -94,9 +145,22 @@ end
 
 local report_type = { __name = "moonrest.limits" }
 
+-- A column for each parameter that chose buckets, behind the bucket's name.
 function report_type.__tostring(report)
-  return require "moonrest.show".table(report, { "bucket", "limit", "remaining", "reset", "paused", "queued", "running",
-    "waited", "refused" })
+  local columns, known, flat = { "bucket" }, {}, {}
+  for index, row in ipairs(report) do
+    flat[index] = setmetatable({}, { __index = row })
+    for parameter, value in pairs(row.values or {}) do
+      if not known[parameter] then columns[#columns + 1] = parameter end
+      known[parameter] = true
+      flat[index][parameter] = value
+    end
+  end
+  table.sort(columns, function(a, b) return a ~= b and (a == "bucket" or b ~= "bucket" and a < b) end)
+  for _, name in ipairs { "limit", "remaining", "reset", "paused", "queued", "running", "waited", "refused" } do
+    columns[#columns + 1] = name
+  end
+  return require "moonrest.show".table(flat, columns)
 end
 
 local function period_word(seconds)
@@ -106,20 +170,19 @@ local function period_word(seconds)
   return ("%gs"):format(seconds)
 end
 
-local function add_rows(rows, name, view)
+local function add_rows(rows, name, view, values)
   for _, window in ipairs(view.windows) do
     rows[#rows + 1] = {
-      bucket = name, limit = ("%d/%s"):format(window.limit, period_word(window.period)), remaining = window.remaining,
-      reset = window.reset, paused = view.paused, queued = view.queued, running = view.running,
-      granted = view.granted, waited = view.waited, refused = view.refused, server_limit = view.server_limit,
+      bucket = name, values = values, limit = ("%d/%s"):format(window.limit, period_word(window.period)),
+      remaining = window.remaining, reset = window.reset, paused = view.paused, queued = view.queued,
+      running = view.running, granted = view.granted, waited = view.waited, refused = view.refused,
+      server_limit = view.server_limit,
     }
   end
 end
 
--- One row for each window of each bucket of the client's limits, as they stand now; tostring makes a table of it.
--- 'reset', 'paused' (still) and 'waited' (by all requests together) are seconds, 'refused' counts 429s.
-function limits.report(site)
-  local declared, names, rows = site.definition.limits, {}, {}
+local function add_shared(rows, site)
+  local declared, names = site.definition.limits, {}
   for name, bucket in pairs(declared and declared.buckets or {}) do
     if not bucket.per and not is_unlimited(site) then names[#names + 1] = name end
   end
@@ -128,6 +191,23 @@ function limits.report(site)
     local bucket = shared(site, name)
     if bucket then add_rows(rows, name, bucket:look()) end
   end
+end
+
+local function add_chosen(rows, site)
+  drop_idle(site.chosen)
+  local alive = {}
+  for _, one in pairs(site.chosen.by_key) do alive[#alive + 1] = one end
+  table.sort(alive, function(a, b) return a.key < b.key end)
+  for _, one in ipairs(alive) do add_rows(rows, one.name, one.bucket:look(), one.values) end
+end
+
+-- One row for each window of each bucket of the client's limits, as they stand now; tostring makes a table of it.
+-- Buckets that argument values choose are there as long as something of them is used, with 'values' (by parameter).
+-- 'reset', 'paused' (still) and 'waited' (by all requests together) are seconds, 'refused' counts 429s.
+function limits.report(site)
+  local rows = {}
+  add_shared(rows, site)
+  add_chosen(rows, site)
   return setmetatable(rows, report_type)
 end
 

@@ -5,6 +5,7 @@ local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local credential = require "moonrest.credential"
 local header = require "moonrest.header"
+local limits = require "moonrest.limits"
 local nearest = require "moonrest.nearest"
 local recipe = require "moonrest.recipe"
 local types = require "moonrest.types"
@@ -209,10 +210,10 @@ local function tenant_values(at, given)
 end
 
 local function read_plan(at, given)
-  local limits = at.limits or {}
-  if given.plan and not limits.plans then caller.raise("moonrest.open: %s has no plans", at.name) end
-  if limits.plans then check_word(given.plan, limits.plans, "plan") end
-  return given.plan or limits.default_plan or (limits.plans and limits.plans[1])
+  local declared = at.limits or {}
+  if given.plan and not declared.plans then caller.raise("moonrest.open: %s has no plans", at.name) end
+  if declared.plans then check_word(given.plan, declared.plans, "plan") end
+  return given.plan or declared.default_plan or (declared.plans and declared.plans[1])
 end
 
 local retry_fields = { attempts = "number", backoff = "number", max_backoff = "number", statuses = "table" }
@@ -266,7 +267,7 @@ end
 function site.open(at, given)
   check_options(at, given)
   check_word(given.on_error, { "raise", "return" }, "value of on_error:")
-  local self = setmetatable({ definition = at, buckets = {}, recipes = {} }, site)
+  local self = setmetatable({ definition = at, buckets = {}, chosen = limits.none_chosen(), recipes = {} }, site)
   choose_server(self, given)
   self.is_foreign = foreign_base(at, given) ~= nil
   self.credentials, self.missing = credential.find(at, given, self.is_own)

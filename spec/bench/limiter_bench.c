@@ -1,9 +1,12 @@
 /*
 ** What a decision of the limiter costs, from C, on the system's clock: a request
-** that is granted at once, and its whole life; local and in shared memory. Then
-** eight processes that ask one shared bucket of 40/s without end for ten seconds.
+** that is granted at once, and its whole life; local and in shared memory; and what
+** memory a request takes that waits. Then eight processes that ask one shared bucket
+** of 40/s without end for ten seconds. Prints a table with the bounds that are
+** promised, and fails when one is not kept.
 */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +16,27 @@
 #include <unistd.h>
 
 #include "core/limiter.h"
+#include "core/memory.h"
 
-#define ROUNDS  2000000
-#define REPEATS 5
+#define ROUNDS       2000000
+#define REPEATS      5
+#define QUEUED       1000000
+#define LOCAL_NS     100 /* a decision, at most */
+#define SHARED_NS    300
+#define QUEUED_BYTES 200
+
+static bool all_kept = true;
+
+/* 'bound' 0: none was promised. */
+static void row(const char *what, double value, const char *unit, double bound) {
+  bool kept = bound == 0 || value <= bound;
+  all_kept = all_kept && kept;
+  printf("| %-52s | %6.1f %-5s |", what, value, unit);
+  if (bound > 0)
+    printf(" %6.0f | %-6s |\n", bound, kept ? "yes" : "**no**");
+  else
+    printf("        |        |\n");
+}
 
 static int64_t now_ns(void) {
   struct timespec now;
@@ -64,23 +85,81 @@ static double read_clock(void) {
   return (double)(now_ns() - start_ns) / ROUNDS;
 }
 
-static void measure(const char *name, struct mr_limiter *limiter) {
+static void measure(const char *name, struct mr_limiter *limiter, double bound_ns) {
   struct bench bench = {.limiter = limiter};
   struct mr_bucket_limits limits = {
       .windows = {{.count = INT64_C(1) << 40, .period_us = MR_SECOND},
                   {.count = INT64_C(1) << 50, .period_us = 3600 * MR_SECOND}},
       .window_count = 1};
+  char what[80];
   bench.queue = mr_queue_open(limiter, &mr_clock_system, 1);
   mr_limiter_bucket(limiter, "bench:one", &limits, &bench.buckets[0], NULL);
   limits.window_count = 2;
   mr_limiter_bucket(limiter, "bench:two", &limits, &bench.buckets[1], NULL);
-  printf("%s: a decision, one bucket, one window   %6.1f ns\n", name, decide(&bench, 1, false));
-  printf("%s: two buckets, three windows           %6.1f ns\n", name, decide(&bench, 2, false));
-  printf("%s: a whole life, one bucket             %6.1f ns\n", name, decide(&bench, 1, true));
+  snprintf(what, sizeof(what), "%s: a decision, one bucket, one window", name);
+  row(what, decide(&bench, 1, false), "ns", bound_ns);
+  snprintf(what, sizeof(what), "%s: a decision, two buckets, three windows", name);
+  row(what, decide(&bench, 2, false), "ns", 0);
+  snprintf(what, sizeof(what), "%s: the whole life of a request, one bucket", name);
+  row(what, decide(&bench, 1, true), "ns", 0);
   mr_bucket_release(bench.buckets[0]);
   mr_bucket_release(bench.buckets[1]);
   mr_queue_close(bench.queue);
 }
+
+/*
+** {======================================================
+** Those who wait
+** =======================================================
+*/
+
+/* Counts what the limiter has, in a word before each block. */
+static void *count_bytes(void *context, void *block, size_t size) {
+  size_t *live = context, *old = block ? (size_t *)block - 2 : NULL;
+  if (old) *live -= *old;
+  if (size == 0) {
+    free(old);
+    return NULL;
+  }
+  size_t *grown = realloc(old, size + 2 * sizeof(size_t));
+  if (!grown) abort();
+  *grown = size;
+  *live += size;
+  return grown + 2;
+}
+
+static void queue_up(void) {
+  size_t live = 0;
+  mr_memory_hook(count_bytes, &live);
+  struct bench bench = {.limiter = mr_limiter_open(&mr_clock_system, NULL)};
+  struct mr_bucket_limits limits = {.windows = {{.count = 1, .period_us = 3600 * MR_SECOND}},
+                                    .window_count = 1};
+  struct mr_ticket *tickets = calloc(QUEUED + 1, sizeof(*tickets));
+  bench.queue = mr_queue_open(bench.limiter, &mr_clock_system, 1);
+  mr_limiter_bucket(bench.limiter, "bench:queue", &limits, &bench.buckets[0], NULL);
+  size_t before = live;
+  int64_t retry_after_us, start_ns = now_ns();
+  for (int i = 0; i <= QUEUED; i++) { /* the first one is granted */
+    tickets[i] = fresh(&bench, 1);
+    if (mr_queue_enter(bench.queue, &tickets[i], &retry_after_us, NULL)) abort();
+  }
+  double each_ns = (double)(now_ns() - start_ns) / QUEUED;
+  size_t own = (live - before) / QUEUED;
+  row("a million wait: each one's ticket and place in the queue", (double)(sizeof(*tickets) + own),
+      "bytes", QUEUED_BYTES);
+  row("a million wait: to enter", each_ns, "ns", 0);
+  start_ns = now_ns();
+  for (int i = 0; i <= QUEUED; i++)
+    mr_ticket_cancel(bench.queue, &tickets[i]);
+  row("a million wait: to leave", (double)(now_ns() - start_ns) / QUEUED, "ns", 0);
+  mr_bucket_release(bench.buckets[0]);
+  mr_queue_close(bench.queue);
+  mr_limiter_close(bench.limiter);
+  free(tickets);
+  mr_memory_hook(NULL, NULL);
+}
+
+/* }====================================================== */
 
 /*
 ** {======================================================
@@ -162,30 +241,37 @@ static void crowd(const char *path) {
       first++;
     if (last - first + 1 > most) most = last - first + 1;
   }
-  printf(
-      "shared: 8 processes, 40/s for %d s: %u sent, %.2f%% of the limit, at most %u in a second\n",
-      SECONDS, count, 100.0 * count / (40 * SECONDS), most);
+  double share = 100.0 * count / (40 * SECONDS);
+  row("shared: 8 processes, 40/s for 10 s: share of the limit", share, "%", 0);
+  row("shared: 8 processes, 40/s for 10 s: most in a second", most, "", 40);
+  munmap(arrivals, sizeof(*arrivals));
 }
 
 /* }====================================================== */
 
-int main(void) {
-  printf("reading the clock                           %6.1f ns\n", read_clock());
-  struct mr_limiter *limiter = mr_limiter_open(&mr_clock_system, NULL);
-  measure("local", limiter);
-  mr_limiter_close(limiter);
+static void share(void) {
   char path[64];
   struct mr_error error;
   snprintf(path, sizeof(path), "/dev/shm/moonrest-bench-%d", (int)getpid());
-  limiter = mr_limiter_open_shared(&mr_clock_system, path, &error);
+  struct mr_limiter *limiter = mr_limiter_open_shared(&mr_clock_system, path, &error);
   if (!limiter || error.kind) {
-    printf("SKIPPED: %s\n", error.message);
+    printf("| shared: SKIPPED: %s | | | |\n", error.message);
     mr_limiter_close(limiter);
-    return 0;
+    return;
   }
-  measure("shared", limiter);
+  measure("shared", limiter, SHARED_NS);
   mr_limiter_close(limiter);
   crowd(path);
   unlink(path);
-  return 0;
+}
+
+int main(void) {
+  printf("| %-52s | %-12s | %6s | %6s |\n|---|---|---|---|\n", "", "seen", "bound", "kept");
+  row("reading the clock", read_clock(), "ns", 0);
+  struct mr_limiter *limiter = mr_limiter_open(&mr_clock_system, NULL);
+  measure("local", limiter, LOCAL_NS);
+  mr_limiter_close(limiter);
+  queue_up();
+  share();
+  return all_kept ? EXIT_SUCCESS : EXIT_FAILURE;
 }

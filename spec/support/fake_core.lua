@@ -157,11 +157,11 @@ function Engine:random()
 end
 
 function Engine:bucket(key, limits)
-  local bucket = { key = key, limits = limits }
+  local bucket = { key = key, limits = limits, used = 0 } -- 'used' is the test's to set
   function bucket.look()
     local windows = {}
     for index, window in ipairs(limits.windows) do
-      windows[index] = { limit = window[1], period = window[2], remaining = window[1], reset = 0 }
+      windows[index] = { limit = window[1], period = window[2], remaining = window[1] - bucket.used, reset = 0 }
     end
     return { windows = windows, paused = 0, running = 0, queued = 0, granted = 0, refused = 0, waited = 0 }
   end
