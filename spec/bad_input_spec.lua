@@ -277,3 +277,24 @@ describe("Ctrl-C", function()
     assert.is_true(os.time() - started < 10)
   end)
 end)
+
+describe("a 429 without end", function()
+  local limited <const> = { limits = { default = "account", buckets = { account = { "40/s" } } } }
+
+  for _, word in ipairs { "-1", "1e300", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT",
+    "99999999999999999999", "" } do
+    it(("with Retry-After '%s' is neither a hang nor a flood"):format(word), function()
+      local server <close> = raw_server.start { raw_server.response(429, "{}", { "Retry-After: " .. word }) }
+      local client = moonrest.open(definition(limited), { base_url = server.url, token = "t", account = word })
+      local started = os.time()
+      for _ = 1, 3 do
+        local data, err = client.things:get("1", {}, { timeout = 0.5 })
+        assert.is_nil(data)
+        assert.is_true(err.kind == "http" or err.kind == "throttled" or err.kind == "timeout", err.kind)
+      end
+      assert.is_true(os.time() - started <= 5)
+      local count = #server:requests()
+      assert.is_true(count >= 1 and count <= 12, count .. " requests")
+    end)
+  end
+end)

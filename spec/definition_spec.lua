@@ -8,8 +8,12 @@ describe("definition", function()
     assert.same({ 100, 60 }, { definition.parse_limit "100/min" })
     assert.same({ 1000, 3600 }, { definition.parse_limit " 1000 / h " })
     assert.same({ 5, 86400 }, { definition.parse_limit "5/day" })
-    for _, word in ipairs { "40", "40/w", "/s", "-1/s", "1.5/s" } do assert.is_nil(definition.parse_limit(word),
-      word) end
+    assert.same({ 9007199254740992, 1 }, { definition.parse_limit "9007199254740992/s" })
+    for _, word in ipairs { "40", "40/w", "/s", "-1/s", "1.5/s", "0/s", "nan/s", "inf/s", "1e3/s", "0x10/s",
+      "9007199254740993/s", "9223372036854775808/s", ("9"):rep(400) .. "/s" } do
+      assert.is_nil(definition.parse_limit(word), word)
+    end
+    for _, word in ipairs { 40, 0 / 0, true, {} } do assert.is_nil(definition.parse_limit(word)) end
   end)
 
   it("finds a user's module, and names the nearest when there is none", function()

@@ -12,12 +12,15 @@ definition.limit_periods = {
   s = 1, sec = 1, second = 1, min = 60, minute = 60, h = 3600, hour = 3600, d = 86400, day = 86400,
 }
 
+local largest_limit <const> = 1 << 53 -- as the core has it
+
 -- "40/s", "100/min", "1000/h", "10000/d" -> count, seconds; nil for anything else.
 function definition.parse_limit(word)
   if type(word) ~= "string" then return nil end
-  local count, period = word:match "^%s*(%d+)%s*/%s*(%a+)%s*$"
-  local seconds = period and definition.limit_periods[period]
-  return seconds and math.tointeger(count), seconds
+  local digits, period = word:match "^%s*(%d+)%s*/%s*(%a+)%s*$"
+  local seconds, count = period and definition.limit_periods[period], math.tointeger(tonumber(digits))
+  if not seconds or not count or count < 1 or count > largest_limit then return nil end
+  return count, seconds
 end
 
 -- An operation is a table that begins with "METHOD /path".

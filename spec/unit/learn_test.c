@@ -198,6 +198,28 @@ static void test_a_429_pauses_the_bucket(void **state) {
   assert_int_equal(pause_after(limits, 429, -1, "Retry-After: 1"), 3600 * MR_SECOND);
 }
 
+/* A pause runs on the monotonic clock, and a date is seen with the server's own beside it. */
+static void test_wall_clocks_that_jump(void **state) {
+  struct fixture *f = open_fixture(state, limits_of(40, MR_SECOND));
+  const int64_t jumps_us[] = {86400 * MR_SECOND, -86400 * MR_SECOND,
+                              INT64_C(-1000000000) * MR_SECOND};
+  for (size_t i = 0; i < sizeof(jumps_us) / sizeof(*jumps_us); i++) {
+    SAY(f, "Retry-After: 30");
+    ask(f, 429, -1, false);
+    f->world.clock.wall_offset_us += jumps_us[i];
+    assert_int_equal(look(f).paused_us, 30 * MR_SECOND);
+    f->world.clock.now_us += 30 * MR_SECOND;
+    assert_int_equal(look(f).paused_us, 0);
+    SAY(f, "Date: Tue, 14 Nov 2023 22:13:20 GMT", "Retry-After: Tue, 14 Nov 2023 22:14:00 GMT");
+    ask(f, 429, -1, false);
+    assert_int_equal(look(f).paused_us, 40 * MR_SECOND);
+    f->world.clock.now_us += 100 * MR_SECOND;
+    SAY(f, "A: b");
+    ask(f, 200, -1, false);
+    f->world.clock.now_us += 100 * MR_SECOND;
+  }
+}
+
 static void test_a_final_429_pauses_nothing(void **state) {
   struct fixture *f = open_fixture(state, limits_of(40, MR_SECOND));
   SAY(f, "A: b");
@@ -372,6 +394,7 @@ int main(void) {
                                      TEST(test_another_bucket_knows_the_limit),
                                      TEST(test_a_reset_beyond_reason_is_a_period),
                                      cmocka_unit_test(test_a_429_pauses_the_bucket),
+                                     TEST(test_wall_clocks_that_jump),
                                      TEST(test_a_final_429_pauses_nothing),
                                      TEST(test_refusals_in_a_row),
                                      TEST(test_refusals_without_reason_space_the_rest),
