@@ -290,9 +290,13 @@ describe("limits in Redis", function()
       ["redis://127.0.0.1/x"] = "is not redis://",
       ["redis://[::1"] = "is not redis://",
       ["redis://nowhere.invalid"] = "cannot find the host",
+      ["redis:/127.0.0.1"] = "give 'shared', 'local', 'redis://host:port' or 'rediss://host:port', got 'redis:/",
+      ["redis:/:s3cret@127.0.0.1"] = "got something else",
       ["redis://127.0.0.1?ca_file=/etc/hosts"] = "is not redis://",
     } do
-      assert.matches(problem, run("", url), 1, true)
+      local said = run("", url)
+      assert.matches(problem, said, 1, true)
+      assert.not_matches("s3cret", said, 1, true)
     end
   end)
 

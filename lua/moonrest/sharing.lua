@@ -22,7 +22,8 @@ end
 function sharing.choose(choice)
   if is_redis(choice) then return share_by_redis(choice) end
   if choice ~= "shared" and choice ~= "local" then
-    return nil, ("give 'shared', 'local' or 'redis://host:port', got '%s'"):format(choice)
+    local got = choice:find("@", 1, true) and "something else" or ("'%s'"):format(choice) -- no password is repeated
+    return nil, "give 'shared', 'local', 'redis://host:port' or 'rediss://host:port', got " .. got
   end
   local ok, _, problem = core.share(choice)
   return ok, problem

@@ -199,6 +199,21 @@ static void test_the_sandbox_is_inside(void **state) {
 
 /* {====== Stepping ====== */
 
+#ifdef MOONREST_WITH_REDIS
+/* The module is there, and TLS in it: a file that does not exist is looked for. */
+static void test_redis_is_inside(void **state) {
+  (void)state;
+  struct memory memory = {0};
+  lua_State *L = open_state(&memory);
+  assert_true(is_true(L, "require('moonrest.redis').keeper ~= nil"));
+  run(L, "fine, problem = pcall(require('moonrest').configure, "
+         "{ limiter = 'rediss://127.0.0.1?ca_file=/nowhere/ca.pem' })");
+  assert_true(
+      is_true(L, "not fine and problem:find('cannot be read from /nowhere/ca.pem', 1, true)"));
+  lua_close(L);
+}
+#endif
+
 static void test_calls_run_in_steps(void **state) {
   struct scene scene;
   (void)state;
@@ -553,6 +568,9 @@ int main(void) {
       cmocka_unit_test(test_only_names_of_the_library_are_added),
       cmocka_unit_test(test_mistakes_are_told_at_the_line_of_the_host),
       cmocka_unit_test(test_a_state_without_libraries_is_told_so),
+#ifdef MOONREST_WITH_REDIS
+      cmocka_unit_test(test_redis_is_inside),
+#endif
 #ifdef MOONREST_WITH_SANDBOX
       cmocka_unit_test(test_the_sandbox_is_inside),
 #endif
