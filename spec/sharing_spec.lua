@@ -55,7 +55,7 @@ describe("limits", function()
       print(pcall(moonrest.configure, { limiter = 5 }))]]
     assert.matches("false%s.-choose it before the first one", said)
     assert.matches("\ntrue\n", said)
-    assert.matches("false%s[^\n]-give 'shared', 'local' or 'redis://host:port', got 'locl'", said)
+    assert.matches("false%s[^\n]-give 'shared', 'local', 'redis://host:port' or 'rediss://host:port', got 'locl'", said)
     assert.matches("false%s[^\n]-'limiter' must be a string", said)
   end)
 

@@ -22,7 +22,7 @@ do for [i = 1:4] {
   set label 1 sprintf("%s: at most %d", word(titles, i), most) at graph 0.01, 0.87 left font ",15" \
     textcolor rgb (over ? "#b2182b" : "#1b7837")
   if (i == 4) { set xlabel "seconds since the first request"; set format x "%g" } else { unset xlabel; set format x "" }
-  plot file using 1:($2 > limit ? limit : $2) with fillsteps fs solid 1.0 border lc rgb "#a6dba0", \
+  plot file using 1:($2 > limit ? limit : $2) with fillsteps fs solid 1.0 noborder lc rgb "#a6dba0", \
     file using 1:(limit):($2 > limit ? $2 : limit) with filledcurves lc rgb "#ef8a62", \
     file using 1:2 with steps lw 1.2 lc rgb "#333333", \
     limit with lines dashtype 2 lw 1.5 lc rgb "#444444"

@@ -377,8 +377,8 @@ static void test_answers_of_another_shape(void **state) {
   (void)state;
   const char *const words[] = {"*0\r\n", "*1\r\n$1\r\n7\r\n",
                                "*4\r\n:1\r\n:2\r\n*1\r\n:3\r\n$-1\r\n",
-                               "*4\r\n$1\r\nx\r\n$0\r\n\r\n$2\r\n-1\r\n$30\r\n"
-                               "999999999999999999999999999999\r\n"};
+                               ("*4\r\n$1\r\nx\r\n$0\r\n\r\n$2\r\n-1\r\n$30\r\n"
+                                "999999999999999999999999999999\r\n")};
   for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
     struct fixture f;
     open_fixture(&f, "redis://127.0.0.1:%d");
