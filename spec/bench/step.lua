@@ -1,17 +1,23 @@
--- What a step costs a frame: lua5.4 spec/bench/step.lua [seconds], from the source folder, with LUA_PATH and LUA_CPATH
--- as for the specs. Times are processor time of this program; the server has a process of its own.
+-- What a step costs a frame: lua5.4 spec/bench/step.lua [seconds] [inline|thread|all] [collector: on|stopped], from the
+-- source folder, with LUA_PATH and LUA_CPATH as for the specs. Times are processor time of the thread that steps; the
+-- server has a process of its own.
 
 local core = require "moonrest.core"
 local moonrest = require "moonrest"
+local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
 local socket = require "socket"
+local workshop_type = require "spec.bench.workshop"
 
 -- lua5.4 starts with the generational collector, whose full collections stop everything, and a step of the incremental
 -- one frees 50,000 objects by default. What the README tells games to use:
 collectgarbage("incremental", 200, 4, 10)
 
 local now = core.clock.now
-local seconds = tonumber(arg[1] or 20)
+local seconds, mode, collector = tonumber(arg[1] or 30), arg[2] or "all", arg[3] or "on"
+
+local workshop <close> = workshop_type.open()
+local thread_clock = workshop.thread_clock
 
 local function row(what, format, ...)
   print(("%-58s %s"):format(what, format:format(...)))
@@ -22,9 +28,9 @@ local function measure_idle()
   step(0.001)
   collectgarbage()
   collectgarbage "stop"
-  local before, begin = collectgarbage "count", os.clock()
+  local before, begin = collectgarbage "count", thread_clock()
   for _ = 1, count do step(0.001) end
-  local took = os.clock() - begin
+  local took = thread_clock() - begin
   local bytes = (collectgarbage "count" - before) * 1024
   collectgarbage "restart"
   row("idle step", "%.3f us (at most 1), %d bytes for %d steps", took / count * 1e6, bytes, count)
@@ -40,18 +46,19 @@ local function measure_waiting()
   local count = 20000
   collectgarbage()
   collectgarbage "stop"
-  local before, begin = collectgarbage "count", os.clock()
+  local before, begin = collectgarbage "count", thread_clock()
   for _ = 1, count do moonrest.step(0.001) end
-  local took = os.clock() - begin
+  local took = thread_clock() - begin
   local bytes = (collectgarbage "count" - before) * 1024
   collectgarbage "restart"
   row("step with 200 in flight, nothing ready", "%.2f us (at most 20), %d bytes for %d steps", took / count * 1e6,
     bytes, count)
-  require "moonrest.scheduler".cancel_all()
+  scheduler.cancel_all()
 end
 
 local sizes = { 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000 }
 
+-- 200 tasks that ask for one body after the other. 'statistics.started' counts the connections that are made.
 local function keep_busy(client, statistics)
   local place = 0
   for _ = 1, 200 do
@@ -67,31 +74,60 @@ local function keep_busy(client, statistics)
   end
 end
 
-local function measure_frames(budget)
-  local server <close> = slow_server.spawn { latency = 0.02 }
-  local statistics, times = { requests = 0, bytes = 0 }, {}
-  keep_busy(server.client, statistics)
-  for _ = 1, 300 do -- connections and first requests
-    moonrest.step(budget)
-    socket.sleep(1 / 60)
-  end
-  local finish = now() + seconds
-  while now() < finish do
-    local frame, begin = now() + 1 / 60, os.clock()
-    moonrest.step(budget)
-    times[#times + 1] = os.clock() - begin
-    socket.sleep(math.max(0, frame - now()))
-  end
-  statistics.is_over = true
-  require "moonrest.scheduler".cancel_all()
+-- One frame; returns the processor time of its step.
+local function frame(budget)
+  local finish, begin = now() + 1 / 60, thread_clock()
+  moonrest.step(budget)
+  local took = thread_clock() - begin
+  socket.sleep(math.max(0, finish - now()))
+  return took
+end
+
+-- 'bounds' are { p99.9, worst } in ms, or nil.
+local function report(what, times, statistics, bounds)
   table.sort(times)
   local function at(share) return times[math.max(1, math.ceil(#times * share))] * 1e3 end
-  row(("200 in flight, 1 KB to 1 MB of JSON, budget %g ms"):format(budget * 1e3),
-    "median %.3f, p99 %.3f, p99.9 %.3f (at most 1.2), worst %.3f ms (at most 2)", at(0.5), at(0.99), at(0.999), at(1))
+  local text = "p50 %.3f, p99 %.3f, p99.9 %.3f%s, worst %.3f%s ms"
+  local function bound(place)
+    return bounds and bounds[place] and (" (at most %g)"):format(bounds[place]) or ""
+  end
+  row(what, text, at(0.5), at(0.99), at(0.999), bound(1), at(1), bound(2))
   row("", "%d frames, %d requests, %.1f MB decoded", #times, statistics.requests, statistics.bytes / 1e6)
 end
 
-measure_idle()
-measure_waiting()
-measure_frames(0.001)
+local function measure_frames(budget, bounds, with_handshakes)
+  local server <close> = workshop:serve(20)
+  local client = slow_server.open(server.url, { ca_file = server.ca_file })
+  local statistics, times = { requests = 0, bytes = 0 }, {}
+  if not with_handshakes then
+    for _ = 1, 200 do moonrest.spawn(function() assert(client.sized:get(1000)) end) end
+    while scheduler.live() > 0 do frame(0.01) end
+  end
+  keep_busy(client, statistics)
+  if collector == "stopped" then collectgarbage "stop" end
+  local finish = now() + seconds
+  while now() < finish do times[#times + 1] = frame(budget) end
+  collectgarbage "restart"
+  statistics.is_over = true
+  scheduler.cancel_all()
+  client:close()
+  local io = with_handshakes and ", in a thread, handshakes too" or ""
+  report(("200 over TLS, 1 KB to 1 MB of JSON, budget %g ms%s"):format(budget * 1e3, io), times, statistics, bounds)
+  collectgarbage()
+end
+
+local function measure_thread()
+  local ok, problem = pcall(function() moonrest.configure { io = "thread" } end)
+  if not ok then return row('io = "thread"', "not in this build: %s", tostring(problem):match "[^\n]*") end
+  measure_frames(0.00015, { 0.2 }, true)
+end
+
+if mode ~= "thread" then
+  measure_idle()
+  measure_waiting()
+  measure_frames(0.001, { 1.2, 2 })
+  measure_frames(0.0001)
+end
+if mode ~= "inline" then measure_thread() end
+workshop:close()
 os.exit(true, false)
