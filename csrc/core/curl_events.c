@@ -107,6 +107,22 @@ static size_t answer(struct mr_curl_handle *handle, enum mr_flow flow, size_t si
   return CURL_WRITEFUNC_ERROR;
 }
 
+/* The answer to a chunk of a body that was taken: where its exchange had enough for this turn it pauses, without
+** anybody's knowing, and the transport resumes it when the others had theirs. */
+static size_t taken(struct mr_curl_handle *handle, size_t size) {
+  struct mr_transport *transport = handle->pool->transport;
+  transport->told = true;
+  if (size < transport->turn_left) {
+    transport->turn_left -= size;
+    return size;
+  }
+  if (curl_easy_pause(handle->easy, CURLPAUSE_RECV) == CURLE_OK) {
+    handle->progress.paused = handle->progress.resume_asked = true;
+    mr_curl_line_add(&transport->resuming, handle);
+  }
+  return size;
+}
+
 static void note_received(struct mr_curl_handle *handle) {
   struct mr_curl_progress *progress = &handle->progress;
   const struct mr_transport *transport = handle->pool->transport;
@@ -131,7 +147,7 @@ static size_t decode(struct mr_curl_handle *handle, const char *bytes, size_t si
   if (!handle->decoder) return refuse_coding(handle);
   switch (mr_decoder_feed(handle->decoder, bytes, size, on_decoded, handle)) {
   case MR_DECODER_ON:
-    return answer(handle, MR_FLOW_ON, size);
+    return taken(handle, size);
   case MR_DECODER_PAUSED:
     return answer(handle, MR_FLOW_PAUSE, size);
   case MR_DECODER_STOPPED:
@@ -152,7 +168,8 @@ static size_t on_body(char *bytes, size_t unit, size_t count, void *context) {
     return answer(handle, MR_FLOW_PAUSE, size);
   }
   if (handle->progress.coding) return decode(handle, bytes, size);
-  return answer(handle, handle->x->events->on_body(handle->x, bytes, size), size);
+  enum mr_flow flow = handle->x->events->on_body(handle->x, bytes, size);
+  return flow == MR_FLOW_ON ? taken(handle, size) : answer(handle, flow, size);
 }
 
 /* "HTTP/1.1 200 OK": the version in front of the dot and the three digits, or 0. */

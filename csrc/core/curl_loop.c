@@ -163,9 +163,9 @@ static int milliseconds(int64_t timeout_us) {
 }
 
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
-                      struct mr_curl_event events[MR_CURL_BATCH], bool *woken) {
+                      struct mr_curl_event *events, int most, bool *woken) {
   struct epoll_event found[MR_CURL_BATCH];
-  int count = epoll_wait(loop->epoll, found, MR_CURL_BATCH, milliseconds(timeout_us));
+  int count = epoll_wait(loop->epoll, found, most, milliseconds(timeout_us));
   if (count < 0) {
     *woken = errno == EINTR; /* a signal: whoever called decides what it means */
     return *woken ? 0 : -1;

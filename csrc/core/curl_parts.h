@@ -59,10 +59,11 @@ void mr_curl_loop_forget(struct mr_curl_loop *loop, const struct mr_curl_handle 
 /* Ends the idle connections that were opened for the route. */
 void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *route);
 
-/* Waits, returns the number of events for libcurl (0: time is up or interrupted, -1: failed). Sets
-** *woken when mr_curl_loop_wake was called meanwhile. */
+/* Waits, returns the number of events for libcurl, at most 'most', which is at most MR_CURL_BATCH (0: time is up or
+** interrupted, -1: failed). Sets *woken when mr_curl_loop_wake was called meanwhile. The descriptors that are told of
+** go to the end of the kernel's list: asked for one at a time, all have their turn. */
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
-                      struct mr_curl_event events[MR_CURL_BATCH], bool *woken);
+                      struct mr_curl_event *events, int most, bool *woken);
 void mr_curl_loop_wake(struct mr_curl_loop *loop);
 bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us,
                       int64_t at_us); /* false: no timer */
@@ -117,6 +118,7 @@ struct mr_curl_progress {
   bool stopped;      /* by an event */
   bool pause_wanted; /* in the headers: before the first byte of the body */
   bool paused, resume_asked;
+  bool launching; /* waits for a step to give it to libcurl */
   bool short_read; /* the body ended before its announced size */
   bool failed_read;
   bool refused;                   /* the body, for its coding */
@@ -132,7 +134,7 @@ struct mr_curl_handle {
   CURL *easy;
   struct mr_curl_pool *pool;
   struct mr_exchange *x;       /* NULL when idle */
-  struct mr_curl_handle *next; /* in the pool's list or the one of those to resume */
+  struct mr_curl_handle *next; /* in the pool's list or one of those that wait for a step */
 
   struct mr_curl_origin *origin;
   struct mr_buffer target;  /* path and query, or the whole URL for a proxy */
@@ -158,6 +160,18 @@ struct mr_curl_handle {
 
 /* ---- the instance ---- */
 
+/* Handles in the order in which they came. */
+struct mr_curl_line {
+  struct mr_curl_handle *first, *last;
+};
+
+void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle);
+void mr_curl_line_remove(struct mr_curl_line *line, struct mr_curl_handle *handle); /* is in it */
+
+/* A step that may not work long takes so much from one descriptor before others have their turn: libcurl would read as
+** long as more is there, a megabyte and more. */
+#define MR_CURL_TURN_BYTES 32768
+
 struct mr_transport {
   const struct mr_clock *clock;
   CURLM *multi;
@@ -165,11 +179,15 @@ struct mr_transport {
   struct mr_curl_loop loop;
   struct mr_timers timers;
   struct mr_curl_pool *pools;
-  struct mr_curl_handle *resuming;
+  struct mr_curl_line resuming;  /* paused ones, for the next step to go on with */
+  struct mr_curl_line launching; /* for the next step to start */
   const char *ca_file; /* NULL: libcurl's own idea of where they are */
   uint32_t max_idle, max_host;
   int64_t due_us; /* when libcurl wants to be called; MR_NEVER */
   int64_t now_us; /* read once a round */
+  int64_t spend_us;  /* how long a step that does not wait may work; MR_NEVER: until all is done */
+  size_t turn_left;  /* bytes of bodies until the exchange that is at work must rest */
+  int next_sort;     /* of work, when steps are bounded */
   int ended;      /* in this step */
   bool told;      /* an event was called that may give the engine something to do */
   bool foreign;   /* somebody waits for the descriptor: keep its timer set */

@@ -16,6 +16,7 @@ struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct m
   engine->clock = &engine->pace.clock;
   engine->limiter = config->limiter;
   engine->budget = config->budget;
+  engine->spend_us = MR_NEVER;
   mr_random_seed(&engine->random, config->seed);
   mr_fork_mark_set(&engine->mark);
   if (config->transport && mr_engine_transport(engine, config->transport, error)) {
@@ -197,6 +198,12 @@ static void start_due(struct mr_engine *engine) {
     mr_hop_enter(engine, timer->owner, true);
 }
 
+static bool may_start(struct mr_engine *engine) {
+  return engine->starts_until_us == MR_NEVER ||
+         mr_paced_clock_read(&engine->pace) < engine->starts_until_us;
+}
+
+/* One at least. */
 static void start_granted(struct mr_engine *engine) {
   int64_t retry_after_us = -1;
   struct mr_ticket *ticket;
@@ -211,6 +218,7 @@ static void start_granted(struct mr_engine *engine) {
               (double)retry_after_us / MR_SECOND);
       mr_judge_finish(engine, request, MR_STATE_FAILED);
     }
+    if (!may_start(engine)) return;
   }
 }
 
@@ -248,7 +256,9 @@ int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error
   if (mr_engine_is_inherited(engine)) return 0;
   tell_trouble(engine);
   if (!engine->transport) return 0;
-  mr_paced_clock_read(&engine->pace);
+  bool bounded = engine->spend_us != MR_NEVER && timeout_us <= 0;
+  int64_t now_us = mr_paced_clock_read(&engine->pace);
+  engine->starts_until_us = bounded ? mr_time_after(now_us, engine->spend_us / 2) : MR_NEVER;
   start_due(engine);
   start_granted(engine);
   judge_all(engine);
@@ -258,6 +268,11 @@ int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error
   start_due(engine);
   start_granted(engine);
   return engine->progress;
+}
+
+void mr_engine_bound(struct mr_engine *engine, int64_t spend_us) {
+  engine->spend_us = spend_us;
+  if (engine->transport && engine->type->bound) engine->type->bound(engine->transport, spend_us);
 }
 
 struct mr_request *mr_engine_next_question(struct mr_engine *engine) {

@@ -74,6 +74,10 @@ void mr_engine_resume(struct mr_engine *engine, struct mr_request *request); /* 
 ** were asked about or have new bytes to read; -1 and 'error' when the transport failed as a whole. */
 int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error);
 
+/* From now on a step that does not wait works about so long, and later ones go on where it stopped; what one
+** descriptor brings at once, or one grant costs, is the grain. MR_NEVER: as at first, a step does all there is. */
+void mr_engine_bound(struct mr_engine *engine, int64_t spend_us);
+
 /* What the body of a refusal says; the engine itself reads no JSON. */
 struct mr_meaning {
   int64_t retry_after_us; /* -1: nothing */

@@ -26,6 +26,8 @@ struct mr_engine {
   struct mr_request_list finished; /* tagged ones, until they are picked up */
   uint32_t pending;
   int progress; /* of the current step */
+  int64_t spend_us;    /* the bound of steps, MR_NEVER: none */
+  int64_t starts_until_us; /* in this step no further grant is acted upon; MR_NEVER: all are */
   struct mr_event events[MR_EVENTS_KEPT];
   uint32_t event_first, event_count;
   struct mr_error trouble; /* of the limiter, as was told last */

@@ -135,8 +135,12 @@ struct mr_transport_type {
                        const struct mr_route *route); /* close its connections */
   void (*abandon)(
       struct mr_transport *transport); /* in a child after fork: free nothing that libcurl shares */
+
+  /* From now on a step that does not wait begins nothing more once it has worked so long, and a later one goes on where
+  ** it stopped. MR_NEVER: as at first, a step does all there is. NULL: steps cannot be bounded. */
+  void (*bound)(struct mr_transport *transport, int64_t spend_us);
 };
 
-#define MR_TRANSPORT_VERSION 1
+#define MR_TRANSPORT_VERSION 2
 
 #endif

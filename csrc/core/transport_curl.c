@@ -74,7 +74,7 @@ static struct mr_transport *make(const struct mr_transport_config *config, struc
   transport->clock = config->clock;
   transport->max_idle =
       config->max_idle_connections ? config->max_idle_connections : IDLE_CONNECTIONS;
-  transport->due_us = MR_NEVER;
+  transport->due_us = transport->spend_us = MR_NEVER;
   mr_timers_init(&transport->timers);
   if (mr_curl_loop_open(&transport->loop, error)) {
     mr_free(transport);
@@ -120,7 +120,7 @@ static void transport_route_closed(struct mr_transport *transport, const struct 
 /* ---- the timer of a foreign loop ---- */
 
 static int64_t transport_next_timer(struct mr_transport *transport) {
-  if (transport->resuming) return 0;
+  if (transport->resuming.first || transport->launching.first) return 0;
   int64_t own_us = mr_timers_next_us(&transport->timers);
   return own_us < transport->due_us ? own_us : transport->due_us;
 }
@@ -140,6 +140,27 @@ static int transport_descriptor(struct mr_transport *transport) {
 
 /* ---- start and cancel ---- */
 
+void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle) {
+  handle->next = NULL;
+  if (line->last)
+    line->last->next = handle;
+  else
+    line->first = handle;
+  line->last = handle;
+}
+
+void mr_curl_line_remove(struct mr_curl_line *line, struct mr_curl_handle *handle) {
+  struct mr_curl_handle *before = NULL;
+  for (struct mr_curl_handle *one = line->first; one != handle; one = one->next)
+    before = one;
+  if (before)
+    before->next = handle->next;
+  else
+    line->first = handle->next;
+  if (line->last == handle) line->last = before;
+  handle->next = NULL;
+}
+
 /* The earlier of its deadline and the moment when, without a byte until then, it is idle. */
 static int64_t alarm_us(const struct mr_curl_handle *handle) {
   const struct mr_exchange *x = handle->x;
@@ -154,7 +175,7 @@ static enum mr_kind set_alarm(struct mr_curl_handle *handle) {
   return mr_timer_set(&handle->pool->transport->timers, &handle->timer, at_us);
 }
 
-static enum mr_kind launch(struct mr_curl_handle *handle, struct mr_error *error) {
+static enum mr_kind prepare(struct mr_curl_handle *handle, struct mr_error *error) {
   struct mr_transport *transport = handle->pool->transport;
   handle->progress = (struct mr_curl_progress){0};
   handle->message[0] = '\0';
@@ -162,11 +183,9 @@ static enum mr_kind launch(struct mr_curl_handle *handle, struct mr_error *error
   enum mr_kind kind = mr_curl_setup(handle, error);
   if (kind) return kind;
   if (set_alarm(handle)) return mr_fail(error, MR_LIMIT, "out of memory for a timer");
-  CURLMcode code = curl_multi_add_handle(transport->multi, handle->easy);
-  if (code == CURLM_OK) return MR_NONE;
-  mr_timer_clear(&transport->timers, &handle->timer);
-  return mr_fail(error, MR_LIMIT, "libcurl cannot start an exchange: %s",
-                 curl_multi_strerror(code));
+  handle->progress.launching = true; /* given to libcurl at once, all would be sent by one call of it */
+  mr_curl_line_add(&transport->launching, handle);
+  return MR_NONE;
 }
 
 static enum mr_kind transport_start(struct mr_transport *transport, struct mr_exchange *x,
@@ -175,7 +194,7 @@ static enum mr_kind transport_start(struct mr_transport *transport, struct mr_ex
   enum mr_kind kind = mr_curl_pool_take(transport, x->route, &handle, error);
   if (kind) return kind;
   handle->x = x;
-  kind = launch(handle, error);
+  kind = prepare(handle, error);
   if (kind) {
     mr_curl_pool_give(handle);
     return kind;
@@ -188,13 +207,11 @@ static enum mr_kind transport_start(struct mr_transport *transport, struct mr_ex
 /* Takes the handle off everything. No callback of libcurl's reaches the exchange any more. */
 static void detach(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
-  struct mr_curl_handle **place = &transport->resuming;
   handle->x->transport_data = NULL;
   handle->x = NULL;
   mr_timer_clear(&transport->timers, &handle->timer);
-  while (handle->progress.resume_asked && *place != handle)
-    place = &(*place)->next;
-  if (handle->progress.resume_asked) *place = handle->next;
+  if (handle->progress.resume_asked) mr_curl_line_remove(&transport->resuming, handle);
+  if (handle->progress.launching) mr_curl_line_remove(&transport->launching, handle);
   curl_multi_remove_handle(transport->multi, handle->easy);
 }
 
@@ -210,8 +227,7 @@ static void transport_resume(struct mr_transport *transport, struct mr_exchange 
   handle->progress.pause_wanted = false;
   if (!handle->progress.paused || handle->progress.resume_asked) return;
   handle->progress.resume_asked = true;
-  handle->next = transport->resuming;
-  transport->resuming = handle;
+  mr_curl_line_add(&transport->resuming, handle);
   arm(transport);
 }
 
@@ -227,19 +243,23 @@ static void finish(struct mr_curl_handle *handle, CURLcode code) {
   x->events->on_done(x, &result);
 }
 
+static void launch(struct mr_curl_handle *handle) {
+  struct mr_transport *transport = handle->pool->transport;
+  mr_curl_line_remove(&transport->launching, handle);
+  handle->progress.launching = false;
+  if (curl_multi_add_handle(transport->multi, handle->easy)) finish(handle, CURLE_OUT_OF_MEMORY);
+}
+
 /* libcurl may deliver what it held back from inside curl_easy_pause. */
-static void resume_paused(struct mr_transport *transport) {
-  struct mr_curl_handle *handle;
-  while ((handle = transport->resuming)) {
-    transport->resuming = handle->next;
-    handle->next = NULL;
-    handle->progress.resume_asked = false;
-    handle->progress.paused = false;
-    handle->active_us = transport->now_us;
-    set_alarm(handle); /* without memory for it the alarm that is set stays */
-    CURLcode code = curl_easy_pause(handle->easy, CURLPAUSE_CONT);
-    if (code) finish(handle, code);
-  }
+static void resume_paused(struct mr_curl_handle *handle) {
+  struct mr_transport *transport = handle->pool->transport;
+  mr_curl_line_remove(&transport->resuming, handle);
+  handle->progress.resume_asked = false;
+  handle->progress.paused = false;
+  handle->active_us = transport->now_us;
+  set_alarm(handle); /* without memory for it the alarm that is set stays */
+  CURLcode code = curl_easy_pause(handle->easy, CURLPAUSE_CONT);
+  if (code) finish(handle, code);
 }
 
 /* On a connection that several exchanges share, only the count tells that an upload moves. */
@@ -292,10 +312,9 @@ static CURLMcode act(struct mr_transport *transport, curl_socket_t descriptor, i
   return curl_multi_socket_action(transport->multi, descriptor, select, &running);
 }
 
-/* What is due without waiting. */
-static CURLMcode run_due(struct mr_transport *transport) {
+/* What libcurl's own timers and whatever was just given to it want. */
+static CURLMcode run_timers(struct mr_transport *transport) {
   CURLMcode code = CURLM_OK;
-  resume_paused(transport);
   if (transport->due_us <= transport->now_us) {
     transport->due_us = MR_NEVER;
     code = act(transport, CURL_SOCKET_TIMEOUT, 0);
@@ -303,6 +322,15 @@ static CURLMcode run_due(struct mr_transport *transport) {
   reap(transport);
   ring_due(transport);
   return code;
+}
+
+/* What is due without waiting. */
+static CURLMcode run_due(struct mr_transport *transport) {
+  while (transport->resuming.first)
+    resume_paused(transport->resuming.first);
+  while (transport->launching.first)
+    launch(transport->launching.first);
+  return run_timers(transport);
 }
 
 static CURLMcode run_events(struct mr_transport *transport, const struct mr_curl_event *events,
@@ -327,7 +355,7 @@ static int fail_step(struct mr_error *error, const char *reason) {
   return STEP_FAILED;
 }
 
-static int run(struct mr_transport *transport, int64_t until_us, struct mr_error *error) {
+static int run_until(struct mr_transport *transport, int64_t until_us, struct mr_error *error) {
   struct mr_curl_event events[MR_CURL_BATCH];
   bool woken = false, waited = false;
   for (;;) {
@@ -336,7 +364,7 @@ static int run(struct mr_transport *transport, int64_t until_us, struct mr_error
     bool over = waited && transport->now_us >= until_us;
     if (transport->ended || transport->told || woken || over) return transport->ended;
     int count = mr_curl_loop_wait(&transport->loop, transport->clock, wait_us(transport, until_us),
-                                  events, &woken);
+                                  events, MR_CURL_BATCH, &woken);
     if (count < 0) return fail_step(error, "waiting for descriptors");
     waited = true;
     transport->now_us = mr_clock_now(transport->clock);
@@ -345,14 +373,62 @@ static int run(struct mr_transport *transport, int64_t until_us, struct mr_error
   }
 }
 
+enum sort { SORT_RESUME, SORT_LAUNCH, SORT_EVENT, SORTS };
+
+/* One piece of work, if there is any of that sort. */
+static CURLMcode run_piece(struct mr_transport *transport, enum sort sort, bool *found) {
+  struct mr_curl_handle *resumed = transport->resuming.first;
+  struct mr_curl_handle *launched = transport->launching.first;
+  struct mr_curl_event event;
+  bool woken = false;
+  transport->turn_left = MR_CURL_TURN_BYTES;
+  if (sort == SORT_EVENT) {
+    int count = mr_curl_loop_wait(&transport->loop, transport->clock, 0, &event, 1, &woken);
+    *found = count > 0;
+    return count < 0 ? CURLM_INTERNAL_ERROR : run_events(transport, &event, count);
+  }
+  *found = sort == SORT_RESUME ? resumed != NULL : launched != NULL;
+  if (!*found) return CURLM_OK;
+  if (sort == SORT_RESUME)
+    resume_paused(resumed);
+  else
+    launch(launched);
+  return run_timers(transport);
+}
+
+/* As much as there is time for, and one piece at least; a later step goes on where this one stopped. */
+static int run_bounded(struct mr_transport *transport, struct mr_error *error) {
+  int64_t end_us = mr_time_after(transport->now_us, transport->spend_us);
+  CURLMcode code = run_timers(transport);
+  for (int idle = 0; idle < SORTS && !code;) {
+    bool found;
+    code = run_piece(transport, (enum sort)transport->next_sort, &found);
+    transport->next_sort = (transport->next_sort + 1) % SORTS;
+    idle = found ? 0 : idle + 1;
+    if (!found) continue;
+    transport->now_us = mr_clock_now(transport->clock);
+    if (transport->now_us >= end_us) break;
+  }
+  reap(transport);
+  if (code && !transport->ended) return fail_step(error, curl_multi_strerror(code));
+  return transport->ended;
+}
+
 static int transport_step(struct mr_transport *transport, int64_t timeout_us,
                           struct mr_error *error) {
   transport->now_us = mr_clock_now(transport->clock);
   transport->ended = 0;
   transport->told = false;
-  int ended = run(transport, mr_time_after(transport->now_us, timeout_us), error);
+  bool bounded = timeout_us <= 0 && transport->spend_us != MR_NEVER;
+  transport->turn_left = SIZE_MAX;
+  int64_t until_us = mr_time_after(transport->now_us, timeout_us);
+  int ended = bounded ? run_bounded(transport, error) : run_until(transport, until_us, error);
   arm(transport);
   return ended;
+}
+
+static void transport_bound(struct mr_transport *transport, int64_t spend_us) {
+  transport->spend_us = spend_us;
 }
 
 static void transport_wake(struct mr_transport *transport) {
@@ -373,4 +449,5 @@ const struct mr_transport_type mr_transport_curl = {
     .next_timer_us = transport_next_timer,
     .route_closed = transport_route_closed,
     .abandon = transport_abandon,
+    .bound = transport_bound,
 };

@@ -95,30 +95,37 @@ struct slices {
   bool keep_null;
   int64_t deadline_us;
   enum mr_json_state state;
+  size_t left; /* bytes, when there is more to do */
 };
 
-/* The request at index 2 keeps the decoder while it is at work. */
-static void push_decoder(lua_State *L, bool keep_null) {
-  if (lua_getiuservalue(L, 2, MR_LUA_REQUEST_DECODER) == LUA_TUSERDATA) return;
+/* The request at index 2 keeps the decoder while it is at work. True when it is a new one. */
+static bool push_decoder(lua_State *L, bool keep_null) {
+  if (lua_getiuservalue(L, 2, MR_LUA_REQUEST_DECODER) == LUA_TUSERDATA) return false;
   struct mr_json_options options = mr_json_defaults;
   options.keep_null = keep_null;
   lua_pop(L, 1);
   mr_json_decoder_new(L, &options);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 2, MR_LUA_REQUEST_DECODER);
+  return true;
+}
+
+static bool is_late(void *context) {
+  const struct slices *slices = context;
+  return mr_clock_now(&mr_clock_system) >= slices->deadline_us;
 }
 
 /* Leaves the value or the message, or nil when there is more to do. */
 static int slices_protected(lua_State *L) {
   struct slices *slices = lua_touserdata(L, 1);
-  const struct mr_json_budget budget = {.bytes = PIECE_BYTES};
+  const struct mr_json_budget budget = {
+      .bytes = TURN_BYTES, .piece = PIECE_BYTES, .is_spent = is_late, .context = slices};
   const struct mr_buffer *answer = slices->answer;
-  int left = TURN_BYTES / PIECE_BYTES;
-  push_decoder(L, slices->keep_null);
-  do {
+  bool only_begun = push_decoder(L, slices->keep_null) && answer->size > TURN_BYTES;
+  slices->state = MR_JSON_AGAIN;
+  if (!only_begun)
     slices->state = mr_json_decoder_run(L, 3, answer->data, answer->size, false, &budget);
-  } while (slices->state == MR_JSON_AGAIN && --left > 0 &&
-           mr_clock_now(&mr_clock_system) < slices->deadline_us);
+  slices->left = answer->size - mr_json_decoder_used(lua_touserdata(L, 3));
   if (slices->state == MR_JSON_AGAIN) lua_pushnil(L);
   return 1;
 }
@@ -133,7 +140,8 @@ static int finish_slices(lua_State *L, bool good) {
 }
 
 /* request:decode_until(deadline, keep_null): true and what decode returns, or false when the time on core.clock or
-** what one turn may take was used up; then call it again. Always gets a bit further. */
+** what one turn may take was used up, and how many bytes are left; then call it again. The first call for a body of
+** more than one turn only tells its size; all others get a bit further. */
 int mr_lua_request_decode_until(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   struct slices slices = {.answer = &box->request->answer, .keep_null = lua_toboolean(L, 3)};
@@ -146,5 +154,6 @@ int mr_lua_request_decode_until(lua_State *L) {
   if (!run_protected(L, box, slices_protected, &slices)) return finish_slices(L, false);
   if (slices.state != MR_JSON_AGAIN) return finish_slices(L, slices.state == MR_JSON_DONE);
   lua_pushboolean(L, false);
-  return 1;
+  lua_pushinteger(L, (lua_Integer)slices.left);
+  return 2;
 }

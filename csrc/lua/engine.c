@@ -117,7 +117,8 @@ static void tell_events(lua_State *L, struct mr_lua_engine *box) {
   }
 }
 
-int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us) {
+int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us,
+                       int64_t spend_us) {
   struct mr_error error = {0};
   struct mr_engine *engine = mr_lua_engine_open(L, box);
   if (box->has_news) {
@@ -126,6 +127,7 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
   }
   if (!mr_engine_has_transport(engine))
     mr_clock_pass(timeout_us); /* nothing to drive: tasks that sleep */
+  mr_engine_bound(engine, spend_us);
   int progress = mr_engine_step(engine, timeout_us, &error);
   if (progress < 0) luaL_error(L, "%s", error.message);
   struct mr_request *request;
@@ -139,10 +141,12 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
   return progress;
 }
 
+/* engine:step(timeout, spend): waits at most so many seconds; one that does not wait works for about 'spend' seconds. */
 static int engine_step(lua_State *L) {
   struct mr_lua_engine *box = check_engine(L);
   int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
-  lua_pushinteger(L, mr_lua_engine_pump(L, box, timeout_us));
+  int64_t spend_us = lua_isnoneornil(L, 3) ? MR_NEVER : mr_lua_seconds(L, 3, "spend");
+  lua_pushinteger(L, mr_lua_engine_pump(L, box, timeout_us, spend_us));
   return 1;
 }
 

@@ -67,8 +67,10 @@ struct mr_engine *mr_lua_engine_open(lua_State *L,
                                      struct mr_lua_engine *box); /* raises when closed */
 /* Loads the libcurl transport when this engine has none yet. Raises when it cannot be loaded. */
 void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
-/* One step: the engine's, then questions, then events. Returns what mr_engine_step does. */
-int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us);
+/* One step: the engine's, then questions, then events. Returns what mr_engine_step does. 'spend_us' bounds one that does
+** not wait. */
+int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us,
+                       int64_t spend_us);
 
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
                                           int endpoint_index);

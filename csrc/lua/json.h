@@ -60,12 +60,13 @@ enum mr_json_state {
   MR_JSON_ERROR    /* pushed a message */
 };
 
-/* Bounds one run. Work is done in pieces of at most MR_JSON_PIECE bytes, and is_spent is asked
-** between two of them. What is not cut into pieces: making one Lua string of a long string, and
+/* Bounds one run. Work is done in pieces of at most MR_JSON_PIECE bytes, or 'piece' if that is less,
+** and is_spent is asked between two of them. What is not cut into pieces: making one Lua string of a long string, and
 ** growing the table of a long array. */
 #define MR_JSON_PIECE 16384
 struct mr_json_budget {
   size_t bytes;                    /* 0: not bounded so; at least 4096 are taken */
+  size_t piece;                    /* 0: MR_JSON_PIECE; at least 4096 */
   bool (*is_spent)(void *context); /* NULL: not bounded so */
   void *context;
 };
@@ -79,6 +80,9 @@ struct mr_json_decoder *mr_json_decoder_new(lua_State *L, const struct mr_json_o
 ** After DONE and ERROR the decoder is used up, and so it is when Lua had no memory for it. */
 enum mr_json_state mr_json_decoder_run(lua_State *L, int index, const char *data, size_t size,
                                        bool more, const struct mr_json_budget *budget);
+
+/* Bytes of the text that are used. */
+size_t mr_json_decoder_used(const struct mr_json_decoder *decoder);
 
 /* Appends the value at 'index' to 'out', which belongs to a userdata of the caller's. Returns 1, or
 ** returns 0, leaves 'out' as long as it was and pushes a message with the path of the culprit.

@@ -79,6 +79,7 @@ static size_t piece_end(const struct run *run) {
   size_t most = MR_JSON_PIECE;
   if (!run->budget) return run->size;
   if (run->budget->bytes > 0 && run->budget->bytes < most) most = run->budget->bytes;
+  if (run->budget->piece > 0 && run->budget->piece < most) most = run->budget->piece;
   if (most < LEAST_PIECE) most = LEAST_PIECE;
   return run->decoder->scanner.position + (left < most ? left : most);
 }
@@ -252,6 +253,10 @@ enum mr_json_state mr_json_decoder_run(lua_State *L, int index, const char *data
   run.workspace = mr_json_workspace_take(L);
   run.anchors = lua_gettop(L);
   return run_resumed(&run, index, bottom);
+}
+
+size_t mr_json_decoder_used(const struct mr_json_decoder *decoder) {
+  return decoder->scanner.position;
 }
 
 /* What was used is dropped only when that is half of the text, so that each byte is moved once. */

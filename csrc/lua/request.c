@@ -54,7 +54,7 @@ static int request_wait(lua_State *L) {
     int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
     int64_t end_us = mr_time_after(mr_clock_now(&mr_clock_system), timeout_us);
     do {
-      mr_lua_engine_pump(L, box->engine, timeout_us);
+      mr_lua_engine_pump(L, box->engine, timeout_us, MR_NEVER);
       request = to_request(L);
       timeout_us = end_us - mr_clock_now(&mr_clock_system);
     } while (!mr_request_is_finished(request) && timeout_us > 0);

@@ -7,11 +7,13 @@
 -- else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
 -- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
--- after its end), waiters, and what it waits for: request, wake_at and sleep_place, awaits. Its states:
+-- after its end), waiters, and what it waits for: request, wake_at and sleep_place, awaits, gave_way and decode_left. Its
+-- states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
+local decoding = require "moonrest.decoding"
 local sleepers = require "moonrest.sleepers"
 local unheard = require "moonrest.unheard"
 local wait = require "moonrest.wait"
@@ -113,15 +115,47 @@ local function run_next()
   current = nil
 end
 
--- Resumes those that are ready now, and at least one, but no more once the deadline is past. What becomes ready
--- meanwhile has its turn later. Returns whether anyone was.
-local function run_ready()
+-- Resumes those that are ready now, and at least one, but no more once it is 'until_time' (may be nil). What becomes
+-- ready meanwhile has its turn later. Returns whether anyone was.
+local function run_ready(until_time)
   local count = last - first + 1
   for _ = 1, count do
     run_next()
-    if deadline and now() >= deadline then return true end
+    if until_time and now() >= until_time then return true end
   end
   return count > 0
+end
+
+-- One slice of decoding.
+local function run_slice(task)
+  task.gave_way = false
+  if task.state == "waiting" then
+    current = task
+    run(task)
+    current = nil
+  end
+  if not task.gave_way then decoding.remove(task) end
+end
+
+-- As many slices as there is time for, and at least one, until a task is ready. Returns whether there were any.
+local function run_slices(until_time)
+  local task = decoding.next()
+  local found = task ~= nil
+  while task do
+    run_slice(task)
+    task = first > last and now() < until_time and decoding.next()
+  end
+  return found
+end
+
+-- Without a budget they have their turn like all others.
+local function wake_decoding()
+  local task = decoding.next()
+  while task do
+    decoding.remove(task)
+    make_ready(task)
+    task = decoding.next()
+  end
 end
 
 -- }========================================================================
@@ -254,11 +288,11 @@ end
 -- Lets the others have their turn. Returns when something has woken the task.
 scheduler.park = park
 
--- Goes to the end of the ready queue.
-function scheduler.give_way(task)
-  task.state = "waiting"
-  make_ready(task)
-  yield(PARK)
+-- Lets the others have their turn before the task, which has so many bytes still to decode, goes on.
+function scheduler.give_way(task, left)
+  decoding.add(task, left)
+  task.gave_way = true
+  park(task)
 end
 
 -- Returns when the request is finished, which was started with the task's number as its tag.
@@ -333,9 +367,10 @@ local function wake_onlookers()
   for _, task in ipairs(list) do make_ready(task) end
 end
 
--- The engine's turn, which takes at most so many seconds when nothing happens.
-local function look(timeout)
-  local progress = engine:step(timeout)
+-- The engine's turn, which takes at most so many seconds when nothing happens. One that does not wait works for about
+-- 'spend' seconds when they are given.
+local function look(timeout, spend)
+  local progress = engine:step(timeout, spend)
   for number in engine.next_finished, engine do
     local task = tasks[number]
     if task then make_ready(task) end
@@ -345,7 +380,7 @@ local function look(timeout)
 end
 
 local function patience(timeout)
-  if first <= last then return 0 end
+  if first <= last or decoding.next() then return 0 end
   local task = sleepers.first()
   return task and math.max(0, math.min(timeout, task.wake_at - now())) or timeout
 end
@@ -355,9 +390,10 @@ end
 local function recover()
   ready, first, last, onlookers = {}, 1, 0, {}
   sleepers.reset()
+  decoding.reset()
   for _, number in ipairs(numbers()) do
     local task = tasks[number]
-    task.sleep_place = nil
+    task.sleep_place, task.decode_left = nil, nil
     if is_over[task.state] then -- interrupted on its way out
       finish(task, task.state, task.values)
     elseif status(task.thread) == "dead" then
@@ -407,21 +443,33 @@ function scheduler.turn(timeout, is_enough)
   local _ <close> = turn_guard
   turning = true
   wake_sleepers()
+  wake_decoding()
   run_ready()
   local is_over_now = live == 0 or is_enough and is_enough()
   look(is_over_now and 0 or patience(timeout))
 end
 
--- What can be done within so many seconds, without waiting for anything. A task that is ready has its turn even when
--- the network took all the time; what tasks have started is sent.
+-- What the network, and what tasks that are ready, may take of a budget while others need the rest; and how long they
+-- may work before the others have their turn, in seconds, however large the budget is.
+local network_share <const>, ready_share <const>, longest_turn <const> = 0.4, 0.75, 0.004
+
+-- What can be done within so many seconds, without waiting for anything. Of those who want it each has a bit of its
+-- turn even when the others took all the time; what tasks have started is sent.
 function scheduler.step(budget)
   check_entry()
   local _ <close> = turn_guard
   turning = true
-  deadline = now() + budget
+  local time = now()
+  deadline = time + budget
+  local turn = math.min(budget, longest_turn)
+  local busy
   repeat
-    look(0)
-  until not run_ready() or now() >= deadline
+    local left = math.max(deadline - time, 0)
+    look(0, math.min(turn * network_share, left))
+    busy = run_ready(decoding.next() and time + math.min(turn * ready_share, left) or deadline)
+    busy = run_slices(math.min(deadline, time + turn)) or busy
+    time = now()
+  until not busy or time >= deadline
 end
 
 -- Turns until nothing is left, or until 'is_enough' (may be nil) says so.
@@ -434,7 +482,7 @@ end
 
 -- Raises when nothing can ever wake those that wait.
 function scheduler.check_progress()
-  if live == 0 or first <= last or sleepers.first() or engine:pending() > 0 then return end
+  if live == 0 or first <= last or sleepers.first() or decoding.next() or engine:pending() > 0 then return end
   caller.raise("%d tasks wait for each other, and nothing can wake them", live)
 end
 
@@ -455,7 +503,7 @@ function scheduler.deadline() return deadline end
 
 -- Seconds until a step has something to do; nil when only the descriptor will tell.
 function scheduler.timeout()
-  if first <= last then return 0 end
+  if first <= last or decoding.next() then return 0 end
   local timer, task = engine:next_timer(), sleepers.first()
   if not task then return timer end
   local left = math.max(0, task.wake_at - now())

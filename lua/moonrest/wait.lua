@@ -91,7 +91,7 @@ function wait.decode(request, keep_null)
   while true do
     local is_done, value, problem, kind = request:decode_until(scheduler.deadline() or math.huge, keep_null)
     if is_done then return value, problem, kind end
-    scheduler.give_way(task)
+    scheduler.give_way(task, value)
   end
 end
 
