@@ -5,6 +5,7 @@ local core = require "moonrest.core"
 local moonrest = require "moonrest"
 local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
+local socket = require "socket"
 
 local now = core.clock.now
 
@@ -75,6 +76,8 @@ describe("step", function()
     assert.same(getmetatable(whole.items), getmetatable(sliced.items))
   end)
 
+  -- A large body takes more than a hundred such steps, and a small one some few, on a busy machine too: the server has
+  -- time to answer between two of them.
   it("gives small bodies their turn beside large ones", function()
     local server <close> = slow_server.start()
     local order = {}
@@ -85,11 +88,40 @@ describe("step", function()
       end)
     end
     moonrest.spawn(function()
-      for _ = 1, 20 do server.client.things:get "a" end
+      for _ = 1, 5 do server.client.things:get "a" end
       order[#order + 1] = "small"
     end)
-    step_until(function() return #order == 6 end)
+    local deadline = now() + 20
+    while #order < 6 do
+      assert(now() < deadline, "it never came about")
+      moonrest.step(0.0002)
+      socket.sleep(0.001)
+    end
     assert.equal("small", order[1])
+  end)
+
+  it("takes one bit of each sort of work at least, however small the budget", function()
+    local server <close> = slow_server.start()
+    local done = 0
+    for index = 1, 20 do
+      moonrest.spawn(function()
+        assert(server.client.sized:get(index * 1000))
+        done = done + 1
+      end)
+    end
+    local deadline = now() + 10
+    while done < 20 do
+      assert(now() < deadline, "it never came about")
+      moonrest.step(0)
+    end
+  end)
+
+  it("starts what many tasks ask for over many steps", function()
+    local server <close> = slow_server.start()
+    for index = 1, 50 do moonrest.spawn(function() server.client.held:get(index) end) end
+    moonrest.step(0)
+    assert.is_true(core.engine():pending() < 50)
+    step_until(function() return server:look().held == 50 end)
   end)
 
   it("reports what is no JSON from a sliced body as well", function()

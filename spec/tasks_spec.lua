@@ -424,3 +424,42 @@ describe("tasks", function()
     assert.equal(10, count)
   end)
 end)
+
+describe("tasks that read streams", function()
+  -- How often each coroutine was resumed while 'action' ran.
+  local function count_resumes(action)
+    local counts, resume = {}, coroutine.resume
+    coroutine.resume = function(thread, ...)
+      counts[thread] = (counts[thread] or 0) + 1
+      return resume(thread, ...)
+    end
+    local _ <close> = setmetatable({}, { __close = function() coroutine.resume = resume end })
+    action()
+    return counts
+  end
+
+  it("are woken by what comes for their own", function()
+    local server <close> = slow_server.start()
+    local definition = slow_server.definition()
+    definition.resources.held.get.returns = "text"
+    local client = moonrest.open(definition, { base_url = server.url })
+    local quiet, received, busy = {}, 0, nil
+    local counts = count_resumes(function()
+      for index = 1, 20 do
+        moonrest.spawn(function()
+          quiet[index] = coroutine.running()
+          for _ in client.held.get:stream(index) do error "it was not released" end
+        end)
+      end
+      moonrest.spawn(function()
+        busy = coroutine.running()
+        while server:look().held < 20 do moonrest.sleep(0.001) end
+        for bytes in client.bytes.get:stream "5000000" do received = received + #bytes end
+      end)
+      while received < 5000000 do moonrest.step(0.001) end
+    end)
+    scheduler.cancel_all()
+    assert.is_true(counts[busy] > 20) -- the window of a stream is 256 KiB
+    for index = 1, 20 do assert.is_true(counts[quiet[index]] <= 3, "woken " .. counts[quiet[index]] .. " times") end
+  end)
+end)

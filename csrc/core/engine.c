@@ -26,6 +26,40 @@ struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct m
   return engine;
 }
 
+/*
+** {======================================================
+** News of streams
+** =======================================================
+*/
+
+void mr_engine_news(struct mr_engine *engine, struct mr_request *request) {
+  engine->progress++;
+  if (request->tag == 0 || request->has_news) return;
+  request->has_news = true;
+  request->next_news = NULL;
+  if (engine->last_news)
+    engine->last_news->next_news = request;
+  else
+    engine->first_news = request;
+  engine->last_news = request;
+}
+
+void mr_engine_forget_news(struct mr_engine *engine, struct mr_request *request) {
+  struct mr_request *before = NULL;
+  if (!request->has_news) return;
+  for (struct mr_request *one = engine->first_news; one != request; one = one->next_news)
+    before = one;
+  if (before)
+    before->next_news = request->next_news;
+  else
+    engine->first_news = request->next_news;
+  if (engine->last_news == request) engine->last_news = before;
+  request->next_news = NULL;
+  request->has_news = false;
+}
+
+/* }====================================================== */
+
 static void cancel_all(struct mr_engine *engine, struct mr_request_list *list) {
   while (list->first)
     mr_engine_cancel(engine, list->first);
@@ -47,6 +81,7 @@ static void leave_behind(struct mr_engine *engine, struct mr_request *request) {
   mr_fail(&request->error, MR_CANCELLED, "the call belongs to the process before its fork");
   request->state = MR_STATE_CANCELLED;
   request->stream_ended = true;
+  mr_engine_forget_news(engine, request);
   request->engine = NULL;
   if (request->tag)
     mr_list_add(&engine->finished, request);
@@ -279,10 +314,15 @@ struct mr_request *mr_engine_next_question(struct mr_engine *engine) {
   return engine->asking.first;
 }
 
-uint64_t mr_engine_next_finished(struct mr_engine *engine) {
+uint64_t mr_engine_next_told(struct mr_engine *engine) {
   struct mr_request *request = engine->finished.first;
+  if (request) {
+    mr_list_remove(request);
+    return request->tag;
+  }
+  request = engine->first_news;
   if (!request) return 0;
-  mr_list_remove(request);
+  mr_engine_forget_news(engine, request);
   return request->tag;
 }
 

@@ -57,7 +57,7 @@ void mr_engine_close(
 /* An engine does not outlive a fork: in the child its requests are cancelled where they are, without a word to the
 ** parent's connections and slots, and it is of no use but to be closed. */
 bool mr_engine_is_inherited(struct mr_engine *engine);
-/* Closes the inherited one. What mr_engine_next_finished has not given yet is given by 'engine'. */
+/* Closes the inherited one. What mr_engine_next_told has not given yet is given by 'engine'. */
 void mr_engine_succeed(struct mr_engine *engine, struct mr_engine *inherited);
 
 bool mr_engine_has_transport(const struct mr_engine *engine);
@@ -90,7 +90,8 @@ struct mr_request *mr_engine_next_question(struct mr_engine *engine);
 void mr_engine_resolve(struct mr_engine *engine, struct mr_request *request,
                        const struct mr_meaning *meaning);
 
-uint64_t mr_engine_next_finished(struct mr_engine *engine); /* a tag; 0: none */
+/* The tag of a request that is finished, or of a stream with something new to read: its status or bytes. 0: none. */
+uint64_t mr_engine_next_told(struct mr_engine *engine);
 uint32_t mr_engine_pending(const struct mr_engine *engine);
 int64_t mr_engine_next_timer_us(struct mr_engine *engine); /* MR_NEVER */
 int mr_engine_descriptor(struct mr_engine *engine);        /* -1 before the first request */

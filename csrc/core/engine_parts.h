@@ -24,6 +24,7 @@ struct mr_engine {
   struct mr_request_list ended;    /* their exchange is over: to be judged */
   struct mr_request_list asking;   /* their owner must say what the body means */
   struct mr_request_list finished; /* tagged ones, until they are picked up */
+  struct mr_request *first_news, *last_news; /* tagged streams with something to read, until they are picked up */
   uint32_t pending;
   int progress; /* of the current step */
   int64_t spend_us;    /* the bound of steps, MR_NEVER: none */
@@ -33,6 +34,10 @@ struct mr_engine {
   struct mr_error trouble; /* of the limiter, as was told last */
   struct mr_fork_mark mark;
 };
+
+/* There is something new to read of the request, a stream. */
+void mr_engine_news(struct mr_engine *engine, struct mr_request *request);
+void mr_engine_forget_news(struct mr_engine *engine, struct mr_request *request);
 
 /* The event, for what else there is to say in it. */
 struct mr_event *mr_engine_tell(struct mr_engine *engine, const struct mr_request *request,

@@ -64,6 +64,7 @@ static enum mr_flow on_headers_end(struct mr_exchange *x) {
     mr_paced_clock_read(&request->engine->pace);
     mr_ticket_answered(request->engine->queue, &request->ticket);
   }
+  if (request->stream) mr_engine_news(request->engine, request);
   read_length(request);
   request->to_sink = request->to_file && good;
   if (request->to_sink) {
@@ -101,7 +102,7 @@ static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t siz
     return MR_FLOW_PAUSE;
   }
   request->received += size;
-  request->engine->progress += request->stream;
+  if (request->stream) mr_engine_news(request->engine, request);
   if (!request->to_sink) return keep(request, bytes, size);
   enum mr_kind kind = mr_sink_write(&request->sink, bytes, size, &request->error);
   return kind ? stop(request, kind) : MR_FLOW_ON;

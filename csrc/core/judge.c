@@ -18,6 +18,7 @@ void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum 
           request->head.size); /* the secrets of this hop have done their duty */
   request->state = state;
   request->stream_ended = true;
+  mr_engine_forget_news(engine, request);
   request->engine = NULL;
   engine->pending--;
   engine->progress++;

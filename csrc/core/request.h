@@ -65,7 +65,7 @@ struct mr_request {
   struct mr_endpoint *endpoint;
   enum mr_state state;
   void *owner;
-  uint64_t tag; /* the owner's name for it; mr_engine_next_finished gives it back; 0: not wanted */
+  uint64_t tag; /* the owner's name for it; mr_engine_next_told gives it back; 0: not wanted */
 
   /* The call. */
   bool has_body, has_upload;
@@ -110,6 +110,8 @@ struct mr_request {
   struct mr_bucket *bucket_overrides[MR_TICKET_BUCKETS]; /* held: buckets of this call */
   struct mr_request_list *list;                          /* of the engine's; NULL: in none */
   struct mr_request *previous, *next;
+  struct mr_request *next_news; /* in the engine's queue of streams with news */
+  bool has_news;
 
   /* From here on the memory is used again by the endpoint's next request. */
   struct mr_buffer url;      /* of the current hop */

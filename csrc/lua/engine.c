@@ -174,8 +174,8 @@ static int engine_next_timer(lua_State *L) {
   return 1;
 }
 
-static int engine_next_finished(lua_State *L) {
-  uint64_t tag = mr_engine_next_finished(mr_lua_engine_open(L, check_engine(L)));
+static int engine_next_told(lua_State *L) {
+  uint64_t tag = mr_engine_next_told(mr_lua_engine_open(L, check_engine(L)));
   if (tag == 0)
     lua_pushnil(L);
   else
@@ -226,7 +226,7 @@ int mr_lua_open_engine(lua_State *L) {
                                      {"pending", engine_pending},
                                      {"descriptor", engine_descriptor},
                                      {"next_timer", engine_next_timer},
-                                     {"next_finished", engine_next_finished},
+                                     {"next_told", engine_next_told},
                                      {"on_event", engine_on_event},
                                      {"bucket", mr_lua_bucket_new},
                                      {"random", engine_random},

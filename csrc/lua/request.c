@@ -234,7 +234,8 @@ static int request_cancel(lua_State *L) {
   return 0;
 }
 
-/* request:tag(n): engine:next_finished() gives n when the request is finished. False when it is already. */
+/* request:tag(n): engine:next_told() gives n when the request is finished, and when there is
+** something new to read of a stream. False when it is finished already. */
 static int request_tag(lua_State *L) {
   struct mr_request *request = to_request(L);
   lua_Integer tag = luaL_checkinteger(L, 2);

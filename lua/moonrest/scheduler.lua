@@ -2,8 +2,8 @@
 -- that a hundred thousand of them do not nest; the order is that in which they became ready. What never waits cannot
 -- be interrupted.
 --
--- A task waits for a request (which is told by its tag), a moment, another task, or any progress at all. It may be
--- woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and nothing
+-- A task waits for a request (which is told by its tag), news of a stream (likewise), a moment or another task. It may
+-- be woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and nothing
 -- else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
 -- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
@@ -33,7 +33,6 @@ local is_over = { done = true, failed = true, cancelled = true }
 local tasks, live = {}, 0         -- that have not ended, by number, and how many
 local last_number = 0
 local ready, first, last = {}, 1, 0
-local onlookers = {}              -- tasks that wait for any progress
 local adopted = setmetatable({}, { __mode = "k" }) -- coroutines of moonrest.wrap -> the task that they run in
 
 local current                     -- the task that is being resumed
@@ -317,10 +316,12 @@ function scheduler.wait_request(task, request, seconds)
   task.request = nil
 end
 
--- Returns after some step in which something ended or came in.
-function scheduler.wait_progress(task)
-  onlookers[#onlookers + 1] = task
+-- Returns when there is something new to read of the request, a stream.
+function scheduler.wait_news(task, request)
+  if not request:tag(task.number) then return end
+  task.request = request
   park(task)
+  task.request = nil
 end
 
 function scheduler.wait_until(task, wake_at)
@@ -360,22 +361,14 @@ local function wake_sleepers()
   end
 end
 
-local function wake_onlookers()
-  if not onlookers[1] then return end
-  local list = onlookers
-  onlookers = {}
-  for _, task in ipairs(list) do make_ready(task) end
-end
-
 -- The engine's turn, which takes at most so many seconds when nothing happens. One that does not wait works for about
 -- 'spend' seconds when they are given.
 local function look(timeout, spend)
-  local progress = engine:step(timeout, spend)
-  for number in engine.next_finished, engine do
+  engine:step(timeout, spend)
+  for number in engine.next_told, engine do
     local task = tasks[number]
     if task then make_ready(task) end
   end
-  if progress > 0 then wake_onlookers() end
   wake_sleepers()
 end
 
@@ -388,7 +381,7 @@ end
 -- An error (Ctrl-C above all) may have come between any two instructions of the loop, so nothing of what it was about
 -- to do is trusted: all tasks look for themselves whether their wait is over.
 local function recover()
-  ready, first, last, onlookers = {}, 1, 0, {}
+  ready, first, last = {}, 1, 0
   sleepers.reset()
   decoding.reset()
   for _, number in ipairs(numbers()) do

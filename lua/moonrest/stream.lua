@@ -28,7 +28,7 @@ local function read_error_body(request)
     local bytes = request:read()
     if bytes == nil then break end
     if bytes == "" then
-      wait.activity()
+      wait.activity(request)
     else
       parts[#parts + 1], size = bytes, size + #bytes
     end
@@ -47,7 +47,7 @@ end
 -- Waits for the headers; an error status becomes an err.
 local function check_status(reader)
   local request = reader.request
-  while not request:status() and not request:finished() do wait.activity() end
+  while not request:status() and not request:finished() do wait.activity(request) end
   local kind, message = request:failure()
   if kind then return transport_error(reader, kind, message) end
   local status = request:status()
@@ -67,7 +67,7 @@ local function next_event(reader)
     local event, kind, message = reader.request:event()
     if event then return event end
     if event == nil then return finish(reader, kind, message) end
-    wait.activity()
+    wait.activity(reader.request)
   end
   return nil
 end
@@ -77,7 +77,7 @@ local function next_bytes(reader)
     local bytes, kind, message = reader.request:read()
     if bytes == nil then return finish(reader, kind, message) end
     if bytes ~= "" then return bytes end
-    wait.activity()
+    wait.activity(reader.request)
   end
   return nil
 end

@@ -64,10 +64,10 @@ function wait.finish_for(task, request)
   repeat until is_finished(request)
 end
 
--- One slice of a wait for something on a request that is read while it runs.
-function wait.activity()
+-- One slice of a wait for something new on a request that is read while it runs.
+function wait.activity(request)
   local task = scheduler and scheduler.waiter()
-  if task then return scheduler.wait_progress(task) end
+  if task then return scheduler.wait_news(task, request) end
   pass(slice)
 end
 

@@ -436,6 +436,19 @@ static void a_stream_waits_for_its_reader(void **state) {
   close_all(&world, request);
 }
 
+static void tags_tell_of_what_comes_for_a_stream(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "some bytes"});
+  struct mr_request *request = prepare(&world);
+  request->stream = true;
+  request->tag = 7;
+  mr_engine_start(world.engine, request);
+  run(&world, request);
+  assert_int_equal(mr_engine_next_told(world.engine), 7); /* once, however much came */
+  assert_int_equal(mr_engine_next_told(world.engine), 0);
+  close_all(&world, request);
+}
+
 static void tags_tell_who_is_finished(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
@@ -443,8 +456,8 @@ static void tags_tell_who_is_finished(void **state) {
   request->tag = 42;
   mr_engine_start(world.engine, request);
   run(&world, request);
-  assert_int_equal(mr_engine_next_finished(world.engine), 42);
-  assert_int_equal(mr_engine_next_finished(world.engine), 0);
+  assert_int_equal(mr_engine_next_told(world.engine), 42);
+  assert_int_equal(mr_engine_next_told(world.engine), 0);
   close_all(&world, request);
 }
 
@@ -559,6 +572,7 @@ int main(void) {
       cmocka_unit_test(closing_the_engine_cancels),
       cmocka_unit_test(a_download_is_whole_or_not_there),
       cmocka_unit_test(a_stream_waits_for_its_reader),
+      cmocka_unit_test(tags_tell_of_what_comes_for_a_stream),
       cmocka_unit_test(tags_tell_who_is_finished),
       cmocka_unit_test(refusals_are_told),
       cmocka_unit_test(a_fork_begins_afresh),
