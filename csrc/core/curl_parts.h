@@ -118,7 +118,7 @@ struct mr_curl_progress {
   bool stopped;      /* by an event */
   bool pause_wanted; /* in the headers: before the first byte of the body */
   bool paused, resume_asked;
-  bool launching; /* waits for a step to give it to libcurl */
+  bool launching;  /* waits for a step to give it to libcurl */
   bool short_read; /* the body ended before its announced size */
   bool failed_read;
   bool refused;                   /* the body, for its coding */
@@ -181,16 +181,16 @@ struct mr_transport {
   struct mr_curl_pool *pools;
   struct mr_curl_line resuming;  /* paused ones, for the next step to go on with */
   struct mr_curl_line launching; /* for the next step to start */
-  const char *ca_file; /* NULL: libcurl's own idea of where they are */
+  const char *ca_file;           /* NULL: libcurl's own idea of where they are */
   uint32_t max_idle, max_host;
-  int64_t due_us; /* when libcurl wants to be called; MR_NEVER */
-  int64_t now_us; /* read once a round */
-  int64_t spend_us;  /* how long a step that does not wait may work; MR_NEVER: until all is done */
-  size_t turn_left;  /* bytes of bodies until the exchange that is at work must rest */
-  int next_sort;     /* of work, when steps are bounded */
-  int ended;      /* in this step */
-  bool told;      /* an event was called that may give the engine something to do */
-  bool foreign;   /* somebody waits for the descriptor: keep its timer set */
+  int64_t due_us;   /* when libcurl wants to be called; MR_NEVER */
+  int64_t now_us;   /* read once a round */
+  int64_t spend_us; /* how long a step that does not wait may work; MR_NEVER: until all is done */
+  size_t turn_left; /* bytes of bodies until the exchange that is at work must rest */
+  int next_sort;    /* of work, when steps are bounded */
+  int ended;        /* in this step */
+  bool told;        /* an event was called that may give the engine something to do */
+  bool foreign;     /* somebody waits for the descriptor: keep its timer set */
 };
 
 /* ---- pools and origins ---- */

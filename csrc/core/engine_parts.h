@@ -24,10 +24,11 @@ struct mr_engine {
   struct mr_request_list ended;    /* their exchange is over: to be judged */
   struct mr_request_list asking;   /* their owner must say what the body means */
   struct mr_request_list finished; /* tagged ones, until they are picked up */
-  struct mr_request *first_news, *last_news; /* tagged streams with something to read, until they are picked up */
+  struct mr_request *first_news,
+      *last_news; /* tagged streams with something to read, until they are picked up */
   uint32_t pending;
-  int progress; /* of the current step */
-  int64_t spend_us;    /* the bound of steps, MR_NEVER: none */
+  int progress;            /* of the current step */
+  int64_t spend_us;        /* the bound of steps, MR_NEVER: none */
   int64_t starts_until_us; /* in this step no further grant is acted upon; MR_NEVER: all are */
   struct mr_event events[MR_EVENTS_KEPT];
   uint32_t event_first, event_count;

@@ -183,7 +183,8 @@ static enum mr_kind prepare(struct mr_curl_handle *handle, struct mr_error *erro
   enum mr_kind kind = mr_curl_setup(handle, error);
   if (kind) return kind;
   if (set_alarm(handle)) return mr_fail(error, MR_LIMIT, "out of memory for a timer");
-  handle->progress.launching = true; /* given to libcurl at once, all would be sent by one call of it */
+  handle->progress.launching =
+      true; /* given to libcurl at once, all would be sent by one call of it */
   mr_curl_line_add(&transport->launching, handle);
   return MR_NONE;
 }

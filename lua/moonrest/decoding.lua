@@ -56,6 +56,7 @@ end
 
 -- Whose turn it is, or nil. The task stays in here.
 function decoding.next()
+  if first > last then return nil end
   turn = turn + 1
   local task = oldest()
   return turn % 4 ~= 0 and by_left[#by_left] or task

@@ -3,12 +3,12 @@
 -- be interrupted.
 --
 -- A task waits for a request (which is told by its tag), news of a stream (likewise), a moment or another task. It may
--- be woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and nothing
--- else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
+-- be woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and
+-- nothing else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
 -- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
--- after its end), waiters, and what it waits for: request, wake_at and sleep_place, awaits, gave_way and decode_left. Its
--- states:
+-- after its end), waiters, and what it waits for: request, wake_at and sleep_place, awaits, gave_way and decode_left.
+-- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
 local caller = require "moonrest.caller"

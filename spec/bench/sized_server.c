@@ -32,11 +32,13 @@ static struct timespec latency;
 static SSL_CTX *context;
 
 /* Some 250 bytes, as an application or a deployment of a real API takes. */
-static const char record[] =
-    "{\"id\":%zu,\"name\":\"deployment number %zu\",\"status\":\"ready\",\"created_at\":\"2026-01-01T00:"
-    "00:00Z\",\"owner\":{\"id\":7,\"name\":\"somebody\",\"email\":\"somebody@example.com\"},\"tags\":["
-    "\"europe\",\"stable\"],\"size\":%zu.5,\"url\":\"https://deployment.example.com/0001\",\"public\":"
-    "true,\"note\":null}";
+static const char record[] = "{\"id\":%zu,\"name\":\"deployment number "
+                             "%zu\",\"status\":\"ready\",\"created_at\":\"2026-01-01T00:"
+                             "00:00Z\",\"owner\":{\"id\":7,\"name\":\"somebody\",\"email\":"
+                             "\"somebody@example.com\"},\"tags\":["
+                             "\"europe\",\"stable\"],\"size\":%zu.5,\"url\":\"https://"
+                             "deployment.example.com/0001\",\"public\":"
+                             "true,\"note\":null}";
 
 static void *check(void *made) {
   if (!made) abort();

@@ -1,6 +1,6 @@
--- What a step costs a frame: lua5.4 spec/bench/step.lua [seconds] [inline|thread|all] [collector: on|stopped], from the
--- source folder, with LUA_PATH and LUA_CPATH as for the specs. Times are processor time of the thread that steps; the
--- server has a process of its own.
+-- What a step costs a frame: lua5.4 spec/bench/step.lua [seconds] [inline|thread|all], from the source folder, with
+-- LUA_PATH and LUA_CPATH as for the specs. Times are processor time of the thread that steps; the server has a process
+-- of its own. What the collector takes of a step is told by the rows in which it is stopped, or run between the frames.
 
 local core = require "moonrest.core"
 local moonrest = require "moonrest"
@@ -14,7 +14,7 @@ local workshop_type = require "spec.bench.workshop"
 collectgarbage("incremental", 200, 4, 10)
 
 local now = core.clock.now
-local seconds, mode, collector = tonumber(arg[1] or 30), arg[2] or "all", arg[3] or "on"
+local seconds, mode = tonumber(arg[1] or 30), arg[2] or "all"
 
 local workshop <close> = workshop_type.open()
 local thread_clock = workshop.thread_clock
@@ -23,8 +23,9 @@ local function row(what, format, ...)
   print(("%-58s %s"):format(what, format:format(...)))
 end
 
-local function measure_idle()
-  local count, step = 1000000, moonrest.step
+-- Microseconds of one step, and the bytes that all of them allocated.
+local function cost_of_steps(count)
+  local step = moonrest.step
   step(0.001)
   collectgarbage()
   collectgarbage "stop"
@@ -33,7 +34,12 @@ local function measure_idle()
   local took = thread_clock() - begin
   local bytes = (collectgarbage "count" - before) * 1024
   collectgarbage "restart"
-  row("idle step", "%.3f us (at most 1), %d bytes for %d steps", took / count * 1e6, bytes, count)
+  return took / count * 1e6, bytes
+end
+
+local function measure_idle()
+  cost_of_steps(1)
+  row("idle step", "%.3f us (at most 1), %d bytes for 1,000,000 steps", cost_of_steps(1000000))
 end
 
 local function measure_waiting()
@@ -43,16 +49,7 @@ local function measure_waiting()
     moonrest.step(0.01)
     socket.sleep(0.002)
   end
-  local count = 20000
-  collectgarbage()
-  collectgarbage "stop"
-  local before, begin = collectgarbage "count", thread_clock()
-  for _ = 1, count do moonrest.step(0.001) end
-  local took = thread_clock() - begin
-  local bytes = (collectgarbage "count" - before) * 1024
-  collectgarbage "restart"
-  row("step with 200 in flight, nothing ready", "%.2f us (at most 20), %d bytes for %d steps", took / count * 1e6,
-    bytes, count)
+  row("step with 200 in flight, nothing ready", "%.2f us (at most 20), %d bytes for 20,000 steps", cost_of_steps(20000))
   scheduler.cancel_all()
 end
 
@@ -74,11 +71,20 @@ local function keep_busy(client, statistics)
   end
 end
 
+-- Two milliseconds of what a frame has left over, or one cycle.
+local function collect()
+  local finish = now() + 0.002
+  repeat
+    local is_over = collectgarbage("step", 0)
+  until is_over or now() >= finish
+end
+
 -- One frame; returns the processor time of its step.
-local function frame(budget)
+local function frame(budget, after)
   local finish, begin = now() + 1 / 60, thread_clock()
   moonrest.step(budget)
   local took = thread_clock() - begin
+  if after then after() end
   socket.sleep(math.max(0, finish - now()))
   return took
 end
@@ -95,7 +101,8 @@ local function report(what, times, statistics, bounds)
   row("", "%d frames, %d requests, %.1f MB decoded", #times, statistics.requests, statistics.bytes / 1e6)
 end
 
-local function measure_frames(budget, bounds, with_handshakes)
+-- 'collector': "running", "stopped", or "between frames".
+local function measure_frames(budget, collector, bounds, with_handshakes)
   local server <close> = workshop:serve(20)
   local client = slow_server.open(server.url, { ca_file = server.ca_file })
   local statistics, times = { requests = 0, bytes = 0 }, {}
@@ -104,29 +111,32 @@ local function measure_frames(budget, bounds, with_handshakes)
     while scheduler.live() > 0 do frame(0.01) end
   end
   keep_busy(client, statistics)
-  if collector == "stopped" then collectgarbage "stop" end
+  if collector ~= "running" then collectgarbage "stop" end
+  local after = collector == "between frames" and collect or nil
   local finish = now() + seconds
-  while now() < finish do times[#times + 1] = frame(budget) end
+  while now() < finish do times[#times + 1] = frame(budget, after) end
   collectgarbage "restart"
   statistics.is_over = true
   scheduler.cancel_all()
   client:close()
   local io = with_handshakes and ", in a thread, handshakes too" or ""
-  report(("200 over TLS, 1 KB to 1 MB of JSON, budget %g ms%s"):format(budget * 1e3, io), times, statistics, bounds)
+  report(("200 over TLS, budget %g ms%s, collector %s"):format(budget * 1e3, io, collector), times, statistics, bounds)
   collectgarbage()
 end
 
 local function measure_thread()
   local ok, problem = pcall(function() moonrest.configure { io = "thread" } end)
   if not ok then return row('io = "thread"', "not in this build: %s", tostring(problem):match "[^\n]*") end
-  measure_frames(0.00015, { 0.2 }, true)
+  measure_frames(0.00015, "running", { 0.2 }, true)
 end
 
 if mode ~= "thread" then
   measure_idle()
   measure_waiting()
-  measure_frames(0.001, { 1.2, 2 })
-  measure_frames(0.0001)
+  for _, collector in ipairs { "running", "between frames", "stopped" } do
+    measure_frames(0.001, collector, { 1.2, 2 })
+  end
+  measure_frames(0.0001, "between frames")
 end
 if mode ~= "inline" then measure_thread() end
 workshop:close()

@@ -32,9 +32,10 @@ end
 local request <const> = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
 
 function Workshop:make_certificates()
-  execute("cd %s && { %s -subj /CN=bench-authority -keyout ca.key -out ca.pem"
-    .. " && %s -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE"
-    .. " -CA ca.pem -CAkey ca.key -keyout server.key -out server.pem; } >openssl.log 2>&1", self.folder, request, request)
+  local authority = request .. " -subj /CN=bench-authority -keyout ca.key -out ca.pem"
+  local server = request .. " -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    .. " -addext basicConstraints=critical,CA:FALSE -CA ca.pem -CAkey ca.key -keyout server.key -out server.pem"
+  execute("cd %s && { %s && %s; } >openssl.log 2>&1", self.folder, authority, server)
 end
 
 function Workshop:serve(latency_ms)

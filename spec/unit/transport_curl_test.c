@@ -64,6 +64,64 @@ static void test_many(void **state) {
   close_scene(&scene);
 }
 
+/* ---- bounded steps ---- */
+
+#define LARGE 2000000
+#define TURN  65536 /* what the grain of a step may be: two turns of a descriptor */
+
+static void open_large(struct scene *scene) {
+  static char answer[LARGE + 100];
+  static const struct fault_script sends = {{DO_REQUEST, DO_SEND(answer), DO_AGAIN}};
+  int head =
+      snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LARGE);
+  memset(answer + head, 'x', LARGE);
+  open_scene(scene, &sends);
+  mr_transport_curl.bound(scene->wire.transport, 0);
+}
+
+/* libcurl would read the whole of it. */
+static void test_a_bounded_step_takes_a_bit_of_a_body(void **state) {
+  struct scene scene;
+  struct call call;
+  size_t most = 0;
+  (void)state;
+  open_large(&scene);
+  call_init(&call, &scene.wire, scene.port, "/");
+  call_start(&call);
+  while (call.dones == 0) {
+    size_t before = call.body_size;
+    wire_step(&scene.wire, 0);
+    if (call.body_size - before > most) most = call.body_size - before;
+  }
+  assert_int_equal(call.body_size, LARGE);
+  assert_true(most > 0 && most <= TURN);
+  call_free(&call);
+  close_scene(&scene);
+}
+
+/* One that no step has begun, and one that rests. */
+static void test_bounded_exchanges_are_cancelled(void **state) {
+  struct scene scene;
+  struct call calls[3];
+  (void)state;
+  open_large(&scene);
+  for (int i = 0; i < 3; i++) {
+    call_init(&calls[i], &scene.wire, scene.port, "/");
+    call_start(&calls[i]);
+  }
+  cancel(&calls[2]);
+  while (calls[0].body_size == 0)
+    wire_step(&scene.wire, 0);
+  assert_int_equal(calls[0].dones, 0);
+  cancel(&calls[0]);
+  mr_transport_curl.bound(scene.wire.transport, MR_NEVER);
+  call_wait(&calls[1]);
+  assert_int_equal(calls[1].body_size, LARGE);
+  for (int i = 0; i < 3; i++)
+    call_free(&calls[i]);
+  close_scene(&scene);
+}
+
 static void test_connection_limit(void **state) {
   struct scene scene;
   struct call calls[10];
@@ -435,6 +493,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_type),
       cmocka_unit_test(test_many),
+      cmocka_unit_test(test_a_bounded_step_takes_a_bit_of_a_body),
+      cmocka_unit_test(test_bounded_exchanges_are_cancelled),
       cmocka_unit_test(test_connection_limit),
       cmocka_unit_test(test_no_free_connection),
       cmocka_unit_test(test_cancel),

@@ -34,16 +34,17 @@
 /* Of Lua and of the core together, as far as this thread asks: the sandbox has threads of its own. */
 struct memory {
   pthread_t thread;
-  size_t blocks;    /* of Lua, that are alive */
-  size_t growths;   /* asked for since the round began */
-  size_t fail_at;   /* this one fails; 0: none does */
-  bool all_after;   /* and so do all after it, until the frame ends */
+  size_t blocks;  /* of Lua, that are alive */
+  size_t growths; /* asked for since the round began */
+  size_t fail_at; /* this one fails; 0: none does */
+  bool all_after; /* and so do all after it, until the frame ends */
   bool is_failing;
   bool failed;
 };
 
 static struct memory memory;
-static size_t memory_at_start; /* growths before the first frame, in the round in which nothing fails */
+static size_t
+    memory_at_start; /* growths before the first frame, in the round in which nothing fails */
 
 static bool fails(void) {
   if (!pthread_equal(pthread_self(), memory.thread)) return false;
@@ -86,16 +87,15 @@ static void begin_failing(size_t n, bool all_after) {
 
 static lua_State *world;
 
-static const char furnish[] =
-    "local sandbox = require 'moonrest.sandbox'\n"
-    "local start = sandbox.start\n"
-    "function sandbox.start(options)\n"
-    "  options.latency, options.limits = 0, false\n"
-    "  server = start(options)\n"
-    "  return server\n"
-    "end\n"
-    "require 'demo'.start()\n"
-    "url, token = server:base 'edgegap', server:token 'edgegap'\n";
+static const char furnish[] = "local sandbox = require 'moonrest.sandbox'\n"
+                              "local start = sandbox.start\n"
+                              "function sandbox.start(options)\n"
+                              "  options.latency, options.limits = 0, false\n"
+                              "  server = start(options)\n"
+                              "  return server\n"
+                              "end\n"
+                              "require 'demo'.start()\n"
+                              "url, token = server:base 'edgegap', server:token 'edgegap'\n";
 
 static void open_libraries(lua_State *L) {
   luaL_openlibs(L);
@@ -137,12 +137,15 @@ static const char start[] =
     "local moonrest = require 'moonrest'\n"
     "package.preload.demo = function()\n"
     "  return { start = function()\n"
-    "    local edgegap = moonrest.open('edgegap', { base_url = url, token = token, account = round })\n"
-    "    return require 'account'.new(edgegap, 'my-game', 'v1.0', { latitude = 50, longitude = 4 })\n"
+    "    local edgegap = moonrest.open('edgegap', { base_url = url, token = token, account = round "
+    "})\n"
+    "    return require 'account'.new(edgegap, 'my-game', 'v1.0', { latitude = 50, longitude = 4 "
+    "})\n"
     "  end }\n"
     "end\n"
     "local canvas = { width = function(words) return 7 * #words end }\n"
-    "for _, name in ipairs { 'rectangle', 'disc', 'text', 'curve', 'globe' } do canvas[name] = function() end end\n"
+    "for _, name in ipairs { 'rectangle', 'disc', 'text', 'curve', 'globe' } do canvas[name] = "
+    "function() end end\n"
     "local browser = require 'browser'\n"
     "browser.start {}\n"
     "local keys = { [30] = 'down', [40] = 'd', [60] = 'right', [75] = 'r', [90] = 'left' }\n"
@@ -200,8 +203,7 @@ static void play_frame(lua_State *L, size_t n, int number) {
 /* With memory again the browser fills. */
 static void check_it_goes_on(lua_State *L, size_t n) {
   memory.fail_at = 0;
-  if (luaL_dostring(L, "again()") != LUA_OK)
-    fail_msg("after n = %zu: %s", n, lua_tostring(L, -1));
+  if (luaL_dostring(L, "again()") != LUA_OK) fail_msg("after n = %zu: %s", n, lua_tostring(L, -1));
   for (int left = 5000; left > 0; left--) {
     struct mr_step_result step = mr_step(L, 1000);
     if (step.status == MR_STEP_FAILED) fail_msg("after n = %zu: %s", n, step.message);
@@ -273,7 +275,8 @@ static void test_any_allocation_of_the_game_may_fail(void **state) {
   const char *range = getenv("MOONREST_EVERY_ALLOCATION");
   size_t n = 1, last = SIZE_MAX, rounds = 0;
   (void)state;
-  if (range && sscanf(range, "%zu,%zu", &n, &last) < 1) fail_msg("MOONREST_EVERY_ALLOCATION=FROM,TO");
+  if (range && sscanf(range, "%zu,%zu", &n, &last) < 1)
+    fail_msg("MOONREST_EVERY_ALLOCATION=FROM,TO");
   assert_false(run_round(0, false));
   size_t all = memory.growths;
   while (n <= last) {
