@@ -33,6 +33,7 @@ struct mr_curl_loop {
   struct mr_curl_socket *sockets; /* by descriptor */
   size_t socket_count;
   int64_t armed_us; /* what the timer descriptor is set to */
+  bool coarse;      /* the system waits in milliseconds only */
 };
 
 struct mr_curl_event {
