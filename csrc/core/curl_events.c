@@ -65,11 +65,16 @@ static int on_ready(void *context, char *remote, char *local, int remote_port, i
   struct mr_curl_handle *handle = context;
   (void)remote, (void)local, (void)remote_port, (void)local_port;
   if (!handle->x || handle->progress.sends++ > 0) return CURL_PREREQFUNC_ABORT;
+  if (handle->x->connects_only) return CURL_PREREQFUNC_OK;
   struct mr_transport *transport = handle->pool->transport;
-  handle->progress.sent_us = handle->active_us = mr_clock_now(transport->clock);
-  reached(handle, MR_PHASE_SEND);
+  int64_t now_us = mr_clock_now(transport->clock);
   transport->told |= !handle->x->sends_quietly;
-  handle->x->events->on_sent(handle->x);
+  if (handle->x->events->on_sent(handle->x, now_us) == MR_FLOW_STOP) {
+    handle->progress.stopped = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
+  handle->progress.sent_us = handle->active_us = now_us;
+  reached(handle, MR_PHASE_SEND);
   return CURL_PREREQFUNC_OK;
 }
 
@@ -85,6 +90,10 @@ static size_t on_read(char *bytes, size_t unit, size_t count, void *context) {
   if (left <= 0) return 0;
   if ((int64_t)room > left) room = (size_t)left;
   int64_t size = x->events->on_read(x, bytes, room);
+  if (size == MR_READ_LATER) {
+    progress->paused = true;
+    return CURL_READFUNC_PAUSE;
+  }
   progress->failed_read = size < 0;
   progress->short_read = size == 0;
   if (size <= 0) return CURL_READFUNC_ABORT;
@@ -250,7 +259,7 @@ static enum mr_flow take_line(struct mr_curl_handle *handle, const char *line, s
   case MR_PART_FIELDS:
     if (size > 0) return take_field(handle, line, size);
     progress->part = MR_PART_BODY;
-    return events->on_headers_end(handle->x);
+    return events->on_headers_end(handle->x, mr_clock_now(handle->pool->transport->clock));
   default: /* a trailer */
     return MR_FLOW_ON;
   }

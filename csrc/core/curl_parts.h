@@ -149,6 +149,7 @@ struct mr_curl_handle {
   char method[32];
   long connect_timeout_ms;
   bool bulk;
+  bool connects_only;
 
   const struct mr_coding *coding; /* when it is known */
   char strange[32];               /* Content-Encoding, when it is not */

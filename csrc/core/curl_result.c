@@ -362,6 +362,7 @@ static bool is_stale(const struct mr_curl_handle *handle, CURLcode code) {
 
 /* libcurl is content with an answer that ends in its headers, and knows nothing of compression. */
 static bool is_whole(const struct mr_curl_handle *handle, CURLcode code) {
+  if (handle->x->connects_only) return code == CURLE_OK;
   return code == CURLE_OK && handle->progress.part == MR_PART_BODY &&
          (!handle->decoder || mr_decoder_is_complete(handle->decoder));
 }

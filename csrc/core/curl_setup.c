@@ -199,6 +199,12 @@ static void set_read_size(struct mr_curl_handle *handle) {
                    handle->bulk ? BULK_READ_SIZE : MR_CURL_READ_SIZE);
 }
 
+static void set_connect_only(struct mr_curl_handle *handle) {
+  if (handle->x->connects_only == handle->connects_only) return;
+  handle->connects_only = handle->x->connects_only;
+  curl_easy_setopt(handle->easy, CURLOPT_CONNECT_ONLY, handle->connects_only ? 1L : 0L);
+}
+
 static enum mr_kind refuse_exposed(const struct mr_curl_handle *handle, struct mr_error *error) {
   if (!handle->x->has_credential || !handle->origin->exposed) return MR_NONE;
   return mr_fail(
@@ -217,5 +223,6 @@ enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error
   if (kind) return kind;
   set_connect_timeout(handle);
   set_read_size(handle);
+  set_connect_only(handle);
   return MR_NONE;
 }

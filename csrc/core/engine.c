@@ -2,6 +2,7 @@
 
 #include "engine_parts.h"
 #include "memory.h"
+#include "transport_thread.h"
 
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error) {
   struct mr_engine *engine = mr_alloc_zero(1, sizeof *engine);
@@ -102,6 +103,7 @@ bool mr_engine_is_inherited(struct mr_engine *engine) {
 }
 
 void mr_engine_succeed(struct mr_engine *engine, struct mr_engine *inherited) {
+  engine->io = inherited->io;
   while (inherited->finished.first)
     mr_list_add(&engine->finished, inherited->finished.first);
   mr_engine_close(inherited);
@@ -128,12 +130,21 @@ bool mr_engine_has_transport(const struct mr_engine *engine) {
   return engine->transport != NULL;
 }
 
+enum mr_kind mr_engine_io(struct mr_engine *engine, enum mr_io io, struct mr_error *error) {
+  if (engine->transport && engine->io != io)
+    return mr_fail(error, MR_LIMIT,
+                   "the first request has been made already: choose before, once for a Lua state");
+  engine->io = io;
+  return MR_NONE;
+}
+
 enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,
                                  struct mr_error *error) {
   if (type->version != MR_TRANSPORT_VERSION)
     return mr_fail(error, MR_LIMIT,
                    "the %s transport is of another build of moonrest; reinstall it", type->name);
-  struct mr_transport_config config = {.clock = engine->pace.source};
+  struct mr_transport_config config = {.clock = engine->pace.source, .inner = type};
+  if (engine->io == MR_IO_THREAD) type = &mr_transport_thread;
   engine->transport = type->open(&config, error);
   if (!engine->transport) return MR_LIMIT;
   engine->type = type;

@@ -51,6 +51,8 @@ struct mr_event {
   char field[MR_FIELD_NAME];    /* LIMIT: whose value was ignored; "" */
 };
 
+enum mr_io { MR_IO_INLINE, MR_IO_THREAD }; /* who drives the transport */
+
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error);
 void mr_engine_close(
     struct mr_engine *engine); /* cancels what is in flight; requests stay their owners' */
@@ -60,6 +62,8 @@ bool mr_engine_is_inherited(struct mr_engine *engine);
 /* Closes the inherited one. What mr_engine_next_told has not given yet is given by 'engine'. */
 void mr_engine_succeed(struct mr_engine *engine, struct mr_engine *inherited);
 
+/* Inline unless this is called before there is a transport. MR_LIMIT: there is one that is driven otherwise. */
+enum mr_kind mr_engine_io(struct mr_engine *engine, enum mr_io io, struct mr_error *error);
 bool mr_engine_has_transport(const struct mr_engine *engine);
 enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_transport_type *type,
                                  struct mr_error *error);

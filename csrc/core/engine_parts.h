@@ -18,6 +18,7 @@ struct mr_engine {
   struct mr_retry_budget *budget;
   const struct mr_transport_type *type;
   struct mr_transport *transport;
+  enum mr_io io;
   struct mr_timers timers;
   struct mr_random random;
   struct mr_request_list active;   /* throttled, on the wire, waiting */

@@ -96,6 +96,7 @@ struct mr_ticket {
   uint64_t task;       /* fairness: round-robin between tasks within a priority */
   int64_t deadline_us; /* must be granted by then; MR_NEVER */
   void *owner;         /* the request */
+  int64_t lag_us;      /* how long ago it was sent or answered when the queue is told so */
 
   uint8_t state; /* enum mr_ticket_state */
   int64_t entered_us, granted_us, sent_us;

@@ -18,7 +18,7 @@ static void give_back(struct mr_queue *queue, struct mr_ticket *ticket) {
 void mr_ticket_sent(struct mr_queue *queue, struct mr_ticket *ticket) {
   if (ticket->state != MR_TICKET_GRANTED) return;
   struct mr_limiter *limiter = mr_queue_limiter(queue);
-  ticket->sent_us = mr_clock_now(mr_queue_clock(queue));
+  ticket->sent_us = mr_clock_now(mr_queue_clock(queue)) - ticket->lag_us;
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   for (uint32_t i = 0; i < ticket->bucket_count; i++)
     mr_bucket_sent(ticket->buckets[i]->state, mr_ticket_units(ticket), &ticket->slots[i],
@@ -31,11 +31,11 @@ void mr_ticket_sent(struct mr_queue *queue, struct mr_ticket *ticket) {
 void mr_ticket_answered(struct mr_queue *queue, struct mr_ticket *ticket) {
   if (ticket->state != MR_TICKET_SENT) return;
   struct mr_limiter *limiter = mr_queue_limiter(queue);
-  int64_t now_us = mr_clock_now(mr_queue_clock(queue));
+  int64_t at_us = mr_clock_now(mr_queue_clock(queue)) - ticket->lag_us;
   mr_limiter_begin(limiter, ticket->buckets, ticket->bucket_count);
   for (uint32_t i = 0; i < ticket->bucket_count; i++)
     mr_bucket_answered(ticket->buckets[i]->state, mr_ticket_units(ticket), &ticket->slots[i],
-                       now_us - ticket->sent_us, now_us);
+                       at_us - ticket->sent_us, at_us);
   mr_limiter_end(limiter);
   ticket->state = MR_TICKET_ANSWERED;
   mr_queue_rearm(queue, ticket, false);

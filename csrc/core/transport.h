@@ -1,7 +1,7 @@
 /*
 ** The wire, as a table of functions: libcurl's multi interface in the real one
 ** (csrc/lua/curl.c and csrc/core/transport_curl.c, a module of its own), virtual
-** time in tests. The engine owns every exchange; a transport borrows it between
+** time in tests, and one that has another drive the wire in a thread (transport_thread.c). The engine owns every exchange; a transport borrows it between
 ** start and on_done or cancel.
 **
 ** One exchange is one request on the wire: no redirect is followed, nothing is
@@ -64,19 +64,23 @@ struct mr_exchange_result {
 
 enum mr_flow { MR_FLOW_ON, MR_FLOW_PAUSE, MR_FLOW_STOP };
 
+#define MR_READ_LATER INT64_C(-2) /* of on_read: nothing yet; asked again after resume */
+
 struct mr_exchange;
 
 /* Called inside mr_transport step only. They must not call the transport. STOP ends the exchange: on_done
-** follows with the kind that the engine left in x->stop_kind. */
+** follows with the kind that the engine left in x->stop_kind. 'at_us' is when it happened, on the clock of the
+** transport: now, or earlier where a thread has seen it. */
 struct mr_exchange_events {
-  void (*on_sent)(struct mr_exchange *x); /* the moment it leaves on a connection */
+  enum mr_flow (*on_sent)(struct mr_exchange *x,
+                          int64_t at_us); /* it leaves on a connection; after STOP nothing does */
   enum mr_flow (*on_status)(struct mr_exchange *x, int status); /* status line; 1xx are not shown */
   enum mr_flow (*on_header)(struct mr_exchange *x, const char *line,
                             size_t size); /* without CR LF, no trailers */
-  enum mr_flow (*on_headers_end)(struct mr_exchange *x);
+  enum mr_flow (*on_headers_end)(struct mr_exchange *x, int64_t at_us);
   enum mr_flow (*on_body)(struct mr_exchange *x, const char *bytes,
                           size_t size); /* decoded; PAUSE: given again */
-  /* Fills at most 'size' bytes of the request body, returns the count, 0 at the end, -1 on failure. */
+  /* Fills at most 'size' bytes of the request body, returns the count, 0 at the end, -1 on failure, MR_READ_LATER. */
   int64_t (*on_read)(struct mr_exchange *x, char *bytes, size_t size);
   void (*on_done)(struct mr_exchange *x, const struct mr_exchange_result *result);
 };
@@ -101,13 +105,15 @@ struct mr_exchange {
   enum mr_kind stop_kind;  /* set by an event that returns STOP */
   bool has_credential;     /* plain http must not take it through a proxy: refused with MR_AUTH */
   bool bulk;               /* a big body is expected: larger buffers pay */
+  bool connects_only;      /* sends nothing: done, with status 0, when a connection was there */
 
   void *transport_data; /* the transport's own */
 };
 
 struct mr_transport_config {
   const struct mr_clock *clock;
-  uint32_t max_idle_connections; /* 0: 64 */
+  uint32_t max_idle_connections;         /* 0: 64 */
+  const struct mr_transport_type *inner; /* of mr_transport_thread: what its thread drives */
 };
 
 struct mr_transport_type {
@@ -119,7 +125,8 @@ struct mr_transport_type {
   /* MR_NONE: on_done comes later, never from inside start. Else nothing was started. */
   enum mr_kind (*start)(struct mr_transport *transport, struct mr_exchange *x,
                         struct mr_error *error);
-  void (*cancel)(struct mr_transport *transport, struct mr_exchange *x); /* no event follows */
+  /* No event follows. A transport with a thread may call on_sent before it returns: what has left has left. */
+  void (*cancel)(struct mr_transport *transport, struct mr_exchange *x);
   void (*resume)(struct mr_transport *transport, struct mr_exchange *x); /* after PAUSE */
 
   /* Drives what is in flight and waits at most timeout_us (0: never) for something to happen. Returns the

@@ -150,6 +150,17 @@ static int engine_step(lua_State *L) {
   return 1;
 }
 
+/* engine:io("inline" | "thread"): true, or nil and why it is too late. */
+static int engine_io(lua_State *L) {
+  static const char *const names[] = {"inline", "thread", NULL};
+  struct mr_error error = {0};
+  struct mr_engine *engine = mr_lua_engine_open(L, check_engine(L));
+  enum mr_io io = luaL_checkoption(L, 2, NULL, names) == 0 ? MR_IO_INLINE : MR_IO_THREAD;
+  if (mr_engine_io(engine, io, &error)) return mr_lua_failure(L, &error);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 static int engine_pending(lua_State *L) {
   lua_pushinteger(L, mr_engine_pending(mr_lua_engine_open(L, check_engine(L))));
   return 1;
@@ -223,6 +234,7 @@ int mr_lua_open_engine(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__gc", engine_close}, {"__tostring", engine_tostring}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"step", engine_step},
+                                     {"io", engine_io},
                                      {"pending", engine_pending},
                                      {"descriptor", engine_descriptor},
                                      {"next_timer", engine_next_timer},

@@ -13,7 +13,7 @@ local open = {}
 local configurable = {
   json = "string", on_error = "string", timeout = "number", max_wait = "number", proxy = "string",
   ca_file = "string", user_agent = "string", insecure_http = "boolean", strict = "boolean", retry = "any",
-  max_body = "integer", limiter = "string",
+  max_body = "integer", limiter = "string", io = "string",
 }
 
 local configured = {}
@@ -28,6 +28,19 @@ local function configure_limiter(value)
   if not ok then caller.raise("moonrest.configure: limiter: %s", problem) end
 end
 
+-- Who drives the network: "inline" (calls and steps), or "thread" (a thread of the library's own). A choice for the
+-- whole Lua state, made before its first request.
+local function configure_io(value)
+  if value ~= "inline" and value ~= "thread" then
+    caller.raise("moonrest.configure: 'io' must be 'inline' or 'thread'%s", types.got(value))
+  end
+  local ok, _, problem = require "moonrest.core".engine():io(value)
+  if not ok then caller.raise("moonrest.configure: io: %s", problem) end
+end
+
+-- Choices, not defaults of clients.
+local choices = { limiter = configure_limiter, io = configure_io }
+
 -- Sets defaults for the options of moonrest.open. Clients that are open already keep theirs.
 function open.configure(defaults)
   if type(defaults) ~= "table" then caller.raise("moonrest.configure needs a table, got a %s", type(defaults)) end
@@ -40,8 +53,8 @@ function open.configure(defaults)
     if kind ~= "any" and type(value) ~= kind and math.type(value) ~= kind then
       caller.raise("moonrest.configure: '%s' must be %s%s", name, types.with_article(kind), types.got(value))
     end
-    if name == "limiter" then
-      configure_limiter(value)
+    if choices[name] then
+      choices[name](value)
     else
       configured[name] = value
     end

@@ -27,8 +27,9 @@ struct bench {
   long number;
 };
 
-static void on_sent(struct mr_exchange *x) {
-  (void)x;
+static enum mr_flow on_sent(struct mr_exchange *x, int64_t at_us) {
+  (void)x, (void)at_us;
+  return MR_FLOW_ON;
 }
 
 static enum mr_flow on_status(struct mr_exchange *x, int status) {
@@ -41,8 +42,8 @@ static enum mr_flow on_bytes(struct mr_exchange *x, const char *bytes, size_t si
   return MR_FLOW_ON;
 }
 
-static enum mr_flow on_headers_end(struct mr_exchange *x) {
-  (void)x;
+static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
+  (void)x, (void)at_us;
   return MR_FLOW_ON;
 }
 

@@ -232,7 +232,10 @@ static void leave(struct mr_transport *transport, struct flight *flight) {
   flight->result.phase = MR_PHASE_SEND;
   flight->result.reused = answer->reused;
   transport->told |= !x->sends_quietly;
-  x->events->on_sent(x);
+  if (x->events->on_sent(x, now(transport)) == MR_FLOW_STOP) {
+    fail_flight(transport, flight, x->stop_kind, "stopped");
+    return;
+  }
   if (!read_body(transport, flight)) return;
   flight->result.bytes_sent = x->body_size > 0 ? (uint64_t)x->body_size : 0;
   int64_t next_us = answer->silent ? MR_NEVER : mr_time_after(now(transport), answer->wait_us);
@@ -251,7 +254,7 @@ static bool give_lines(struct mr_transport *transport, struct flight *flight) {
     if (!goes_on(transport, flight, events->on_header(flight->x, line, size))) return false;
     line += size + (line[size] == '\n');
   }
-  return goes_on(transport, flight, events->on_headers_end(flight->x));
+  return goes_on(transport, flight, events->on_headers_end(flight->x, now(transport)));
 }
 
 static int64_t piece_us(const struct flight *flight) {

@@ -26,8 +26,10 @@ static void note(struct mr_exchange *x, const char *what) {
            (int)(scene->clock.now_us / MR_MILLISECOND));
 }
 
-static void on_sent(struct mr_exchange *x) {
+static enum mr_flow on_sent(struct mr_exchange *x, int64_t at_us) {
+  (void)at_us;
   note(x, "sent");
+  return MR_FLOW_ON;
 }
 
 static enum mr_flow on_status(struct mr_exchange *x, int status) {
@@ -44,7 +46,8 @@ static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t si
   return MR_FLOW_ON;
 }
 
-static enum mr_flow on_headers_end(struct mr_exchange *x) {
+static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
+  (void)at_us;
   note(x, "end");
   return MR_FLOW_ON;
 }

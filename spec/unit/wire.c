@@ -44,9 +44,11 @@ static enum mr_flow flow(struct call *call, enum wire_event event) {
   return MR_FLOW_PAUSE;
 }
 
-static void on_sent(struct mr_exchange *x) {
+static enum mr_flow on_sent(struct mr_exchange *x, int64_t at_us) {
   struct call *call = x->owner;
+  (void)at_us;
   call->sent++;
+  return MR_FLOW_ON;
 }
 
 static enum mr_flow on_status(struct mr_exchange *x, int status) {
@@ -65,8 +67,9 @@ static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t si
   return flow(call, WIRE_HEADER);
 }
 
-static enum mr_flow on_headers_end(struct mr_exchange *x) {
+static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
   struct call *call = x->owner;
+  (void)at_us;
   call->ends++;
   return flow(call, WIRE_HEADERS_END);
 }

@@ -1,0 +1,159 @@
+/*
+** What the wire tells the thread: written down for the owner, who gets it in the same order.
+**
+** Whether a request leaves is settled under the lock, once: either the thread finds that the owner has dropped
+** it, and nothing leaves, or the owner finds that it has left. So a slot is given back only for what the server
+** will never see, as without a thread.
+*/
+#include <string.h>
+
+#include "memory.h"
+#include "thread_parts.h"
+
+/* ---- sending ---- */
+
+static enum mr_flow on_sent(struct mr_exchange *x, int64_t at_us) {
+  struct mr_parcel *parcel = x->owner;
+  struct mr_transport *transport = parcel->transport;
+  pthread_mutex_lock(&transport->lock);
+  bool leaves = !parcel->mail.is_dropped;
+  if (leaves) {
+    parcel->mail.is_sent = true;
+    parcel->mail.sent_us = at_us;
+    mr_thread_announce(transport, parcel, !x->sends_quietly);
+  }
+  pthread_mutex_unlock(&transport->lock);
+  x->stop_kind = MR_CANCELLED;
+  return leaves ? MR_FLOW_ON : MR_FLOW_STOP;
+}
+
+/* Takes what the owner has read of the body; asks for more in time, for one piece at a time. */
+static void look_for_feed(struct mr_parcel *parcel) {
+  struct mr_transport *transport = parcel->transport;
+  if (parcel->feed.first && (parcel->feed.first != parcel->feed.last || parcel->feed.last->ends))
+    return;
+  pthread_mutex_lock(&transport->lock);
+  if (parcel->mail.feed.first) {
+    mr_letters_move(&parcel->feed, &parcel->mail.feed);
+    parcel->feed_asked = false;
+  }
+  bool asks = !parcel->feed_asked && (!parcel->feed.last || !parcel->feed.last->ends);
+  if (asks) {
+    parcel->feed_asked = parcel->mail.wants_feed = true;
+    mr_thread_announce(transport, parcel, true);
+  }
+  pthread_mutex_unlock(&transport->lock);
+}
+
+static int64_t on_read(struct mr_exchange *x, char *bytes, size_t size) {
+  struct mr_parcel *parcel = x->owner;
+  look_for_feed(parcel);
+  struct mr_letter *letter = parcel->feed.first;
+  if (!letter) return MR_READ_LATER;
+  size_t left = letter->size - letter->used;
+  if (left == 0) return letter->failed ? -1 : 0; /* only the last one is ever empty */
+  if (size > left) size = left;
+  memcpy(bytes, letter->bytes + letter->used, size);
+  letter->used += size;
+  if (letter->used == letter->size && !letter->ends) mr_free(mr_letters_take(&parcel->feed));
+  return (int64_t)size;
+}
+
+/* ---- receiving ---- */
+
+static enum mr_flow stop(struct mr_exchange *x, enum mr_kind kind) {
+  struct mr_parcel *parcel = x->owner;
+  parcel->no_memory |= kind == MR_LIMIT;
+  x->stop_kind = kind;
+  return MR_FLOW_STOP;
+}
+
+static void post(struct mr_parcel *parcel, struct mr_letter *letter) {
+  struct mr_transport *transport = parcel->transport;
+  pthread_mutex_lock(&transport->lock);
+  mr_letters_add(&parcel->mail.letters, letter);
+  parcel->mail.waiting += sizeof *letter + letter->size;
+  mr_thread_announce(transport, parcel, true);
+  pthread_mutex_unlock(&transport->lock);
+}
+
+static enum mr_flow on_status(struct mr_exchange *x, int status) {
+  struct mr_parcel *parcel = x->owner;
+  parcel->status = status;
+  parcel->head_open = true;
+  mr_buffer_clear(&parcel->head);
+  return MR_FLOW_ON;
+}
+
+/* The bound is twice the engine's, which stops at its own, with its own words, when it is given these lines. */
+static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t size) {
+  struct mr_parcel *parcel = x->owner;
+  enum mr_kind kind = mr_buffer_append(&parcel->head, line, size);
+  if (!kind) kind = mr_buffer_byte(&parcel->head, '\n');
+  return kind ? stop(x, kind) : MR_FLOW_ON;
+}
+
+static enum mr_flow post_head(struct mr_exchange *x, bool is_whole, int64_t at_us) {
+  struct mr_parcel *parcel = x->owner;
+  size_t size = parcel->head.size;
+  struct mr_letter *letter = mr_letter_new(MR_LETTER_HEAD, size);
+  parcel->head_open = false;
+  if (!letter) return stop(x, MR_LIMIT);
+  if (size > 0) memcpy(letter->bytes, parcel->head.data, size);
+  letter->status = parcel->status;
+  letter->is_whole = is_whole;
+  letter->at_us = at_us;
+  mr_buffer_free(&parcel->head);
+  post(parcel, letter);
+  return MR_FLOW_ON;
+}
+
+static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
+  return post_head(x, true, at_us);
+}
+
+static bool is_full(struct mr_parcel *parcel, size_t size) {
+  struct mr_transport *transport = parcel->transport;
+  size_t window = parcel->exchange.bulk ? MR_MAIL_WINDOW_BULK : MR_MAIL_WINDOW;
+  pthread_mutex_lock(&transport->lock);
+  bool full = parcel->mail.waiting > 0 && parcel->mail.waiting + size > window;
+  parcel->mail.is_paused |= full;
+  pthread_mutex_unlock(&transport->lock);
+  return full;
+}
+
+static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t size) {
+  struct mr_parcel *parcel = x->owner;
+  if (is_full(parcel, size)) return MR_FLOW_PAUSE;
+  struct mr_letter *letter = mr_letter_new(MR_LETTER_BODY, size);
+  if (!letter) return stop(x, MR_LIMIT);
+  memcpy(letter->bytes, bytes, size);
+  post(parcel, letter);
+  return MR_FLOW_ON;
+}
+
+/* ---- the end ---- */
+
+static void on_done(struct mr_exchange *x, const struct mr_exchange_result *result) {
+  struct mr_parcel *parcel = x->owner;
+  struct mr_transport *transport = parcel->transport;
+  if (parcel->head_open) post_head(x, false, 0);
+  parcel->result = *result;
+  parcel->has_ended = true;
+  if (result->kind && parcel->no_memory)
+    mr_fail(&parcel->result.error, MR_LIMIT, "out of memory for the answer of a server");
+  pthread_mutex_lock(&transport->lock);
+  parcel->mail.is_over = true;
+  mr_thread_announce(transport, parcel, true);
+  pthread_mutex_unlock(&transport->lock);
+}
+
+const struct mr_exchange_events mr_thread_events = {
+    .on_sent = on_sent,
+    .on_status = on_status,
+    .on_header = on_header,
+    .on_headers_end = on_headers_end,
+    .on_body = on_body,
+    .on_read = on_read,
+    .on_done = on_done,
+};

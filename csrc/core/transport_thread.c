@@ -1,0 +1,421 @@
+/*
+** The owner's side. A step takes the news of all exchanges at once and then gives them out in slices, one
+** exchange after the other, so that a megabyte neither costs a frame nor holds up what is small.
+**
+** What differs from a transport without a thread: an exchange that cannot be started ends with on_done, as
+** start does not wait for an answer; and the body of an answer is behind by what waits here.
+*/
+#include "transport_thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "thread_parts.h"
+
+/* What one step gives out: bytes, and events that cost about as much as so many bytes. */
+#define STEP_SIZE  (64u * 1024)
+#define SLICE_SIZE (16u * 1024) /* of one body, before the next has its turn */
+#define EVENT_COST 2048u
+
+/* ---- open and close ---- */
+
+static void free_instance(struct mr_transport *transport) {
+  if (transport->inner) transport->type->close(transport->inner);
+  if (transport->bell >= 0) close(transport->bell);
+  while (transport->routes) {
+    struct mr_thread_route *route = transport->routes;
+    transport->routes = route->next;
+    mr_thread_route_free(route);
+  }
+  mr_letters_free(&transport->spent);
+  pthread_cond_destroy(&transport->gate_moved);
+  pthread_mutex_destroy(&transport->gate);
+  pthread_mutex_destroy(&transport->lock);
+  mr_free(transport);
+}
+
+static struct mr_transport *make(const struct mr_transport_config *config, struct mr_error *error) {
+  struct mr_transport *transport = mr_alloc_zero(1, sizeof *transport);
+  if (!transport) {
+    mr_fail(error, MR_LIMIT, "out of memory for a transport");
+    return NULL;
+  }
+  transport->clock = config->clock;
+  transport->type = config->inner;
+  pthread_mutex_init(&transport->lock, NULL);
+  pthread_mutex_init(&transport->gate, NULL);
+  pthread_cond_init(&transport->gate_moved, NULL);
+  transport->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return transport;
+}
+
+/* The inner one is opened here, so that what is wrong with it is told at once. */
+static struct mr_transport *thread_open(const struct mr_transport_config *config,
+                                        struct mr_error *error) {
+  struct mr_transport_config inner = *config;
+  struct mr_transport *transport = make(config, error);
+  if (!transport) return NULL;
+  inner.inner = NULL;
+  if (transport->bell < 0)
+    mr_fail(error, MR_LIMIT, "cannot open a descriptor for the network thread: %s",
+            strerror(errno));
+  else
+    transport->inner = transport->type->open(&inner, error);
+  if (transport->inner && !mr_thread_run(transport, error)) return transport;
+  free_instance(transport);
+  return NULL;
+}
+
+static void thread_close(struct mr_transport *transport) {
+  mr_thread_end(transport);
+  free_instance(transport);
+}
+
+/* The thread stands still between two turns, or never was: see io_thread.c. Its memory is left as it is. */
+static void thread_abandon(struct mr_transport *transport) {
+  transport->type->abandon(transport->inner);
+  close(transport->bell);
+}
+
+static void thread_route_closed(struct mr_transport *transport, const struct mr_route *original) {
+  struct mr_thread_route **place = &transport->routes;
+  while (*place && (*place)->original != original)
+    place = &(*place)->next;
+  struct mr_thread_route *route = *place;
+  if (!route) return;
+  *place = route->next;
+  pthread_mutex_lock(&transport->lock);
+  route->next = transport->closing;
+  transport->closing = route;
+  pthread_mutex_unlock(&transport->lock);
+  mr_thread_wake(transport, true);
+}
+
+/* ---- start and cancel ---- */
+
+static void order(struct mr_parcel *parcel, unsigned what) {
+  struct mr_transport *transport = parcel->transport;
+  pthread_mutex_lock(&transport->lock);
+  bool must_wake = mr_thread_order(transport, parcel, what);
+  pthread_mutex_unlock(&transport->lock);
+  mr_thread_wake(transport, must_wake);
+}
+
+static enum mr_kind thread_start(struct mr_transport *transport, struct mr_exchange *x,
+                                 struct mr_error *error) {
+  struct mr_parcel *parcel = mr_parcel_new(transport, x);
+  if (!parcel) return mr_fail(error, MR_LIMIT, "out of memory for the request");
+  x->transport_data = parcel;
+  order(parcel, MR_ORDER_START);
+  return MR_NONE;
+}
+
+/* Afterwards the parcel is the thread's alone. One that the thread has nothing to do for waits until it is woken for
+** something else. Returns whether its request has left, and when. */
+static bool drop(struct mr_parcel *parcel, bool at_once, int64_t *left_us) {
+  struct mr_transport *transport = parcel->transport;
+  parcel->x->transport_data = NULL;
+  mr_parcels_remove(&transport->ready, MR_PLACE_READY, parcel);
+  pthread_mutex_lock(&transport->lock);
+  bool left = parcel->mail.is_sent;
+  *left_us = parcel->mail.sent_us;
+  parcel->mail.is_dropped = true;
+  mr_parcels_remove(&transport->news, MR_PLACE_NEWS, parcel);
+  bool was_called = transport->is_called;
+  bool must_wake = mr_thread_order(transport, parcel, MR_ORDER_DROP) && at_once;
+  if (!at_once) transport->is_called = was_called;
+  pthread_mutex_unlock(&transport->lock);
+  mr_thread_wake(transport, must_wake);
+  return left;
+}
+
+static void thread_cancel(struct mr_transport *transport, struct mr_exchange *x) {
+  struct mr_parcel *parcel = x->transport_data;
+  bool sent_given = parcel->sent_given;
+  int64_t left_us;
+  (void)transport;
+  if (drop(parcel, true, &left_us) && !sent_given) x->events->on_sent(x, left_us);
+}
+
+static void thread_resume(struct mr_transport *transport, struct mr_exchange *x) {
+  struct mr_parcel *parcel = x->transport_data;
+  parcel->pause_wanted = false;
+  if (!parcel->is_held) return;
+  parcel->is_held = false;
+  mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
+  if (!transport->foreign) return;
+  pthread_mutex_lock(&transport->lock);
+  mr_thread_ring(transport);
+  pthread_mutex_unlock(&transport->lock);
+}
+
+/* ---- giving out ---- */
+
+static void finish(struct mr_parcel *parcel, const struct mr_exchange_result *result) {
+  struct mr_exchange *x = parcel->x;
+  struct mr_exchange_result copy = *result;
+  int64_t left_us;
+  parcel->transport->ended++;
+  drop(parcel, result != &parcel->result, &left_us);
+  x->events->on_done(x, &copy);
+}
+
+/* An event wants no more. The wire may have brought the whole answer meanwhile: then it is known how. */
+static void stop(struct mr_parcel *parcel, int status) {
+  struct mr_exchange_result result = {
+      .phase = MR_PHASE_RECEIVE, .status = status, .timings = {-1, -1, -1, -1, -1, -1}};
+  if (parcel->is_over) result = parcel->result;
+  result.kind = parcel->x->stop_kind;
+  result.phase = MR_PHASE_RECEIVE;
+  mr_fail(&result.error, result.kind, "stopped while the server answered");
+  finish(parcel, &result);
+}
+
+static void give_sent(struct mr_parcel *parcel) {
+  struct mr_exchange *x = parcel->x;
+  if (parcel->sent_given || parcel->left_us < 0) return;
+  parcel->sent_given = true;
+  parcel->transport->told |= !x->sends_quietly;
+  x->events->on_sent(x, parcel->left_us);
+}
+
+/* What of the letter has been given may leave the mail, and let the wire go on. */
+static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
+  struct mr_transport *transport = parcel->transport;
+  size_t window = parcel->x->bulk ? MR_MAIL_WINDOW_BULK : MR_MAIL_WINDOW;
+  bool must_wake = false;
+  pthread_mutex_lock(&transport->lock);
+  parcel->mail.waiting -= sizeof *letter + letter->size;
+  if (parcel->mail.is_paused && parcel->mail.waiting <= window / 2) {
+    parcel->mail.is_paused = false;
+    must_wake = mr_thread_order(transport, parcel, MR_ORDER_RESUME);
+  }
+  mr_letters_add(&transport->spent, letter);
+  pthread_mutex_unlock(&transport->lock);
+  mr_thread_wake(transport, must_wake);
+}
+
+/* Notes a wish to pause. False: the event wants no more, and the parcel is gone. */
+static bool goes_on(struct mr_parcel *parcel, enum mr_flow flow, int status) {
+  if (flow == MR_FLOW_PAUSE) parcel->pause_wanted = true;
+  if (flow == MR_FLOW_STOP) stop(parcel, status);
+  return flow != MR_FLOW_STOP;
+}
+
+/* False: the parcel is gone. */
+static bool give_head(struct mr_parcel *parcel, const struct mr_letter *letter) {
+  struct mr_exchange *x = parcel->x;
+  const struct mr_exchange_events *events = x->events;
+  const char *line = letter->bytes, *end = letter->bytes + letter->size;
+  int status = letter->status;
+  bool on = goes_on(parcel, events->on_status(x, status), status);
+  while (on && line < end) {
+    const char *next = memchr(line, '\n', (size_t)(end - line));
+    on = goes_on(parcel, events->on_header(x, line, (size_t)(next - line)), status);
+    line = next + 1;
+  }
+  if (on && letter->is_whole)
+    on = goes_on(parcel, events->on_headers_end(x, letter->at_us), status);
+  if (!on) return false;
+  parcel->given_status = status;
+  done_with(parcel, mr_letters_take(&parcel->letters));
+  return true;
+}
+
+/* False: the parcel is gone. Adds the bytes to what this costs. */
+static bool give_body(struct mr_parcel *parcel, struct mr_letter *letter, size_t *cost) {
+  struct mr_exchange *x = parcel->x;
+  size_t size = letter->size - letter->used;
+  if (size > SLICE_SIZE) size = SLICE_SIZE;
+  enum mr_flow flow = MR_FLOW_PAUSE;
+  if (!parcel->pause_wanted) flow = x->events->on_body(x, letter->bytes + letter->used, size);
+  parcel->pause_wanted = false;
+  parcel->is_held = flow == MR_FLOW_PAUSE;
+  if (flow == MR_FLOW_STOP) stop(parcel, parcel->given_status);
+  if (flow != MR_FLOW_ON) return flow == MR_FLOW_PAUSE;
+  *cost += size;
+  letter->used += size;
+  if (letter->used == letter->size) done_with(parcel, mr_letters_take(&parcel->letters));
+  return true;
+}
+
+/* Reads the next piece of the request's body for the thread. Returns its size. */
+static size_t feed(struct mr_parcel *parcel) {
+  struct mr_exchange *x = parcel->x;
+  struct mr_transport *transport = parcel->transport;
+  int64_t left = x->body_size - parcel->asked, count = 1;
+  size_t room = left < MR_FEED_SIZE ? (size_t)left : MR_FEED_SIZE;
+  struct mr_letter *letter = room > 0 ? mr_letter_new(MR_LETTER_FEED, room) : NULL;
+  parcel->wants_feed = room > 0 && !letter; /* without memory it is tried again */
+  if (!letter) return 0;
+  letter->size = 0;
+  while (letter->size < room && count > 0) {
+    count = x->events->on_read(x, letter->bytes + letter->size, room - letter->size);
+    if (count > 0) letter->size += (size_t)count;
+  }
+  parcel->asked += (int64_t)letter->size;
+  letter->ends = count <= 0 || parcel->asked == x->body_size;
+  letter->failed = count < 0;
+  pthread_mutex_lock(&transport->lock);
+  mr_letters_add(&parcel->mail.feed, letter);
+  bool must_wake = mr_thread_order(transport, parcel, MR_ORDER_RESUME);
+  pthread_mutex_unlock(&transport->lock);
+  mr_thread_wake(transport, must_wake);
+  return room;
+}
+
+/* A deadline ends an exchange that its owner has paused, as the rest of its answer would not. */
+static bool is_late(const struct mr_parcel *parcel) {
+  return parcel->is_over && parcel->is_held && parcel->result.kind == MR_TIMEOUT &&
+         mr_clock_now(parcel->transport->clock) >= parcel->x->deadline_us;
+}
+
+/* Gives out a little of what there is. Returns what that cost, in bytes. */
+static size_t give(struct mr_parcel *parcel) {
+  struct mr_transport *transport = parcel->transport;
+  struct mr_letter *letter = parcel->letters.first;
+  size_t cost = EVENT_COST;
+  bool goes_on = true;
+  give_sent(parcel);
+  if (is_late(parcel) || (parcel->is_over && !letter)) {
+    finish(parcel, &parcel->result);
+    goes_on = false;
+  } else if (parcel->wants_feed) {
+    cost += feed(parcel);
+  } else if (letter && letter->kind == MR_LETTER_HEAD) {
+    goes_on = give_head(parcel, letter);
+  } else if (letter && !parcel->is_held) {
+    goes_on = give_body(parcel, letter, &cost);
+  } else {
+    return cost;
+  }
+  transport->told = true;
+  if (goes_on) mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
+  return cost;
+}
+
+static void give_out(struct mr_transport *transport) {
+  size_t cost = 0;
+  while (transport->ready.first && cost < STEP_SIZE) {
+    struct mr_parcel *parcel = transport->ready.first;
+    mr_parcels_remove(&transport->ready, MR_PLACE_READY, parcel);
+    cost += give(parcel);
+  }
+}
+
+/* ---- step ---- */
+
+static void take(struct mr_transport *transport, struct mr_parcel *parcel) {
+  mr_parcels_remove(&transport->news, MR_PLACE_NEWS, parcel);
+  mr_letters_move(&parcel->letters, &parcel->mail.letters);
+  parcel->left_us = parcel->mail.is_sent ? parcel->mail.sent_us : -1;
+  parcel->wants_feed |= parcel->mail.wants_feed;
+  parcel->mail.wants_feed = false;
+  parcel->is_over = parcel->mail.is_over;
+  mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
+}
+
+static void drain(int descriptor) {
+  uint64_t count;
+  ssize_t size = read(descriptor, &count, sizeof count);
+  (void)size; /* nothing there is as good as read */
+}
+
+/* Returns whether the step is to end. */
+static bool collect(struct mr_transport *transport, struct mr_error *failure) {
+  if (!atomic_load_explicit(&transport->has_news, memory_order_acquire)) return false;
+  pthread_mutex_lock(&transport->lock);
+  atomic_store_explicit(&transport->has_news, false, memory_order_relaxed);
+  if (transport->is_rung) drain(transport->bell);
+  transport->is_rung = false;
+  while (transport->news.first)
+    take(transport, transport->news.first);
+  bool over = transport->is_woken || transport->is_failed;
+  if (transport->is_failed) *failure = transport->failure;
+  transport->is_woken = transport->is_failed = false;
+  pthread_mutex_unlock(&transport->lock);
+  return over;
+}
+
+static int milliseconds(int64_t timeout_us) {
+  if (timeout_us <= 0) return 0;
+  int64_t ms = timeout_us / MR_MILLISECOND + (timeout_us % MR_MILLISECOND != 0);
+  return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+/* False when a signal came: whoever called decides what it means. */
+static bool wait(struct mr_transport *transport, int64_t until_us) {
+  struct pollfd bell = {.fd = transport->bell, .events = POLLIN};
+  int timeout_ms = -1;
+  if (until_us != MR_NEVER) timeout_ms = milliseconds(until_us - mr_clock_now(transport->clock));
+  return poll(&bell, 1, timeout_ms) >= 0 || errno != EINTR;
+}
+
+/* What a step leaves over must wake a foreign loop again. */
+static void ring_for_rest(struct mr_transport *transport) {
+  if (!transport->foreign || !transport->ready.first) return;
+  pthread_mutex_lock(&transport->lock);
+  mr_thread_ring(transport);
+  pthread_mutex_unlock(&transport->lock);
+}
+
+static int thread_step(struct mr_transport *transport, int64_t timeout_us, struct mr_error *error) {
+  struct mr_error failure = {0};
+  int64_t until_us = 0;
+  bool over = false, waited = timeout_us <= 0;
+  transport->ended = 0;
+  transport->told = false;
+  if (!waited) until_us = mr_time_after(mr_clock_now(transport->clock), timeout_us);
+  for (;;) {
+    over |= collect(transport, &failure);
+    give_out(transport);
+    if (over || waited || transport->ended || transport->told) break;
+    if (transport->ready.first) continue;
+    over = !wait(transport, until_us);
+    waited = until_us != MR_NEVER && mr_clock_now(transport->clock) >= until_us;
+  }
+  ring_for_rest(transport);
+  if (!failure.kind || transport->ended) return transport->ended;
+  *error = failure;
+  return -1;
+}
+
+static void thread_wake(struct mr_transport *transport) {
+  pthread_mutex_lock(&transport->lock);
+  transport->is_woken = true;
+  mr_thread_ring(transport);
+  pthread_mutex_unlock(&transport->lock);
+}
+
+/* ---- foreign loops ---- */
+
+static int thread_descriptor(struct mr_transport *transport) {
+  transport->foreign = true;
+  ring_for_rest(transport);
+  return transport->bell;
+}
+
+/* Deadlines are the thread's: here is only what a step has left over. */
+static int64_t thread_next_timer(struct mr_transport *transport) {
+  return transport->ready.first ? 0 : MR_NEVER;
+}
+
+const struct mr_transport_type mr_transport_thread = {
+    .version = MR_TRANSPORT_VERSION,
+    .name = "thread",
+    .open = thread_open,
+    .close = thread_close,
+    .start = thread_start,
+    .cancel = thread_cancel,
+    .resume = thread_resume,
+    .step = thread_step,
+    .wake = thread_wake,
+    .descriptor = thread_descriptor,
+    .next_timer_us = thread_next_timer,
+    .route_closed = thread_route_closed,
+    .abandon = thread_abandon,
+};
