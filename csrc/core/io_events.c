@@ -85,7 +85,6 @@ static enum mr_flow on_status(struct mr_exchange *x, int status) {
   return MR_FLOW_ON;
 }
 
-/* The bound is twice the engine's, which stops at its own, with its own words, when it is given these lines. */
 static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t size) {
   struct mr_parcel *parcel = x->owner;
   enum mr_kind kind = mr_buffer_append(&parcel->head, line, size);

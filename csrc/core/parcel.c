@@ -4,6 +4,10 @@
 #include "memory.h"
 #include "thread_parts.h"
 
+/* Bytes of an answer's fields. Above what the engine takes, which stops at its own bound with its own words when it is
+** given these lines, and above libcurl's. */
+#define HEAD_MAX ((size_t)8 * MR_HEADERS_MAX_BYTES)
+
 /* ---- lists of parcels ---- */
 
 void mr_parcels_add(struct mr_parcel_list *list, enum mr_place place, struct mr_parcel *parcel) {
@@ -109,7 +113,7 @@ struct mr_parcel *mr_parcel_new(struct mr_transport *transport, struct mr_exchan
   parcel->exchange.owner = parcel;
   parcel->exchange.route = route;
   parcel->exchange.transport_data = NULL;
-  mr_buffer_init(&parcel->head, 2 * MR_HEADERS_MAX_BYTES);
+  mr_buffer_init(&parcel->head, HEAD_MAX);
   if (copy_texts(parcel, x)) return parcel;
   mr_parcel_free(parcel);
   return NULL;

@@ -48,7 +48,7 @@ struct mr_letters {
   struct mr_letter *first, *last;
 };
 
-enum mr_place { MR_PLACE_ORDERS, MR_PLACE_NEWS, MR_PLACE_READY, MR_PLACES };
+enum mr_place { MR_PLACE_ORDERS, MR_PLACE_NEWS, MR_PLACE_READY, MR_PLACE_HELD, MR_PLACES };
 
 enum { MR_ORDER_START = 1, MR_ORDER_RESUME = 2, MR_ORDER_DROP = 4 };
 
@@ -73,7 +73,7 @@ struct mr_thread_route {
 struct mr_parcel {
   struct mr_transport *transport;
   struct mr_parcel_link
-      links[MR_PLACES]; /* ORDERS and NEWS are under the lock, READY is the owner's */
+      links[MR_PLACES]; /* ORDERS and NEWS are under the lock, the others the owner's */
 
   /* The owner's. */
   struct mr_exchange *x;
@@ -81,7 +81,6 @@ struct mr_parcel {
   int64_t asked;             /* bytes that x->events->on_read has brought */
   bool sent_given;
   bool pause_wanted; /* by an event of the headers: before the first byte of the body */
-  bool is_held;      /* by an event of the body */
   bool wants_feed;
   bool is_over;    /* 'result' is there to be given */
   int64_t left_us; /* -1: it has not */
@@ -116,7 +115,8 @@ struct mr_transport {
   pthread_t thread;
 
   /* The owner's. */
-  struct mr_parcel_list ready;
+  struct mr_parcel_list ready; /* have something to give */
+  struct mr_parcel_list held;  /* their owner takes no more for now */
   struct mr_thread_route *routes;
   int bell; /* an eventfd: readable when there is news */
   int ended;

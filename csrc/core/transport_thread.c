@@ -120,6 +120,7 @@ static bool drop(struct mr_parcel *parcel, bool at_once, int64_t *left_us) {
   struct mr_transport *transport = parcel->transport;
   parcel->x->transport_data = NULL;
   mr_parcels_remove(&transport->ready, MR_PLACE_READY, parcel);
+  mr_parcels_remove(&transport->held, MR_PLACE_HELD, parcel);
   pthread_mutex_lock(&transport->lock);
   bool left = parcel->mail.is_sent;
   *left_us = parcel->mail.sent_us;
@@ -141,11 +142,15 @@ static void thread_cancel(struct mr_transport *transport, struct mr_exchange *x)
   if (drop(parcel, true, &left_us) && !sent_given) x->events->on_sent(x, left_us);
 }
 
+static bool is_held(const struct mr_parcel *parcel) {
+  return parcel->links[MR_PLACE_HELD].is_in;
+}
+
 static void thread_resume(struct mr_transport *transport, struct mr_exchange *x) {
   struct mr_parcel *parcel = x->transport_data;
   parcel->pause_wanted = false;
-  if (!parcel->is_held) return;
-  parcel->is_held = false;
+  if (!is_held(parcel)) return;
+  mr_parcels_remove(&transport->held, MR_PLACE_HELD, parcel);
   mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
   if (!transport->foreign) return;
   pthread_mutex_lock(&transport->lock);
@@ -164,15 +169,20 @@ static void finish(struct mr_parcel *parcel, const struct mr_exchange_result *re
   x->events->on_done(x, &copy);
 }
 
-/* An event wants no more. The wire may have brought the whole answer meanwhile: then it is known how. */
-static void stop(struct mr_parcel *parcel, int status) {
-  struct mr_exchange_result result = {
-      .phase = MR_PHASE_RECEIVE, .status = status, .timings = {-1, -1, -1, -1, -1, -1}};
+/* Of an exchange that is ended from this side. The wire may have brought the whole answer meanwhile: then it is known
+** how. */
+static void end_here(struct mr_parcel *parcel, enum mr_kind kind, const char *reason) {
+  struct mr_exchange_result result = {.timings = {-1, -1, -1, -1, -1, -1}};
   if (parcel->is_over) result = parcel->result;
-  result.kind = parcel->x->stop_kind;
+  result.status = parcel->given_status;
   result.phase = MR_PHASE_RECEIVE;
-  mr_fail(&result.error, result.kind, "stopped while the server answered");
+  result.kind = mr_fail(&result.error, kind, "%s", reason);
   finish(parcel, &result);
+}
+
+/* An event wants no more. */
+static void stop(struct mr_parcel *parcel) {
+  end_here(parcel, parcel->x->stop_kind, "stopped while the server answered");
 }
 
 static void give_sent(struct mr_parcel *parcel) {
@@ -200,9 +210,9 @@ static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
 }
 
 /* Notes a wish to pause. False: the event wants no more, and the parcel is gone. */
-static bool goes_on(struct mr_parcel *parcel, enum mr_flow flow, int status) {
+static bool goes_on(struct mr_parcel *parcel, enum mr_flow flow) {
   if (flow == MR_FLOW_PAUSE) parcel->pause_wanted = true;
-  if (flow == MR_FLOW_STOP) stop(parcel, status);
+  if (flow == MR_FLOW_STOP) stop(parcel);
   return flow != MR_FLOW_STOP;
 }
 
@@ -211,17 +221,15 @@ static bool give_head(struct mr_parcel *parcel, const struct mr_letter *letter) 
   struct mr_exchange *x = parcel->x;
   const struct mr_exchange_events *events = x->events;
   const char *line = letter->bytes, *end = letter->bytes + letter->size;
-  int status = letter->status;
-  bool on = goes_on(parcel, events->on_status(x, status), status);
+  parcel->given_status = letter->status;
+  bool on = goes_on(parcel, events->on_status(x, letter->status));
   while (on && line < end) {
     const char *next = memchr(line, '\n', (size_t)(end - line));
-    on = goes_on(parcel, events->on_header(x, line, (size_t)(next - line)), status);
+    on = goes_on(parcel, events->on_header(x, line, (size_t)(next - line)));
     line = next + 1;
   }
-  if (on && letter->is_whole)
-    on = goes_on(parcel, events->on_headers_end(x, letter->at_us), status);
+  if (on && letter->is_whole) on = goes_on(parcel, events->on_headers_end(x, letter->at_us));
   if (!on) return false;
-  parcel->given_status = status;
   done_with(parcel, mr_letters_take(&parcel->letters));
   return true;
 }
@@ -234,8 +242,8 @@ static bool give_body(struct mr_parcel *parcel, struct mr_letter *letter, size_t
   enum mr_flow flow = MR_FLOW_PAUSE;
   if (!parcel->pause_wanted) flow = x->events->on_body(x, letter->bytes + letter->used, size);
   parcel->pause_wanted = false;
-  parcel->is_held = flow == MR_FLOW_PAUSE;
-  if (flow == MR_FLOW_STOP) stop(parcel, parcel->given_status);
+  if (flow == MR_FLOW_PAUSE) mr_parcels_add(&parcel->transport->held, MR_PLACE_HELD, parcel);
+  if (flow == MR_FLOW_STOP) stop(parcel);
   if (flow != MR_FLOW_ON) return flow == MR_FLOW_PAUSE;
   *cost += size;
   letter->used += size;
@@ -268,12 +276,6 @@ static size_t feed(struct mr_parcel *parcel) {
   return room;
 }
 
-/* A deadline ends an exchange that its owner has paused, as the rest of its answer would not. */
-static bool is_late(const struct mr_parcel *parcel) {
-  return parcel->is_over && parcel->is_held && parcel->result.kind == MR_TIMEOUT &&
-         mr_clock_now(parcel->transport->clock) >= parcel->x->deadline_us;
-}
-
 /* Gives out a little of what there is. Returns what that cost, in bytes. */
 static size_t give(struct mr_parcel *parcel) {
   struct mr_transport *transport = parcel->transport;
@@ -281,14 +283,14 @@ static size_t give(struct mr_parcel *parcel) {
   size_t cost = EVENT_COST;
   bool goes_on = true;
   give_sent(parcel);
-  if (is_late(parcel) || (parcel->is_over && !letter)) {
+  if (parcel->is_over && !letter) {
     finish(parcel, &parcel->result);
     goes_on = false;
   } else if (parcel->wants_feed) {
     cost += feed(parcel);
   } else if (letter && letter->kind == MR_LETTER_HEAD) {
     goes_on = give_head(parcel, letter);
-  } else if (letter && !parcel->is_held) {
+  } else if (letter && !is_held(parcel)) {
     goes_on = give_body(parcel, letter, &cost);
   } else {
     return cost;
@@ -304,6 +306,28 @@ static void give_out(struct mr_transport *transport) {
     struct mr_parcel *parcel = transport->ready.first;
     mr_parcels_remove(&transport->ready, MR_PLACE_READY, parcel);
     cost += give(parcel);
+  }
+}
+
+/* ---- deadlines ---- */
+
+static int64_t held_until_us(const struct mr_transport *transport) {
+  int64_t until_us = MR_NEVER;
+  for (const struct mr_parcel *one = transport->held.first; one;
+       one = one->links[MR_PLACE_HELD].next)
+    if (one->x->deadline_us < until_us) until_us = one->x->deadline_us;
+  return until_us;
+}
+
+/* The wire may be through with what its owner has paused: its deadline goes on all the same. */
+static void end_late(struct mr_transport *transport) {
+  if (!transport->held.first) return;
+  int64_t now_us = mr_clock_now(transport->clock);
+  struct mr_parcel *next;
+  for (struct mr_parcel *one = transport->held.first; one; one = next) {
+    next = one->links[MR_PLACE_HELD].next;
+    if (one->x->deadline_us > now_us) continue;
+    end_here(one, MR_TIMEOUT, "time was up while the answer waited to be read");
   }
 }
 
@@ -351,6 +375,8 @@ static int milliseconds(int64_t timeout_us) {
 static bool wait(struct mr_transport *transport, int64_t until_us) {
   struct pollfd bell = {.fd = transport->bell, .events = POLLIN};
   int timeout_ms = -1;
+  int64_t held_us = held_until_us(transport);
+  if (held_us < until_us) until_us = held_us;
   if (until_us != MR_NEVER) timeout_ms = milliseconds(until_us - mr_clock_now(transport->clock));
   return poll(&bell, 1, timeout_ms) >= 0 || errno != EINTR;
 }
@@ -373,6 +399,7 @@ static int thread_step(struct mr_transport *transport, int64_t timeout_us, struc
   for (;;) {
     over |= collect(transport, &failure);
     give_out(transport);
+    end_late(transport);
     if (over || waited || transport->ended || transport->told) break;
     if (transport->ready.first) continue;
     over = !wait(transport, until_us);
@@ -399,9 +426,9 @@ static int thread_descriptor(struct mr_transport *transport) {
   return transport->bell;
 }
 
-/* Deadlines are the thread's: here is only what a step has left over. */
+/* Other deadlines are the thread's. */
 static int64_t thread_next_timer(struct mr_transport *transport) {
-  return transport->ready.first ? 0 : MR_NEVER;
+  return transport->ready.first ? 0 : held_until_us(transport);
 }
 
 const struct mr_transport_type mr_transport_thread = {

@@ -392,6 +392,7 @@ static void expect_exposed(struct scene *scene, const struct mr_route *route, co
 }
 
 static void test_exposed_credential(void **state) {
+  if (wire_inner) skip(); /* there the end of the exchange tells it */
   struct scene scene;
   char url[100];
   (void)state;
@@ -425,6 +426,7 @@ static void test_exposed_credential(void **state) {
 /* ---- other ways ---- */
 
 static void test_resolve_host(void **state) {
+  if (wire_inner) skip(); /* there the end of the exchange tells it */
   struct scene scene;
   char rule[100], url[100], seen[200];
   (void)state;

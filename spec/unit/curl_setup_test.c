@@ -210,6 +210,7 @@ static void refuse(struct scene *scene, struct call *call, enum mr_kind kind, co
 }
 
 static void test_refusals(void **state) {
+  if (wire_inner) skip(); /* there the end of the exchange tells it */
   struct scene *scene = *state;
   struct call call;
   call_init(&call, &scene->wire, scene->port, "/");

@@ -12,7 +12,7 @@
 #define PATIENCE_US (10 * MR_SECOND)
 
 void wire_open(struct wire *wire) {
-  struct mr_transport_config config = {.clock = &mr_clock_system};
+  struct mr_transport_config config = {.clock = &mr_clock_system, .inner = wire_inner};
   struct mr_error error = {0};
   *wire = (struct wire){.route = {.verify = true}};
   wire->transport = mr_transport_curl.open(&config, &error);

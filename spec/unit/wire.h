@@ -7,6 +7,15 @@
 #define WIRE_H
 
 #include "transport_curl.h"
+#include "transport_thread.h"
+
+/* With WIRE_IN_THREAD the same tests have libcurl in a thread. */
+#ifdef WIRE_IN_THREAD
+static const struct mr_transport_type *const wire_inner = &mr_transport_curl;
+#define mr_transport_curl mr_transport_thread
+#else
+static const struct mr_transport_type *const wire_inner = NULL;
+#endif
 
 struct wire {
   struct mr_transport *transport;
