@@ -209,8 +209,8 @@ void mr_engine_start(struct mr_engine *engine, struct mr_request *request) {
   request->deadline_us = mr_time_after(request->started_us, request->timeout_us);
   engine->pending++;
   mr_list_add(&engine->active, request);
-  fill_ticket(request);
-  if (engine->budget)
+  if (!request->connects_only) fill_ticket(request);
+  if (engine->budget && !request->connects_only)
     mr_retry_budget_call(engine->budget, request->endpoint->base_url.host, request->started_us);
   mr_hop_enter(engine, request, request->ticket.jump);
 }

@@ -173,6 +173,7 @@ static void fill_exchange(struct mr_request *request) {
   x->idle_timeout_us = endpoint->idle_timeout_us;
   x->deadline_us = request->deadline_us;
   x->bulk = request->to_file;
+  x->connects_only = request->connects_only;
   x->sends_quietly = request->ticket.bucket_count == 0; /* no slot to account for */
   if (request->has_upload) {
     request->upload.offset = request->upload_at;
@@ -190,7 +191,8 @@ void mr_hop_send(struct mr_engine *engine, struct mr_request *request) {
   request->attempt_us = mr_clock_now(engine->clock);
   set_deadline(request, request->attempt_us);
   forget_answer(request);
-  enum mr_kind kind = mr_request_compose(request, &request->error);
+  enum mr_kind kind = MR_NONE;
+  if (!request->connects_only) kind = mr_request_compose(request, &request->error);
   if (!kind) {
     fill_exchange(request);
     request->state = MR_STATE_SENDING;

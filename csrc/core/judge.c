@@ -220,6 +220,8 @@ void mr_judge_ended(struct mr_engine *engine, struct mr_request *request) {
   static const struct mr_meaning nothing = {.retry_after_us = -1};
   if (request->result.kind) {
     conclude(engine, request, &nothing);
+  } else if (request->connects_only) {
+    mr_judge_finish(engine, request, MR_STATE_DONE);
   } else if (mr_redirect_is(request->status) &&
              mr_headers_get(&request->headers, "Location").data) {
     follow(engine, request);

@@ -77,6 +77,7 @@ struct mr_request {
   int64_t max_wait_us;
   uint64_t max_body;
   bool stream;
+  bool connects_only; /* ends when a connection was there: nothing is sent, no slot is used */
   bool to_file;
   struct mr_sink sink;
 

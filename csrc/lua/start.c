@@ -179,6 +179,7 @@ static void read_bounds(lua_State *L, struct mr_request *request) {
     request->max_body = (uint64_t)number;
   if (mr_lua_field_integer(L, OPTIONS, "tag", 1, &number)) request->tag = (uint64_t)number;
   request->stream = mr_lua_field_boolean(L, OPTIONS, "stream");
+  request->connects_only = mr_lua_field_boolean(L, OPTIONS, "connect");
 }
 
 static enum mr_kind read_sink(lua_State *L, struct mr_request *request, struct mr_error *error) {

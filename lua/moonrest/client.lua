@@ -173,5 +173,6 @@ end
 -- }========================================================================
 
 client.methods = methods
+client.generic_recipe = generic_recipe
 
 return client

@@ -27,6 +27,7 @@ local parts = {
   sleep = { "moonrest.tasks", "sleep" },
   run = { "moonrest.tasks", "run" },
   step = { "moonrest.tasks", "step" },
+  prepare = { "moonrest.prepare", "prepare" },
   set_blocking = { "moonrest.tasks", "set_blocking" },
   wrap = { "moonrest.wrap" },
   on = { "moonrest.events", "on" },

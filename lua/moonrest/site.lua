@@ -23,6 +23,9 @@ site.options = {
   max_body = "integer",
 }
 
+-- Those that are in use; what nobody holds any more is not.
+site.opened = setmetatable({}, { __mode = "k" })
+
 local route_options = { "proxy", "ca_file", "client_cert", "client_key", "unix_socket" }
 
 -- {========================================================================
@@ -281,6 +284,7 @@ function site.open(at, given)
   self.read_only, self.strict, self.max_wait = given.read_only, given.strict, given.max_wait
   self.insecure_http, self.max_body = given.insecure_http, given.max_body
   self.traces_body = traces_body(at.trace)
+  site.opened[self] = true
   return self
 end
 
