@@ -133,12 +133,20 @@ static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t siz
 
 /* ---- the end ---- */
 
+static void add_lag(struct mr_timings *timings, int64_t lag_us) {
+  int64_t *times[] = {&timings->resolved_us, &timings->connected_us,  &timings->secured_us,
+                      &timings->sent_us,     &timings->first_byte_us, &timings->done_us};
+  for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+    if (*times[i] >= 0) *times[i] += lag_us;
+}
+
 static void on_done(struct mr_exchange *x, const struct mr_exchange_result *result) {
   struct mr_parcel *parcel = x->owner;
   struct mr_transport *transport = parcel->transport;
   if (parcel->head_open) post_head(x, false, 0);
   parcel->result = *result;
   parcel->has_ended = true;
+  add_lag(&parcel->result.timings, parcel->lag_us);
   if (result->kind && parcel->no_memory)
     mr_fail(&parcel->result.error, MR_LIMIT, "out of memory for the answer of a server");
   pthread_mutex_lock(&transport->lock);

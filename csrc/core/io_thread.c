@@ -61,6 +61,7 @@ static void fail_start(struct mr_parcel *parcel, enum mr_kind kind, struct mr_er
 
 static void start(struct mr_transport *transport, struct mr_parcel *parcel) {
   struct mr_error error = {0};
+  parcel->lag_us = mr_clock_now(transport->clock) - parcel->ordered_us;
   enum mr_kind kind = transport->type->start(transport->inner, &parcel->exchange, &error);
   parcel->is_started = !kind;
   if (kind) fail_start(parcel, kind, &error);

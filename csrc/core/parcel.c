@@ -108,6 +108,7 @@ struct mr_parcel *mr_parcel_new(struct mr_transport *transport, struct mr_exchan
   parcel->transport = transport;
   parcel->x = x;
   parcel->left_us = -1;
+  parcel->ordered_us = mr_clock_now(transport->clock);
   parcel->exchange = *x;
   parcel->exchange.events = &mr_thread_events;
   parcel->exchange.owner = parcel;

@@ -102,6 +102,7 @@ struct mr_parcel {
   struct mr_buffer head; /* fields, until all have come */
   struct mr_letters feed;
   int status;
+  int64_t ordered_us, lag_us; /* between the owner's start and the wire's */
   bool head_open, feed_asked, is_started, has_ended, no_memory;
   struct mr_exchange_result result;
 };

@@ -17,6 +17,7 @@
 #ifndef FAILING_ALLOCATOR_H
 #define FAILING_ALLOCATOR_H
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -31,9 +32,10 @@
 #include "core/memory.h"
 
 struct failing_allocator {
-  size_t calls;   /* asked for since the round began */
-  size_t fail_at; /* the call that fails, from 1; 0: none does */
-  size_t live;    /* blocks */
+  pthread_mutex_t lock; /* what is tested may have threads */
+  size_t calls;         /* asked for since the round began */
+  size_t fail_at;       /* the call that fails, from 1; 0: none does */
+  size_t live;          /* blocks */
   size_t live_bytes;
   size_t peak_bytes;  /* the most that was alive at once */
   const char *needle; /* a text that no returned block may hold; NULL: not looked for */
@@ -54,8 +56,8 @@ static inline void failing_allocator_return(struct failing_allocator *memory,
   free(block);
 }
 
-static inline void *failing_allocator_call(void *context, void *bytes, size_t size) {
-  struct failing_allocator *memory = context;
+static inline void *failing_allocator_locked(struct failing_allocator *memory, void *bytes,
+                                             size_t size) {
   union failing_block *old = bytes ? (union failing_block *)bytes - 1 : NULL;
   if (size == 0) {
     if (old) failing_allocator_return(memory, old);
@@ -76,8 +78,17 @@ static inline void *failing_allocator_call(void *context, void *bytes, size_t si
   return block + 1;
 }
 
+static inline void *failing_allocator_call(void *context, void *bytes, size_t size) {
+  struct failing_allocator *memory = context;
+  pthread_mutex_lock(&memory->lock);
+  void *block = failing_allocator_locked(memory, bytes, size);
+  pthread_mutex_unlock(&memory->lock);
+  return block;
+}
+
 static inline void failing_allocator_install(struct failing_allocator *memory) {
   memset(memory, 0, sizeof(*memory));
+  pthread_mutex_init(&memory->lock, NULL);
   mr_memory_hook(failing_allocator_call, memory);
 }
 
