@@ -48,6 +48,13 @@ struct mr_step_result mr_step(struct lua_State *L, int64_t budget_us);
 ** it does not when moonrest was not opened in this state, or when there is no memory. */
 bool mr_set_blocking(struct lua_State *L, bool allowed);
 
+/* Who drives the network of a state: its calls and steps, or a thread of the library's own, so that neither a TLS
+** handshake nor a slow turn of libcurl is part of a step: moonrest.configure { io = "thread" } for hosts. */
+enum mr_network { MR_NETWORK_IN_STEPS, MR_NETWORK_IN_THREAD };
+
+/* Before the first request of the state; later it changes nothing and the result is false, as for mr_set_blocking. */
+bool mr_set_network(struct lua_State *L, enum mr_network network);
+
 /* Bounds of one lua_State, 0 for none: bytes of response bodies that are held at a time (more fails with kind
 ** "too_large"), and requests in flight or queued (more fail with kind "limit"). */
 struct mr_limits {
@@ -66,7 +73,8 @@ typedef void (*mr_logger)(void *context, const char *event, const char *line);
 bool mr_set_log(struct lua_State *L, mr_logger logger, void *context);
 
 /* Like realloc: a size of 0 frees and returns NULL; NULL for a larger size means that there is no memory, which
-** fails a request and nothing else. Must be safe to call from several threads if states are used by several. */
+** fails a request and nothing else. Must be safe to call from several threads if states are used by several, or if the
+** network of one is in a thread. */
 typedef void *(*mr_allocator)(void *context, void *block, size_t size);
 
 /* For all states of the process: what moonrest's C core allocates (buffers, requests, limits), beside what the

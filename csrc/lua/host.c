@@ -139,6 +139,25 @@ bool mr_set_blocking(lua_State *L, bool allowed) {
   return attempt(L, set_blocking_protected, &allowed);
 }
 
+struct network {
+  enum mr_network network;
+  bool is_set;
+};
+
+static int set_network_protected(lua_State *L) {
+  struct network *call = lua_touserdata(L, 1);
+  push_half(L, "step"); /* raises when the library is not open, and loads the core */
+  struct mr_engine *engine = mr_lua_engine_open(L, mr_lua_engine(L));
+  enum mr_io io = call->network == MR_NETWORK_IN_THREAD ? MR_IO_THREAD : MR_IO_INLINE;
+  call->is_set = mr_engine_io(engine, io, NULL) == MR_NONE;
+  return 0;
+}
+
+bool mr_set_network(lua_State *L, enum mr_network network) {
+  struct network call = {.network = network};
+  return attempt(L, set_network_protected, &call) && call.is_set;
+}
+
 static int set_limits_protected(lua_State *L) {
   const struct mr_limits *limits = lua_touserdata(L, 1);
   push_half(L, "step"); /* raises when the library is not open, and loads the core */

@@ -73,6 +73,9 @@ static void open_scene(struct scene *scene, const struct fault_script *script) {
   luaL_requiref(scene->L, "moonrest", luaopen_moonrest, 0);
   lua_pushinteger(scene->L, fault_server_port(scene->server));
   lua_setglobal(scene->L, "port");
+#ifdef NETWORK_IN_THREAD
+  assert_true(mr_set_network(scene->L, MR_NETWORK_IN_THREAD));
+#endif
   run(scene->L, program);
   step_until_sent(scene, 3);
 }

@@ -233,6 +233,20 @@ static void test_calls_run_in_steps(void **state) {
   close_scene(&scene);
 }
 
+static void test_network_in_a_thread(void **state) {
+  struct scene scene;
+  (void)state;
+  open_scene(&scene, &well);
+  assert_true(mr_set_network(scene.L, MR_NETWORK_IN_THREAD));
+  run(scene.L,
+      "task = require 'moonrest'.spawn(function() size = assert(client.things:get()).size end)");
+  step_all(scene.L);
+  assert_true(is_true(scene.L, "size == 17"));
+  assert_true(mr_set_network(scene.L, MR_NETWORK_IN_THREAD));
+  assert_false(mr_set_network(scene.L, MR_NETWORK_IN_STEPS)); /* too late */
+  close_scene(&scene);
+}
+
 static void test_an_idle_step_allocates_nothing(void **state) {
   struct memory memory = {0};
   (void)state;
@@ -575,6 +589,7 @@ int main(void) {
       cmocka_unit_test(test_the_sandbox_is_inside),
 #endif
       cmocka_unit_test(test_calls_run_in_steps),
+      cmocka_unit_test(test_network_in_a_thread),
       cmocka_unit_test(test_an_idle_step_allocates_nothing),
       cmocka_unit_test(test_a_step_never_raises),
       cmocka_unit_test(test_a_step_within_a_step_fails),

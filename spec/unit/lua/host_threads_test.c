@@ -35,6 +35,7 @@ static const char program[] =
     "local moonrest = require 'moonrest'\n"
     "local port, calls = ...\n"
     "require 'moonrest.core'.share 'local'\n"
+    "if in_thread then moonrest.configure { io = 'thread' } end\n"
     "local client = moonrest.open({ name = 'host', title = 'Host', servers = { production = "
     "'http://127.0.0.1:1' },\n"
     "  limits = { default = 'all', buckets = { all = { '10000/s' } } },\n"
@@ -47,6 +48,7 @@ static const char program[] =
 struct worker {
   pthread_t thread;
   int port;
+  bool in_thread;
   lua_Integer good;
   char problem[300];
 };
@@ -67,6 +69,8 @@ static void use_state(struct worker *worker, lua_State *L) {
   luaL_openlibs(L);
   luaL_requiref(L, "moonrest", luaopen_moonrest, 0);
   bool good = luaL_loadstring(L, program) == LUA_OK;
+  lua_pushboolean(L, worker->in_thread);
+  lua_setglobal(L, "in_thread");
   lua_pushinteger(L, worker->port);
   lua_pushinteger(L, CALLS);
   if (!good || lua_pcall(L, 2, 0, 0) != LUA_OK) {
@@ -88,11 +92,11 @@ static void *work(void *argument) {
   return NULL;
 }
 
-static void test_states_in_threads(void **state) {
+static void run_states(bool in_thread) {
   struct worker workers[THREADS] = {0};
   struct fault_server *server = fault_server_run(&well);
-  (void)state;
   for (int i = 0; i < THREADS; i++) {
+    workers[i].in_thread = in_thread;
     workers[i].port = fault_server_port(server);
     assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
   }
@@ -105,12 +109,22 @@ static void test_states_in_threads(void **state) {
   fault_server_stop(server);
 }
 
+static void test_states_in_threads(void **state) {
+  (void)state;
+  run_states(false);
+}
+
+static void test_states_with_threads(void **state) {
+  (void)state;
+  run_states(true);
+}
+
 /* A child that uses the library, whatever the threads of its parent were about to do. */
-static bool child_works(int port) {
+static bool child_works(int port, bool in_thread) {
   int status = -1;
   pid_t child = fork();
   if (child == 0) {
-    struct worker worker = {.port = port};
+    struct worker worker = {.port = port, .in_thread = in_thread};
     alarm(SECONDS_MAX);
     lua_State *L = luaL_newstate();
     use_state(&worker, L);
@@ -120,18 +134,18 @@ static bool child_works(int port) {
   return waitpid(child, &status, 0) == child && status == 0;
 }
 
-static void test_forks_beside_threads(void **state) {
+static void fork_beside(bool in_thread) {
   if (getenv("MOONREST_SANITIZED")) skip(); /* the sanitizer's own allocator does not survive it */
   struct worker workers[THREADS] = {0};
   struct fault_server *server = fault_server_run(&well);
   bool good = true;
-  (void)state;
   for (int i = 0; i < THREADS; i++) {
+    workers[i].in_thread = in_thread;
     workers[i].port = fault_server_port(server);
     assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
   }
   for (int i = 0; i < FORKS && good; i++)
-    good = child_works(fault_server_port(server));
+    good = child_works(fault_server_port(server), in_thread);
   for (int i = 0; i < THREADS; i++) {
     pthread_join(workers[i].thread, NULL);
     assert_string_equal(workers[i].problem, "");
@@ -141,8 +155,20 @@ static void test_forks_beside_threads(void **state) {
   assert_true(good);
 }
 
+static void test_forks_beside_threads(void **state) {
+  (void)state;
+  fork_beside(false);
+}
+
+/* Those that fork have a thread for the network, and so has their child. */
+static void test_forks_with_threads(void **state) {
+  (void)state;
+  fork_beside(true);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_states_in_threads),
-                                     cmocka_unit_test(test_forks_beside_threads)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_states_in_threads), cmocka_unit_test(test_forks_beside_threads),
+      cmocka_unit_test(test_states_with_threads), cmocka_unit_test(test_forks_with_threads)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
