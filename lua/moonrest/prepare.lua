@@ -46,9 +46,10 @@ local function labelled(recipe, name)
 end
 
 local function start_all(sites, group)
+  local task = wait.task()
   for _, one in ipairs(sites) do
     local recipe = labelled(client.generic_recipe(one, "GET"), one.definition.name)
-    local request, kind, message = recipe.endpoint:start("/", options, wait.task())
+    local request, kind, message = recipe.endpoint:start("/", options, task and task.number)
     if not request then return nil, errors.of_start(recipe, kind, message) end
     group[#group + 1] = { request = request, recipe = recipe }
   end
