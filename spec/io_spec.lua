@@ -16,8 +16,8 @@ local function run(code, url)
   local file <close> = assert(io.open(path, "w"))
   file:write(beginning, code)
   file:close()
-  local pipe <close> = assert(io.popen(("LUA_PATH='%s' LUA_CPATH='%s' timeout 20 lua5.4 %s %s 2>&1"):format(package.path,
-    package.cpath, path, url)))
+  local command = "LUA_PATH='%s' LUA_CPATH='%s' timeout 20 lua5.4 %s %s 2>&1"
+  local pipe <close> = assert(io.popen(command:format(package.path, package.cpath, path, url)))
   local said = pipe:read "a"
   os.remove(path)
   return said

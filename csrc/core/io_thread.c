@@ -5,16 +5,22 @@
 ** A fork copies the thread that forks and no other, with every lock as it stands. So before one all threads
 ** are asked to stand still between two turns, where they hold no lock of ours, of libcurl's or of the TLS
 ** library's, and the inner transport is whole: the child can give it up. That takes as long as a turn.
+**
+** At exit() they stand still for good, and before the handlers that were registered earlier: OpenSSL's takes away
+** what a handshake in a thread is using.
 */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "memory.h"
 #include "thread_parts.h"
 
+#define EXIT_PATIENCE_S 2 /* for a thread that hangs */
 #define FAILURE_PAUSE_US                                                                           \
   (100 * MR_MILLISECOND) /* before an inner transport that failed is driven again */
 
@@ -116,6 +122,7 @@ static bool take_orders(struct mr_transport *transport) {
   bool stopping = transport->is_stopping;
   transport->closing = NULL;
   mr_letters_move(&spent, &transport->spent);
+  transport->spent_size = 0;
   pthread_mutex_unlock(&transport->lock);
   mr_letters_free(&spent);
   struct mr_parcel *parcel;
@@ -167,11 +174,11 @@ static void *work(void *argument) {
 
 /* ---- fork ---- */
 
-/* Which threads there are, for fork: beside the registry all that is static in ring 1. */
+/* Which threads there are, for fork and exit: beside the registry all that is static in ring 1. */
 static struct {
   pthread_mutex_t lock;
   struct mr_transport *first;
-  bool is_ready_to_fork;
+  bool is_ready; /* for a fork and an exit */
 } threads = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void freeze(struct mr_transport *transport) {
@@ -209,11 +216,43 @@ static void after_fork_in_child(void) {
   pthread_mutex_unlock(&threads.lock);
 }
 
+/* ---- exit ---- */
+
+static void wait_a_little(struct mr_transport *transport) {
+  struct timespec until;
+  int problem = 0;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += EXIT_PATIENCE_S;
+  pthread_mutex_lock(&transport->gate);
+  while (!transport->is_parked && !transport->is_gone && !problem)
+    problem = pthread_cond_timedwait(&transport->gate_moved, &transport->gate, &until);
+  pthread_mutex_unlock(&transport->gate);
+}
+
+/* Who closes a transport after this leaves it as it is. */
+static void at_exit(void) {
+  pthread_mutex_lock(&threads.lock);
+  for (struct mr_transport *one = threads.first; one; one = one->next) {
+    atomic_store(&one->is_left, true);
+    freeze(one);
+  }
+  for (struct mr_transport *one = threads.first; one; one = one->next)
+    wait_a_little(one);
+  pthread_mutex_unlock(&threads.lock);
+}
+
+/* ---- its life ---- */
+
+static void get_ready(void) {
+  if (threads.is_ready) return;
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  atexit(at_exit);
+  threads.is_ready = true;
+}
+
 static void enroll(struct mr_transport *transport) {
   pthread_mutex_lock(&threads.lock);
-  if (!threads.is_ready_to_fork)
-    threads.is_ready_to_fork =
-        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+  get_ready();
   transport->next = threads.first;
   threads.first = transport;
   pthread_mutex_unlock(&threads.lock);
@@ -227,8 +266,6 @@ static void strike_off(struct mr_transport *transport) {
   if (*place) *place = transport->next;
   pthread_mutex_unlock(&threads.lock);
 }
-
-/* ---- its life ---- */
 
 /* All signals belong to the threads of the program: Ctrl-C must reach the one that runs Lua. */
 enum mr_kind mr_thread_run(struct mr_transport *transport, struct mr_error *error) {
@@ -244,11 +281,13 @@ enum mr_kind mr_thread_run(struct mr_transport *transport, struct mr_error *erro
   return MR_NONE;
 }
 
-void mr_thread_end(struct mr_transport *transport) {
+bool mr_thread_end(struct mr_transport *transport) {
+  if (atomic_load(&transport->is_left)) return false;
   pthread_mutex_lock(&transport->lock);
   transport->is_stopping = true;
   pthread_mutex_unlock(&transport->lock);
   transport->type->wake(transport->inner);
   pthread_join(transport->thread, NULL);
   strike_off(transport);
+  return true;
 }

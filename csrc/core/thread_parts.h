@@ -129,7 +129,8 @@ struct mr_transport {
   struct mr_thread_route *closing;
   struct mr_letters spent; /* the thread frees what it has allocated */
   struct mr_error failure; /* of the inner transport as a whole */
-  bool is_called;          /* the thread has been woken and has not looked yet */
+  size_t spent_size;
+  bool is_called; /* the thread has been woken and has not looked yet */
   bool is_rung, is_woken, is_failed, is_stopping;
   atomic_bool has_news; /* set under the lock; a step without news need not take it */
 
@@ -137,6 +138,7 @@ struct mr_transport {
   pthread_mutex_t gate;
   pthread_cond_t gate_moved;
   atomic_bool is_frozen;
+  atomic_bool is_left; /* the process exits */
   bool is_parked, is_gone;
   struct mr_transport *next; /* in the process's list */
 };
@@ -174,6 +176,7 @@ extern const struct mr_exchange_events mr_thread_events;
 
 /* The inner transport is open. MR_LIMIT: the system has no thread to give. */
 enum mr_kind mr_thread_run(struct mr_transport *transport, struct mr_error *error);
-void mr_thread_end(struct mr_transport *transport); /* returns when it has ended */
+/* Returns when it has ended; false in a process that exits: then it stands still for good, where it was. */
+bool mr_thread_end(struct mr_transport *transport);
 
 #endif

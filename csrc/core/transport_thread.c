@@ -21,6 +21,8 @@
 #define SLICE_SIZE (16u * 1024) /* of one body, before the next has its turn */
 #define EVENT_COST 2048u
 
+#define SPENT_MAX (64u * 1024) /* bytes that the thread is woken for, to free them */
+
 /* ---- open and close ---- */
 
 static void free_instance(struct mr_transport *transport) {
@@ -71,8 +73,7 @@ static struct mr_transport *thread_open(const struct mr_transport_config *config
 }
 
 static void thread_close(struct mr_transport *transport) {
-  mr_thread_end(transport);
-  free_instance(transport);
+  if (mr_thread_end(transport)) free_instance(transport);
 }
 
 /* The thread stands still between two turns, or never was: see io_thread.c. Its memory is left as it is. */
@@ -204,7 +205,10 @@ static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
     parcel->mail.is_paused = false;
     must_wake = mr_thread_order(transport, parcel, MR_ORDER_RESUME);
   }
+  transport->spent_size += letter->size;
   mr_letters_add(&transport->spent, letter);
+  if (transport->spent_size > SPENT_MAX && !transport->is_called)
+    must_wake = transport->is_called = true;
   pthread_mutex_unlock(&transport->lock);
   mr_thread_wake(transport, must_wake);
 }

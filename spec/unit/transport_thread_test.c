@@ -848,6 +848,33 @@ static void test_fork(void **state) {
   close_scene(&scene);
 }
 
+static struct mr_transport *left_open;
+
+/* Registered before there was a thread, as a TLS library's is: called after the library's own. */
+static void look_at_exit(void) {
+  if (!left_open) return;
+  if (!left_open->is_parked) _exit(1);
+  mr_transport_thread.close(left_open);
+}
+
+/* Whoever exits with a thread at work finds it standing still, and may even close it then. */
+static void test_exit(void **state) {
+  int status = -1;
+  (void)state;
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) {
+    static struct scene scene;
+    alarm(20);
+    open_scene(&scene);
+    start(&scene, 0);
+    left_open = scene.transport;
+    exit(0);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
 /* Everything in flight and in the mail is given up with the owner. */
 static void test_close(void **state) {
   struct scene scene;
@@ -958,8 +985,10 @@ int main(void) {
       cmocka_unit_test(test_signals),
       cmocka_unit_test(test_routes),
       cmocka_unit_test(test_fork),
+      cmocka_unit_test(test_exit),
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_memory),
   };
+  atexit(look_at_exit);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
