@@ -78,7 +78,7 @@ describe("step", function()
 
   -- A large body takes more than a hundred such steps, and a small one some few, on a busy machine too: the server has
   -- time to answer between two of them.
-  it("gives small bodies their turn beside large ones", function()
+  it("gives small bodies their turn beside large ones #inline", function()
     local server <close> = slow_server.start()
     local order = {}
     for _ = 1, 5 do

@@ -186,7 +186,7 @@ describe("tasks", function()
       assert.equal("x", server.client.things:get "x".id)
     end)
 
-    it("gives the slot of what never left back, and its place in the queue", function()
+    it("gives the slot of what never left back, and its place in the queue #inline", function()
       local server <close> = slow_server.start({}, nil, { default = "one", buckets = { one = { "1/h" } } })
       local first = moonrest.spawn(function() server.client.held:get "a" end)
       local second = moonrest.spawn(function() server.client.held:get "b" end)
