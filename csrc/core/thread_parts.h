@@ -121,6 +121,7 @@ struct mr_transport {
   struct mr_thread_route *routes;
   int bell; /* an eventfd: readable when there is news */
   int ended;
+  int64_t spend_us; /* that a step gives out at most; MR_NEVER */
   bool told, foreign;
 
   /* Under the lock. */

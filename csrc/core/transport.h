@@ -148,6 +148,6 @@ struct mr_transport_type {
   void (*bound)(struct mr_transport *transport, int64_t spend_us);
 };
 
-#define MR_TRANSPORT_VERSION 2
+#define MR_TRANSPORT_VERSION 3
 
 #endif

@@ -48,6 +48,7 @@ static struct mr_transport *make(const struct mr_transport_config *config, struc
   }
   transport->clock = config->clock;
   transport->type = config->inner;
+  transport->spend_us = MR_NEVER;
   pthread_mutex_init(&transport->lock, NULL);
   pthread_mutex_init(&transport->gate, NULL);
   pthread_cond_init(&transport->gate_moved, NULL);
@@ -306,10 +307,13 @@ static size_t give(struct mr_parcel *parcel) {
 
 static void give_out(struct mr_transport *transport) {
   size_t cost = 0;
+  bool timed = transport->spend_us != MR_NEVER;
+  int64_t until_us = timed ? mr_clock_now(transport->clock) + transport->spend_us : MR_NEVER;
   while (transport->ready.first && cost < STEP_SIZE) {
     struct mr_parcel *parcel = transport->ready.first;
     mr_parcels_remove(&transport->ready, MR_PLACE_READY, parcel);
     cost += give(parcel);
+    if (timed && mr_clock_now(transport->clock) >= until_us) return;
   }
 }
 
@@ -422,6 +426,10 @@ static void thread_wake(struct mr_transport *transport) {
   pthread_mutex_unlock(&transport->lock);
 }
 
+static void thread_bound(struct mr_transport *transport, int64_t spend_us) {
+  transport->spend_us = spend_us;
+}
+
 /* ---- foreign loops ---- */
 
 static int thread_descriptor(struct mr_transport *transport) {
@@ -449,4 +457,5 @@ const struct mr_transport_type mr_transport_thread = {
     .next_timer_us = thread_next_timer,
     .route_closed = thread_route_closed,
     .abandon = thread_abandon,
+    .bound = thread_bound,
 };
