@@ -28,6 +28,7 @@ local isyieldable, resume, running, status, yield =
   coroutine.isyieldable, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
 local now = core.clock.now
 local engine = core.engine()
+local next_told = engine.next_told
 local is_over = { done = true, failed = true, cancelled = true }
 
 local tasks, live = {}, 0         -- that have not ended, by number, and how many
@@ -294,10 +295,11 @@ function scheduler.give_way(task, left)
   park(task)
 end
 
--- Returns when the request is finished, which was started with the task's number as its tag.
+-- Returns when the request is finished, which was started with the task's number as its tag; or earlier, without a
+-- reason.
 function scheduler.wait_started(task, request)
-  task.request = request
-  repeat park(task) until request:finished()
+  task.request, task.state = request, "waiting"
+  yield(PARK)
   task.request = nil
 end
 
@@ -361,15 +363,27 @@ local function wake_sleepers()
   end
 end
 
--- The engine's turn, which takes at most so many seconds when nothing happens. One that does not wait works for about
--- 'spend' seconds when they are given.
-local function look(timeout, spend)
-  engine:step(timeout, spend)
-  for number in engine.next_told, engine do
+local function wake_told()
+  for number in next_told, engine do
     local task = tasks[number]
     if task then make_ready(task) end
   end
-  wake_sleepers()
+end
+
+local most_told <const> = 1000 -- who is told of requests that end as soon as they are made must not keep the others out
+
+-- Those that the engine tells of have their turn at once: while what came for them is still at hand.
+local function run_told()
+  for _ = 1, most_told do
+    local task = tasks[next_told(engine)]
+    if not task then break end
+    if task.state == "waiting" then
+      current = task
+      run(task)
+      current = nil
+    end
+  end
+  wake_told()
 end
 
 local function patience(timeout)
@@ -439,7 +453,9 @@ function scheduler.turn(timeout, is_enough)
   wake_decoding()
   run_ready()
   local is_over_now = live == 0 or is_enough and is_enough()
-  look(is_over_now and 0 or patience(timeout))
+  engine:step(is_over_now and 0 or patience(timeout))
+  run_told()
+  wake_sleepers()
 end
 
 -- What the network, and what tasks that are ready, may take of a budget while others need the rest; and how long they
@@ -458,7 +474,9 @@ function scheduler.step(budget)
   local busy
   repeat
     local left = math.max(deadline - time, 0)
-    look(0, math.min(turn * network_share, left))
+    engine:step(0, math.min(turn * network_share, left))
+    wake_told()
+    wake_sleepers()
     busy = run_ready(decoding.next() and time + math.min(turn * ready_share, left) or deadline)
     busy = run_slices(math.min(deadline, time + turn)) or busy
     time = now()
