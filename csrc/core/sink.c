@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,27 +44,99 @@ static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
   return MR_NONE;
 }
 
-static enum mr_kind create_temporary(struct mr_sink *sink, struct mr_error *error) {
-  enum mr_kind kind = check_target(sink, error);
-  if (kind) return kind;
+/* Calls make() for names beside the target until one is free. The name is left in 'temporary'. */
+static enum mr_kind take_name(struct mr_sink *sink, int (*make)(struct mr_sink *sink),
+                              struct mr_error *error) {
   size_t size = strlen(sink->path) + SUFFIX_SIZE;
   sink->temporary = mr_alloc(size);
   if (!sink->temporary) return mr_fail(error, MR_LIMIT, "out of memory");
   for (int i = 0; i < NAME_TRIES; i++) {
     snprintf(sink->temporary, size, "%s.%ld-%d.part", sink->path, (long)getpid(), i);
-    sink->descriptor = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, sink->mode);
-    if (sink->descriptor >= 0) return MR_NONE;
+    if (make(sink) == 0) return MR_NONE;
     if (errno != EEXIST) break;
   }
-  kind = io_error(sink, "write beside", error);
+  mr_fail(
+      error, MR_IO,
+      "cannot create a file beside '%.120s': %s; is there such a folder, and may you write there?",
+      sink->path, strerror(errno));
   mr_free(sink->temporary);
   sink->temporary = NULL;
-  return kind;
+  return MR_IO;
+}
+
+static int make_named(struct mr_sink *sink) {
+  sink->descriptor = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, sink->mode);
+  return sink->descriptor < 0 ? -1 : 0;
+}
+
+/* {====== Files without a name ====== */
+
+#ifdef O_TMPFILE
+
+static void descriptor_path(const struct mr_sink *sink, char out[SUFFIX_SIZE]) {
+  snprintf(out, SUFFIX_SIZE, "/proc/self/fd/%d", sink->descriptor);
+}
+
+/* False where the file system, or /proc, without which the file can get no name, does not allow it; and for a name that
+** may be too long, which must be told before the download and not behind it. */
+static bool open_nameless(struct mr_sink *sink) {
+  const char *slash = strrchr(sink->path, '/');
+  if (strlen(slash ? slash : sink->path) > NAME_MAX - SUFFIX_SIZE) return false;
+  size_t size = slash == sink->path ? 1 : slash ? (size_t)(slash - sink->path) : 1;
+  char *folder = mr_duplicate(slash ? sink->path : ".", size);
+  if (!folder) return false;
+  sink->descriptor = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, sink->mode);
+  mr_free(folder);
+  if (sink->descriptor < 0) return false;
+  char path[SUFFIX_SIZE];
+  descriptor_path(sink, path);
+  if (access(path, F_OK) == 0) return true;
+  close(sink->descriptor);
+  sink->descriptor = -1;
+  return false;
+}
+
+static int link_to(const struct mr_sink *sink, const char *name) {
+  char path[SUFFIX_SIZE];
+  descriptor_path(sink, path);
+  return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+static int link_beside(struct mr_sink *sink) {
+  return link_to(sink, sink->temporary);
+}
+
+/* A link replaces nothing: where something stands at the path, the file gets a name beside it, which is then renamed. */
+static enum mr_kind give_name(struct mr_sink *sink, struct mr_error *error) {
+  if (link_to(sink, sink->path) == 0) return MR_NONE;
+  if (errno != EEXIST) return io_error(sink, "finish", error);
+  return take_name(sink, link_beside, error);
+}
+
+#else
+
+static bool open_nameless(struct mr_sink *sink) {
+  (void)sink;
+  return false;
+}
+
+static enum mr_kind give_name(struct mr_sink *sink, struct mr_error *error) {
+  return io_error(sink, "finish", error);
+}
+
+#endif
+
+/* }====== */
+
+static enum mr_kind create(struct mr_sink *sink, struct mr_error *error) {
+  enum mr_kind kind = check_target(sink, error);
+  if (kind || open_nameless(sink)) return kind;
+  return take_name(sink, make_named, error);
 }
 
 enum mr_kind mr_sink_open(struct mr_sink *sink, struct mr_error *error) {
   sink->size = 0;
-  if (sink->descriptor < 0) return create_temporary(sink, error);
+  if (sink->descriptor < 0) return create(sink, error);
   if (ftruncate(sink->descriptor, 0) != 0 || lseek(sink->descriptor, 0, SEEK_SET) != 0)
     return io_error(sink, "empty", error);
   return MR_NONE;
@@ -82,11 +155,21 @@ enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size,
   return MR_NONE;
 }
 
+/* Some file systems tell of a failed write when a descriptor is closed: while the file has no name yet, it must be one
+** that can be spared. */
+static bool is_written(const struct mr_sink *sink) {
+  int other = dup(sink->descriptor);
+  return other >= 0 && close(other) == 0;
+}
+
 enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error) {
-  int failed = close(sink->descriptor);
-  sink->descriptor = -1;
-  if (failed != 0 || rename(sink->temporary, sink->path) != 0)
+  if (!is_written(sink)) return io_error(sink, "finish", error);
+  enum mr_kind kind = sink->temporary ? MR_NONE : give_name(sink, error);
+  if (kind) return kind;
+  if (sink->temporary && rename(sink->temporary, sink->path) != 0)
     return io_error(sink, "finish", error);
+  close(sink->descriptor);
+  sink->descriptor = -1;
   mr_free(sink->temporary);
   sink->temporary = NULL;
   return MR_NONE;

@@ -1,7 +1,7 @@
 /*
-** Bodies on disk. A download goes to a temporary file beside its target, which
-** takes the target's name only when it is whole. An upload is read in place, so that
-** a retry can begin anew.
+** Bodies on disk. A download goes to a file without a name in the target's folder, which a process that is killed
+** leaves no trace of; where the file system has none, to a temporary file beside the target. Either takes the
+** target's name only when it is whole. An upload is read in place, so that a retry can begin anew.
 */
 #ifndef MR_SINK_H
 #define MR_SINK_H
@@ -14,7 +14,7 @@
 
 struct mr_sink {
   char *path;      /* the target */
-  char *temporary; /* NULL until opened */
+  char *temporary; /* NULL until opened, and for a file without a name */
   int descriptor;  /* -1 until opened */
   unsigned mode;   /* permissions of the new file: those of the one it replaces */
   uint64_t size;
