@@ -67,6 +67,59 @@ describe("a credential", function()
     end
   end)
 
+  describe("of the query", function()
+    local by_query <const> = { auth = { query = "api key" } }
+    local pair <const> = "api%20key=" .. token
+
+    it("follows to the addresses that a server gives on its own origin, once", function()
+      for _, to in ipairs { "/other", "/other?page=2", "/other?api%20key=" .. token, "?a=1&" .. pair .. "&b=2" } do
+        local server <close> = raw_server.start { redirect(302, to), ok }
+        assert(open(server, nil, by_query).things:get "1")
+        for _, request in ipairs(server:requests()) do
+          local _, count = request:gsub(pair:gsub("%p", "%%%0"), "")
+          assert.equal(1, count, request)
+        end
+      end
+    end)
+
+    it("is dropped on another origin, and never comes back", function()
+      local home <close> = raw_server.start { ok }
+      local foreign <close> = raw_server.start { redirect(307, home.url .. "/back"), redirect(307, "/again"), ok }
+      local start <close> = raw_server.start { redirect(302, foreign.url .. "/away") }
+      assert(open(start, nil, by_query).things:get "1")
+      assert.matches(token, start:requests()[1], 1, true)
+      assert.not_matches(token, foreign:requests()[1] .. home:requests()[1], 1, true)
+    end)
+
+    it("goes along through a list of next links, and into no token, error or address", function()
+      local styles = {
+        { style = "link", items = "data" }, { style = "url", next = "next", items = "data" },
+      }
+      for _, style in ipairs(styles) do
+        local function page(number, after)
+          local next_url = after and ("/things?%s&page=%d"):format(pair, after)
+          local field = next_url and (',"next":"%s"'):format(next_url) or ""
+          local headers = next_url and { ("Link: <%s>; rel=next"):format(next_url) }
+          return raw_server.response(200, ('{"data":[%d]%s}'):format(number, field), headers)
+        end
+        local server <close> = raw_server.start { page(1, 2), page(2, 3), page(3) }
+        local client = open(server, nil, { auth = by_query.auth, resources = { things = {
+          list = { "GET /things", "Lists things.", paged = style } } } })
+        local seen = {}
+        for one in client.things:pages() do
+          seen[#seen + 1] = one.items[1]
+          assert.not_matches(token, tostring(one.resume) .. one.response.url, 1, true)
+        end
+        assert.same({ 1, 2, 3 }, seen)
+        for _, request in ipairs(server:requests()) do
+          local _, count = request:gsub(token:gsub("%p", "%%%0"), "")
+          assert.equal(1, count, request)
+        end
+        assert.matches("^GET /things%?page=2&api%%20key=", server:requests()[2])
+      end
+    end)
+  end)
+
   it("does not come back when a foreign origin sends the request home", function()
     local foreign <close> = raw_server.start { ok }
     local home <close> = raw_server.start { redirect(302, foreign.url .. "/away"), ok }
@@ -184,7 +237,7 @@ describe("a path parameter", function()
   end)
 end)
 
-describe("line breaks", function()
+describe("line breaks and other control characters", function()
   it("are encoded in a query and refused in a header", function()
     local server <close> = raw_server.start { ok }
     assert(open(server).things:list { name = "a\r\nX-Injected: 1" })
@@ -192,6 +245,13 @@ describe("line breaks", function()
     assert.not_matches("\nX%-Injected: 1", server:requests()[1])
     assert.has_error(function() open(server, { headers = { ["X-A"] = "b\r\nX-Injected: 1" } }) end)
     assert.has_error(function() open(server, { headers = { ["X-A\r\nX-B"] = "b" } }) end)
+    for code = 0, 127 do
+      local is_good = code >= 32 and code < 127 or code == 9
+      local text = ("b%cc"):format(code)
+      assert.equal(is_good, (pcall(open, server, { headers = { ["X-A"] = text } })), code)
+      assert.equal(is_good, (pcall(open(server).things.get, { id = "1" }, { headers = { ["X-A"] = text } })), code)
+      assert.equal(is_good, (pcall(open(server).things.create, { name = "a" }, { idempotency_key = text })), code)
+    end
     assert.has_error(function() open(server, { token = "a\r\nb" }) end)
   end)
 end)

@@ -52,6 +52,7 @@ static enum mr_kind turn(struct mr_request *request, const struct mr_buffer *tar
   become_get(request);
   mr_buffer_clear(&request->url);
   kind = mr_buffer_append(&request->url, target->data, target->size);
+  if (!kind) kind = mr_request_query_credentials(request);
   if (kind) return mr_fail(error, kind, "the redirect's URL does not fit in memory");
   return MR_NONE;
 }
@@ -68,7 +69,14 @@ enum mr_kind mr_redirect_turn(struct mr_request *request, struct mr_error *error
   mr_buffer_init(&target, MR_URL_MAX);
   enum mr_kind kind = mr_url_resolve(request->url.data, request->url.size, location.data,
                                      location.size, &target, error);
-  kind = kind ? MR_REDIRECT : turn(request, &target, error);
+  if (kind) {
+    struct mr_error reason = error ? *error : (struct mr_error){0};
+    kind =
+        mr_fail(error, MR_REDIRECT, "%d redirect not followed: its Location makes no sense: %.160s",
+                request->status, reason.message);
+  } else {
+    kind = turn(request, &target, error);
+  }
   if (kind == MR_REDIRECT && error) error->kind = MR_REDIRECT;
   mr_buffer_free(&target);
   return kind;

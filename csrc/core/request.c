@@ -154,23 +154,49 @@ bool mr_request_is_finished(const struct mr_request *request) {
   return request->state >= MR_STATE_DONE;
 }
 
-/* Credentials of the query belong to the endpoint's own URLs, never to one that a server gave. */
-static enum mr_kind add_query_credentials(struct mr_request *request) {
+/* Whether the URL's query has a parameter of this encoded name. */
+static bool has_parameter(const struct mr_buffer *url, const struct mr_buffer *name) {
+  const char *end = url->data + url->size;
+  const char *at = memchr(url->data, '?', url->size);
+  while (at && ++at < end) {
+    const char *next = memchr(at, '&', (size_t)(end - at));
+    size_t size = (size_t)((next ? next : end) - at);
+    bool same = size >= name->size && memcmp(at, name->data, name->size) == 0;
+    if (same && (size == name->size || at[name->size] == '=')) return true;
+    at = next;
+  }
+  return false;
+}
+
+static enum mr_kind add_parameter(struct mr_request *request,
+                                  const struct mr_credential *credential, struct mr_buffer *name,
+                                  struct mr_buffer *value) {
+  struct mr_buffer *url = &request->url;
+  enum mr_kind kind = mr_url_query(name, credential->query, strlen(credential->query));
+  url->secret = true;
+  if (kind || has_parameter(url, name)) return kind;
+  bool more = memchr(url->data, '?', url->size);
+  kind = mr_secret_append(credential->secret, credential->prefix, value);
+  if (!kind) kind = mr_buffer_byte(url, more ? '&' : '?');
+  if (!kind) kind = mr_buffer_append(url, name->data, name->size);
+  if (!kind) kind = mr_buffer_byte(url, '=');
+  return kind ? kind : mr_url_query(url, value->data, value->size);
+}
+
+enum mr_kind mr_request_query_credentials(struct mr_request *request) {
   const struct mr_endpoint *endpoint = request->endpoint;
   enum mr_kind kind = MR_NONE;
+  if (request->foreign) return MR_NONE;
   for (uint32_t i = 0; i < endpoint->credential_count && !kind; i++) {
     const struct mr_credential *credential = &endpoint->credentials[i];
     if (!credential->query) continue;
-    struct mr_buffer value;
+    struct mr_buffer name, value;
+    mr_buffer_init(&name, MR_URL_MAX);
     mr_buffer_init(&value, MR_SECRET_MAX);
-    bool more = request->url.size > 0 && memchr(request->url.data, '?', request->url.size);
-    kind = mr_secret_append(credential->secret, credential->prefix, &value);
-    if (!kind) kind = mr_buffer_byte(&request->url, more ? '&' : '?');
-    if (!kind) kind = mr_url_query(&request->url, credential->query, strlen(credential->query));
-    if (!kind) kind = mr_buffer_byte(&request->url, '=');
-    if (!kind) kind = mr_url_query(&request->url, value.data, value.size);
+    value.secret = true;
+    kind = add_parameter(request, credential, &name, &value);
+    mr_buffer_free(&name);
     mr_buffer_free(&value);
-    request->url.secret = true;
   }
   return kind;
 }
@@ -186,9 +212,8 @@ enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct
     if (request->foreign && !url.https && !request->endpoint->insecure_http &&
         !mr_url_is_loopback(&url))
       return mr_fail(error, MR_AUTH, "plain http to another host than the server's own is refused");
-  } else {
-    kind = add_query_credentials(request);
   }
+  kind = mr_request_query_credentials(request);
   if (kind) return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
   return MR_NONE;
 }

@@ -135,6 +135,10 @@ void mr_request_disallow(struct mr_request *request); /* gives back all that was
 /* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
 ** foreign origin of an absolute URL gets no credential. */
 enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error);
+
+/* Adds the credentials of the query that the URL does not have. Like those of headers they go to the endpoint's own
+** origin, to URLs that a server gave too, and no more once the request has left that origin. */
+enum mr_kind mr_request_query_credentials(struct mr_request *request);
 enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
                                struct mr_error *error);
 

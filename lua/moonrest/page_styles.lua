@@ -242,6 +242,24 @@ end
 -- The next URL: in a Link header (RFC 8288), or in the body
 -- =========================================================================
 
+local function without_parameter(url, name)
+  local path, query = url:match "^([^?]*)%?(.*)$"
+  if not path then return url end
+  local kept = {}
+  for pair in query:gmatch "[^&]+" do
+    if pair:match "^[^=]*" ~= name then kept[#kept + 1] = pair end
+  end
+  return #kept > 0 and path .. "?" .. table.concat(kept, "&") or path
+end
+
+-- A server may write the credential of the query into the next URL. The core sends it again; no token may hold it.
+local function without_credentials(site, url)
+  for _, one in ipairs(site.credentials or {}) do
+    if one.query then url = without_parameter(url, core.url.query(one.query)) end
+  end
+  return url
+end
+
 -- Absolute, and of the same origin: another one could collect what is meant for this server only.
 local function follow(walk, answer, reference)
   local base = walk.recipe.site:base(walk.recipe.declaration.server)
@@ -250,7 +268,7 @@ local function follow(walk, answer, reference)
   if core.url.origin(url) ~= core.url.origin(base) then
     return nil, "redirect", ("the next page is said to be at another server (%s)"):format(core.url.origin(url))
   end
-  return url
+  return without_credentials(walk.recipe.site, url)
 end
 
 local function is_at_home(walk, url)
