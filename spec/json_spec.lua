@@ -259,7 +259,7 @@ describe("json.encode", function()
       { { a = { 0 / 0 } }, "cannot encode NaN at value.a[1]" },
       { { 1, 2, -math.huge }, "cannot encode an infinite number at value[3]" },
       { { ["a b"] = { "\xFF" } }, [[cannot encode a string at value["a b"][1]: it is not valid UTF-8]] },
-      { { a = { ["\xFF"] = 1 } }, [[cannot encode a field name at value.a["."]: it is not valid UTF-8]] },
+      { { a = { ["\xFF"] = 1 } }, [[cannot encode a field name at value.a["\xFF"]: it is not valid UTF-8]] },
       { { a = { 1, 2, x = 3 } }, "cannot encode a table that mixes elements and fields at value.a" },
       { { a = { [1] = 1, [3] = 3 } }, "cannot encode an array with holes at value.a" },
       { { a = { [5] = 1 } }, "cannot encode an array with holes at value.a" },

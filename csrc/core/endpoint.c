@@ -94,7 +94,7 @@ enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, 
                                 struct mr_error *error) {
   if (!mr_header_line_ok(line, size))
     return mr_fail(error, MR_DECODE,
-                   "a header must be 'Name: value' without line breaks or NUL; refused %.*s",
+                   "a header must be 'Name: value' without control characters; refused %.*s",
                    (int)strcspn(line, ":\r\n"), line);
   enum mr_kind kind = mr_buffer_append(&endpoint->headers, line, size);
   if (!kind) kind = mr_buffer_byte(&endpoint->headers, '\0');

@@ -68,7 +68,7 @@ bool mr_header_name_ok(const char *name, size_t size) {
 
 bool mr_header_value_ok(const char *value, size_t size) {
   for (size_t i = 0; i < size; i++)
-    if (value[i] == '\r' || value[i] == '\n' || value[i] == '\0') return false;
+    if (mr_ascii_is_control(value[i]) && value[i] != '\t') return false;
   return true;
 }
 
@@ -76,7 +76,8 @@ static bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
 
-/* Three searches by vectors take a fifth of the time of one loop over the bytes, which were half the cost of
+/* What comes in may be kept with other control characters in it: section 5.5 leaves that to us.
+** Three searches by vectors take a fifth of the time of one loop over the bytes, which were half the cost of
 ** an answer's fields. */
 static bool is_one_line(const char *line, size_t size) {
   return !memchr(line, '\r', size) && !memchr(line, '\n', size) && !memchr(line, '\0', size);

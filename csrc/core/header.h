@@ -72,12 +72,10 @@ struct mr_rate_item {
 bool mr_header_rate_items(struct mr_slice value, void (*visit)(void *, const struct mr_rate_item *),
                           void *context);
 
-/* "charset=utf-8" of a Content-Type; "" when none. Case-insensitive compare of a media type. */
-struct mr_slice mr_header_charset(struct mr_slice content_type);
-bool mr_header_is_json(
-    struct mr_slice content_type); /* application/json, text/json, anything +json */
+/* Whether a Content-Type is application/json, text/json or anything +json. */
+bool mr_header_is_json(struct mr_slice content_type);
 
-/* Outgoing fields: a token as name, no CR, LF or NUL in the value. */
+/* Outgoing fields (RFC 9110 sections 5.1 and 5.5): a token as name, no control character but the tab in the value. */
 bool mr_header_name_ok(const char *name, size_t size);
 bool mr_header_value_ok(const char *value, size_t size);
 

@@ -411,15 +411,6 @@ static struct mr_slice take_media_type(struct cursor *text) {
   return type;
 }
 
-struct mr_slice mr_header_charset(struct mr_slice content_type) {
-  struct cursor text = cursor_over(content_type);
-  struct mr_slice name, value;
-  take_media_type(&text);
-  while (take_parameter(&text, &name, &value))
-    if (slice_is(name, "charset")) return value;
-  return (struct mr_slice){"", 0};
-}
-
 bool mr_header_is_json(struct mr_slice content_type) {
   struct cursor text = cursor_over(content_type);
   struct mr_slice type = take_media_type(&text);

@@ -33,7 +33,12 @@ static enum mr_flow on_status(struct mr_exchange *x, int status) {
   request->status = status;
   request->state = MR_STATE_RECEIVING;
   mr_headers_clear(&request->headers);
-  return MR_FLOW_ON;
+  if (status != 101) return MR_FLOW_ON;
+  mr_fail(
+      &request->error, MR_DECODE,
+      "the server changes to another protocol (101), which nobody asked for; is this an address "
+      "of WebSockets?");
+  return stop(request, MR_DECODE);
 }
 
 static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t size) {
@@ -62,10 +67,23 @@ static enum mr_flow not_allowed(struct mr_request *request) {
   return stop(request, MR_TOO_LARGE);
 }
 
-static void read_length(struct mr_request *request) {
+/* libcurl takes an answer of such a length for one that lasts until the connection closes: a cut would go unseen. */
+static bool refuse_length(struct mr_request *request, struct mr_slice value) {
+  mr_fail(&request->error, MR_DECODE, "the Content-Length of the answer makes no sense: '%.*s'",
+          (int)(value.size < 40 ? value.size : 40), value.data);
+  return false;
+}
+
+static bool read_length(struct mr_request *request) {
+  int64_t length;
+  struct mr_slice value = mr_headers_get(&request->headers, "Content-Length");
   request->expected = -1;
-  if (mr_headers_get(&request->headers, "Content-Encoding").data) return;
-  mr_header_count(mr_headers_get(&request->headers, "Content-Length"), &request->expected);
+  if (!value.data) return true;
+  if (!mr_header_count(value, &length))
+    return mr_headers_get(&request->headers, "Transfer-Encoding").data ||
+           refuse_length(request, value);
+  if (!mr_headers_get(&request->headers, "Content-Encoding").data) request->expected = length;
+  return true;
 }
 
 static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
@@ -76,7 +94,7 @@ static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
     mr_ticket_answered(request->engine->queue, &request->ticket);
   }
   if (request->stream) mr_engine_news(request->engine, request);
-  read_length(request);
+  if (!read_length(request)) return stop(request, MR_DECODE);
   request->to_sink = request->to_file && good;
   if (request->to_sink) {
     enum mr_kind kind = mr_sink_open(&request->sink, &request->error);

@@ -33,20 +33,35 @@ void mr_json_place_advance(struct mr_json_place *place, const char *text, size_t
   place->column += count_characters(text, end);
 }
 
+static char *escape(char *out, unsigned char byte) {
+  static const char hex[] = "0123456789ABCDEF";
+  *out++ = '\\';
+  *out++ = 'x';
+  *out++ = hex[byte >> 4];
+  *out++ = hex[byte & 15];
+  return out;
+}
+
+static bool is_space(char byte) {
+  return byte == '\n' || byte == '\t' || byte == '\r' || byte == ' ';
+}
+
 size_t mr_json_printable(char *out, const char *text, size_t size) {
   const char *end = text + size;
   char *start = out;
   while (text < end) {
     int length = mr_utf8_length(text, end);
     if (length < 0) break; /* cut off by the size of the snippet */
-    if (length == 0 || (unsigned char)*text < 0x20 || *text == 0x7f) {
-      *out++ = *text == '\n' || *text == '\t' || *text == '\r' ? ' ' : '.';
+    if (is_space(*text)) {
+      *out++ = ' ';
       text++;
-      continue;
+    } else if (length == 0 || (unsigned char)*text < 0x20 || *text == 0x7f) {
+      out = escape(out, (unsigned char)*text++);
+    } else {
+      memcpy(out, text, (size_t)length);
+      out += length;
+      text += length;
     }
-    memcpy(out, text, (size_t)length);
-    out += length;
-    text += length;
   }
   return (size_t)(out - start);
 }
@@ -68,7 +83,7 @@ static void write_snippet(char *out, const char *data, size_t size, size_t at) {
 
 void mr_json_describe(char out[MR_JSON_MESSAGE_ROOM], const char *problem,
                       struct mr_json_place start, const char *data, size_t size, size_t at) {
-  char snippet[2 * SNIPPET_SIDE + 8];
+  char snippet[2 * SNIPPET_SIDE * MR_JSON_ESCAPED + 8];
   mr_json_place_advance(&start, data, at);
   write_snippet(snippet, data, size, at);
   snprintf(out, MR_JSON_MESSAGE_ROOM, "%s at line %zu, column %zu (byte %zu): %s", problem,

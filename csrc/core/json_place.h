@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Room for any message of mr_json_describe. */
-#define MR_JSON_MESSAGE_ROOM 256
+#define MR_JSON_MESSAGE_ROOM 384
 
 /* All count from 0 here and from 1 in messages. */
 struct mr_json_place {
@@ -24,8 +24,11 @@ void mr_json_place_advance(struct mr_json_place *place, const char *text, size_t
 void mr_json_describe(char out[MR_JSON_MESSAGE_ROOM], const char *problem,
                       struct mr_json_place start, const char *data, size_t size, size_t at);
 
-/* Copies the text as it may stand in a message, and returns the length, which is never above
-** 'size': control characters and broken UTF-8 appear as '.', line ends as spaces. */
+/* Characters that a byte may become in a message. */
+#define MR_JSON_ESCAPED 4
+
+/* Copies the text as it may stand in a message, and returns the length, at most MR_JSON_ESCAPED times
+** 'size': control characters and broken UTF-8 appear as "\x1B", line ends and tabs as spaces. */
 size_t mr_json_printable(char *out, const char *text, size_t size);
 
 #endif

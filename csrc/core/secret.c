@@ -46,11 +46,19 @@ static bool is_allowed(char c, bool multiline) {
   return !mr_ascii_is_control(c) || (multiline && (c == '\t' || c == '\n' || c == '\r'));
 }
 
+/* From outside the program white space alone is what a template or a script that failed has left. */
+static bool is_empty(const struct mr_secret *secret, const struct mr_buffer *value) {
+  size_t at = 0;
+  while (secret->source != MR_SECRET_LITERAL && at < value->size && value->data[at] == ' ')
+    at++;
+  return at == value->size;
+}
+
 static enum mr_kind check_value(const struct mr_secret *secret, const struct mr_buffer *value,
                                 struct mr_error *error) {
   const char *kind_name = mr_secret_source_name(secret->source);
   const char *origin = secret->origin ? secret->origin : "in the program";
-  if (value->size == 0)
+  if (is_empty(secret, value))
     return mr_fail(error, MR_AUTH, "the credential is empty; check the %s %s", kind_name, origin);
   if (value->size > MR_SECRET_MAX)
     return mr_fail(error, MR_AUTH, "the credential has more than %d bytes; check the %s %s",

@@ -51,6 +51,14 @@ static bool run_protected(lua_State *L, struct mr_lua_request *box, lua_CFunctio
   return false;
 }
 
+/* White space alone is no JSON text, and nothing that could be meant as one: no body, then. */
+static bool is_blank(const struct mr_buffer *answer) {
+  size_t at = 0;
+  while (at < answer->size && strchr(" \t\r\n", answer->data[at]) && answer->data[at])
+    at++;
+  return at == answer->size;
+}
+
 struct whole {
   const struct mr_buffer *answer;
   struct mr_json_options options;
@@ -66,7 +74,7 @@ static int decode_protected(lua_State *L) {
 static int decode_at_once(lua_State *L, struct mr_lua_request *box, bool keep_null) {
   struct whole whole = {.answer = &box->request->answer, .options = mr_json_defaults};
   whole.options.keep_null = keep_null;
-  if (whole.answer->size == 0) {
+  if (is_blank(whole.answer)) {
     lua_pushnil(L);
     lua_pushnil(L);
     return 2;
@@ -81,7 +89,7 @@ bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box) {
   return decode_at_once(L, box, false) == 1 && lua_toboolean(L, -1);
 }
 
-/* The value; or nil and a message, which is nil for an empty body, and the kind of what went wrong when it is another
+/* The value; or nil and a message, which is nil for an empty or blank body, and the kind of what went wrong when it is another
 ** than "decode". */
 int mr_lua_request_decode(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
@@ -147,7 +155,7 @@ int mr_lua_request_decode_until(lua_State *L) {
   struct slices slices = {.answer = &box->request->answer, .keep_null = lua_toboolean(L, 3)};
   slices.deadline_us = mr_lua_seconds(L, 2, "deadline");
   lua_settop(L, 1);
-  if (slices.answer->size <= SMALL_BYTES) {
+  if (slices.answer->size <= SMALL_BYTES || is_blank(slices.answer)) {
     lua_pushboolean(L, true);
     return 1 + decode_at_once(L, box, slices.keep_null);
   }

@@ -69,9 +69,9 @@ static void add_name(luaL_Buffer *path, const char *name, size_t size) {
     luaL_addlstring(path, name, size);
     return;
   }
-  char shown[SHOWN_NAME];
-  bool is_cut = size > sizeof shown;
-  size_t length = mr_json_printable(shown, name, is_cut ? sizeof shown : size);
+  char shown[SHOWN_NAME * MR_JSON_ESCAPED];
+  bool is_cut = size > SHOWN_NAME;
+  size_t length = mr_json_printable(shown, name, is_cut ? SHOWN_NAME : size);
   luaL_addstring(path, "[\"");
   luaL_addlstring(path, shown, length);
   luaL_addstring(path, is_cut ? "...\"]" : "\"]");

@@ -66,7 +66,7 @@ static void add_header(lua_State *L, struct mr_request *request, int index) {
   enum mr_kind kind = append_pieces(L, index, false, extra);
   if (kind) bad(L, "a header", kind);
   if (!mr_header_line_ok(extra->data + before, extra->size - before) || mr_buffer_byte(extra, '\0'))
-    luaL_error(L, "a header must be 'Name: value' without line breaks or NUL");
+    luaL_error(L, "a header must be 'Name: value' without control characters");
 }
 
 static void read_headers(lua_State *L, struct mr_request *request) {
@@ -90,7 +90,7 @@ static void add_named_header(struct mr_request *request, lua_State *L, const cha
   if (!kind) kind = mr_buffer_text(extra, value);
   if (kind) bad(L, name, kind);
   if (!mr_header_line_ok(extra->data + before, extra->size - before))
-    luaL_error(L, "the value of %s must not contain line breaks", name);
+    luaL_error(L, "the value of %s must not contain control characters", name);
   if (mr_buffer_byte(extra, '\0')) bad(L, name, MR_TOO_LARGE);
 }
 

@@ -29,7 +29,7 @@ end
 
 local function decode_with(safe)
   return function(text, keep_null)
-    if text == "" then return nil end
+    if not text:find "[^ \t\r\n]" then return nil end
     local value, problem = safe.decode(text)
     if value == nil then return nil, problem end
     if not keep_null then drop_nulls(value) end
@@ -38,9 +38,9 @@ local function decode_with(safe)
 end
 
 local function encode_with(safe)
-  return function(value)
+  return function(value, label)
     local text, problem = safe.encode(safe.empty_array and translate(value, safe) or value)
-    if not text then caller.raise("json = 'cjson' cannot encode the body: %s", problem) end
+    if not text then caller.raise("%s: json = 'cjson' cannot encode the body: %s", label, problem) end
     return text
   end
 end

@@ -1,6 +1,7 @@
 -- Call options: how to call, never what. The last table of a call, and the table of client:with.
 
 local caller = require "moonrest.caller"
+local header = require "moonrest.header"
 local nearest = require "moonrest.nearest"
 local types = require "moonrest.types"
 
@@ -45,8 +46,10 @@ local function has_type(value, wanted)
   return false
 end
 
--- Texts that go on as they are, into a header or to the system.
-local plain_texts = { to = true, upload = true, idempotency_key = true, content_type = true }
+-- Texts that go on as they are, to the system or into a header, with what they must not contain.
+local plain_texts = {
+  to = "[\r\n%z]", upload = "[\r\n%z]", idempotency_key = header.unfit, content_type = header.unfit,
+}
 
 local positive = { timeout = true, max_wait = true, max_items = true, max_pages = true }
 
@@ -62,8 +65,8 @@ local function problem_of(name, value)
     return ("option '%s' must be one of %s%s"):format(name, nearest.list(option.words), types.got(value))
   end
   if positive[name] and value < 0 then return ("option '%s' must not be negative%s"):format(name, types.got(value)) end
-  if plain_texts[name] and type(value) == "string" and (value == "" or value:find "[\r\n%z]") then
-    return ("option '%s' must not be empty, nor contain CR, LF or NUL"):format(name)
+  if plain_texts[name] and type(value) == "string" and (value == "" or value:find(plain_texts[name])) then
+    return ("option '%s' must not be empty, nor contain control characters such as a line break or NUL"):format(name)
   end
   if name == "retry" and type(value) == "number" and (math.type(value) ~= "integer" or value < 1) then
     return "option 'retry' must be false or the number of attempts, at least 1" .. types.got(value)

@@ -77,7 +77,6 @@ static void read_rate_items(struct mr_slice input) {
 }
 
 static void read_media_type(struct mr_slice input) {
-  check_inside(input, mr_header_charset(input));
   mr_header_is_json(input);
 }
 

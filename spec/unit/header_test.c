@@ -185,6 +185,8 @@ static void test_outgoing_fields(void **state) {
   assert_false(mr_header_value_ok("a\rb", 3));
   assert_false(mr_header_value_ok("a\n", 2));
   assert_false(mr_header_value_ok("\0", 1));
+  assert_false(mr_header_value_ok("a\x1b[31m", 6));
+  assert_false(mr_header_value_ok("a\x7f", 2));
 }
 
 int main(void) {

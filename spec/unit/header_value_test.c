@@ -289,17 +289,6 @@ static void test_rate_items_that_are_garbage(void **state) {
   assert_false(mr_header_rate_items(absent, see, &seen));
 }
 
-static void test_charset(void **state) {
-  (void)state;
-  assert_slice(mr_header_charset(slice("text/plain; charset=utf-8")), "utf-8");
-  assert_slice(mr_header_charset(slice("text/plain;format=flowed; Charset=\"ISO-8859-1\"; x=y")),
-               "ISO-8859-1");
-  assert_slice(mr_header_charset(slice("text/plain; x=\"charset=a\"")), "");
-  assert_slice(mr_header_charset(slice("text/plain")), "");
-  assert_slice(mr_header_charset(slice("charset=utf-8")), "");
-  assert_slice(mr_header_charset(absent), "");
-}
-
 static void test_is_json(void **state) {
   (void)state;
   static const char *const yes[] = {
@@ -334,7 +323,6 @@ int main(void) {
       cmocka_unit_test(test_rate_items),
       cmocka_unit_test(test_rate_items_of_older_drafts),
       cmocka_unit_test(test_rate_items_that_are_garbage),
-      cmocka_unit_test(test_charset),
       cmocka_unit_test(test_is_json),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
