@@ -1,10 +1,12 @@
+local fake_core = require "spec.support.fake_core"
 local test_api = require "spec.support.test_api"
 
 describe("show", function()
-  local show, json
+  local show, json, core
 
   before_each(function()
-    show, json = require "moonrest.show", require "moonrest.core".json
+    core = fake_core.install()
+    show, json = require "moonrest.show", core.json
   end)
 
   it("aligns records, numbers to the right", function()
@@ -20,13 +22,33 @@ describe("show", function()
     assert.equal("a  b\n-  -\n1\n   x", show.table { { a = 1 }, { b = "x" } })
   end)
 
-  it("writes values on one line of bounded width", function()
-    assert.equal("a b", show.cell "a\nb")
-    assert.equal(40, utf8.len(show.cell(("ä"):rep(100))))
-    assert.equal("1.5", show.cell(1.5))
-    assert.equal("null", show.cell(json.null or require "moonrest.core".null))
-    assert.equal('{"a":1,"b":[1,2]}', show.cell { b = { 1, 2 }, a = 1 })
-    assert.equal("", show.cell(nil))
+  it("writes a value on one line", function()
+    local function written(value) return show.table({ { a = value, b = 1 } }, { "a" }):match "\n[^\n]*\n(.*)$" end
+    assert.equal("a b", written "a\nb")
+    assert.equal("1.5", written(1.5))
+    assert.equal("null", written(core.null))
+    assert.equal('{"a":1,"b":[1,2]}', written { b = { 1, 2 }, a = 1 })
+    assert.equal("", written(nil))
+  end)
+
+  it("fits into the terminal, and says what it cut", function()
+    core.columns = 60
+    local rows = { { id = 17, name = ("ä"):rep(50), text = ("b"):rep(100) }, { id = 2, name = "n", text = "t" } }
+    local lines = {}
+    for line in (show.table(rows) .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
+    for index = 1, 4 do assert.is_true(utf8.len(lines[index]) <= 60, lines[index]) end
+    assert.equal(60, utf8.len(lines[2]))
+    assert.matches("^17  [^.]+%.%.%.  b+%.%.%.$", lines[3])
+    assert.matches("^%(cut: name, text; ", lines[5])
+    core.columns = 200
+    assert.not_matches("cut", show.table(rows))
+    core.columns = 5
+    assert.matches("\n17  [^.]+%.%.%.  bbbbb%.%.%.\n", show.table(rows))
+  end)
+
+  it("cuts nothing but monsters where there is no terminal", function()
+    assert.not_matches("cut", show.table { { a = ("b"):rep(200) } })
+    assert.matches("cut: a", show.table { { a = ("b"):rep(201) } }, 1, true)
   end)
 
   it("aligns by characters and not by bytes", function()
@@ -39,7 +61,18 @@ describe("show", function()
     assert.equal("text", show.text "text")
     assert.equal("true", show.text(true))
     assert.equal("[1,2]", show.text { 1, 2 })
+    assert.equal("(nothing)", show.text {})
+    assert.equal("(nothing)", show.text(json.array {}))
     assert.matches("^a\n%-\n1", show.text { { a = 1 } })
+  end)
+
+  it("takes what a call returns as it is", function()
+    local shop = test_api.open { org_id = "o" }
+    core = require "moonrest.core"
+    show = require "moonrest.show"
+    core.answer { status = 200, json = { id = "1", name = "n" } }
+    assert.equal("field  value\n-----  -----\nid     1\nname   n", show.text(shop.items:get "1"))
+    assert.equal("a\n-\n1", show.text({ { a = 1 } }, "end"))
   end)
 
   it("prints", function()

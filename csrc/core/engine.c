@@ -337,6 +337,20 @@ uint64_t mr_engine_next_told(struct mr_engine *engine) {
   return request->tag;
 }
 
+struct mr_engine_waits mr_engine_waits(const struct mr_engine *engine) {
+  struct mr_engine_waits waits = {0};
+  int64_t now_us = mr_clock_now(engine->clock);
+  for (const struct mr_request *request = engine->active.first; request; request = request->next) {
+    if (request->state != MR_STATE_THROTTLED) continue;
+    int64_t waited_us = now_us - request->ticket.entered_us;
+    waits.count++;
+    if (waits.bucket && waited_us <= waits.longest_us) continue;
+    waits.longest_us = waited_us;
+    waits.bucket = mr_bucket_key(request->ticket.buckets[0]);
+  }
+  return waits;
+}
+
 uint32_t mr_engine_pending(const struct mr_engine *engine) {
   return engine->pending;
 }

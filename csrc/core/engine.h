@@ -100,6 +100,14 @@ uint32_t mr_engine_pending(const struct mr_engine *engine);
 int64_t mr_engine_next_timer_us(struct mr_engine *engine); /* MR_NEVER */
 int mr_engine_descriptor(struct mr_engine *engine);        /* -1 before the first request */
 bool mr_engine_next_event(struct mr_engine *engine, struct mr_event *event);
+/* Those that wait for a slot now, and since when the one that waits longest does: its bucket's key, or NULL. Looks at
+** every request in flight. */
+struct mr_engine_waits {
+  uint32_t count;
+  int64_t longest_us;
+  const char *bucket; /* valid until the next call */
+};
+struct mr_engine_waits mr_engine_waits(const struct mr_engine *engine);
 const struct mr_clock *mr_engine_clock(const struct mr_engine *engine);
 struct mr_random *mr_engine_random(struct mr_engine *engine);
 void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route);

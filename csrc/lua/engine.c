@@ -194,6 +194,17 @@ static int engine_next_told(lua_State *L) {
   return 1;
 }
 
+/* engine:waits(): how many requests wait for a slot, the seconds that the longest has waited, and its bucket's key; 0
+** when none does. */
+static int engine_waits(lua_State *L) {
+  struct mr_engine_waits waits = mr_engine_waits(mr_lua_engine_open(L, check_engine(L)));
+  lua_pushinteger(L, waits.count);
+  if (waits.count == 0) return 1;
+  lua_pushnumber(L, (lua_Number)waits.longest_us / MR_SECOND);
+  lua_pushstring(L, waits.bucket);
+  return 3;
+}
+
 static int engine_on_event(lua_State *L) {
   check_engine(L);
   if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -239,6 +250,7 @@ int mr_lua_open_engine(lua_State *L) {
                                      {"descriptor", engine_descriptor},
                                      {"next_timer", engine_next_timer},
                                      {"next_told", engine_next_told},
+                                     {"waits", engine_waits},
                                      {"on_event", engine_on_event},
                                      {"bucket", mr_lua_bucket_new},
                                      {"random", engine_random},

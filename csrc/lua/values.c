@@ -1,6 +1,8 @@
-/* Small pure functions of ring 1, as Lua tables: url, date, header, clock. */
+/* Small functions of ring 1, as Lua tables: url, date, header, clock; and terminal. */
 #include <string.h>
+#include <unistd.h>
 
+#include "core/terminal.h"
 #include "lua/glue.h"
 
 /* A buffer that a raised error cannot leak: it lives in a userdata. */
@@ -136,6 +138,24 @@ static void add_table(lua_State *L, const char *name, const luaL_Reg *functions)
   lua_setfield(L, -2, name);
 }
 
+/* header.is_json(content_type) */
+static int header_is_json(lua_State *L) {
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size);
+  lua_pushboolean(L, mr_header_is_json((struct mr_slice){text, size}));
+  return 1;
+}
+
+/* terminal("stdout" | "stderr"): characters in a line; nil when there is no terminal */
+static int terminal(lua_State *L) {
+  static const char *const names[] = {"stdout", "stderr", NULL};
+  static const int descriptors[] = {STDOUT_FILENO, STDERR_FILENO};
+  int columns = mr_terminal_columns(descriptors[luaL_checkoption(L, 1, NULL, names)]);
+  if (columns == 0) return 0;
+  lua_pushinteger(L, columns);
+  return 1;
+}
+
 void mr_lua_open_values(lua_State *L) {
   static const luaL_Reg buffer[] = {{"__gc", buffer_gc}, {NULL, NULL}};
   static const luaL_Reg none[] = {{NULL, NULL}};
@@ -147,11 +167,14 @@ void mr_lua_open_values(lua_State *L) {
                                  {"is_loopback", url_is_loopback},
                                  {NULL, NULL}};
   static const luaL_Reg date[] = {{"parse", date_parse}, {NULL, NULL}};
-  static const luaL_Reg header[] = {{"link", header_link}, {NULL, NULL}};
+  static const luaL_Reg header[] = {
+      {"link", header_link}, {"is_json", header_is_json}, {NULL, NULL}};
   static const luaL_Reg clock[] = {{"now", clock_now}, {"wall", clock_wall}, {NULL, NULL}};
   mr_lua_metatable(L, "moonrest.buffer", buffer, none);
   add_table(L, "url", url);
   add_table(L, "date", date);
   add_table(L, "header", header);
   add_table(L, "clock", clock);
+  lua_pushcfunction(L, terminal);
+  lua_setfield(L, -2, "terminal");
 }

@@ -488,6 +488,7 @@ function scheduler.run(is_enough)
   while live > 0 and not (is_enough and is_enough()) do
     scheduler.turn(slice, is_enough)
     scheduler.check_progress()
+    wait.remark()
   end
 end
 

@@ -6,7 +6,9 @@ local redact = require "moonrest.redact"
 
 local show = {}
 
-local widest <const> = 40 -- characters of a cell
+local widest <const> = 200 -- characters of a cell where there is no terminal to fit
+local narrowest <const> = 8 -- a column is not cut further, however small the terminal is
+local gap <const> = 2 -- spaces between columns
 
 -- {========================================================================
 -- Tables
@@ -16,10 +18,11 @@ local function width_of(text)
   return utf8.len(text) or #text
 end
 
-local function shorten(text)
-  if width_of(text) <= widest then return text end
-  local stop = utf8.len(text) and utf8.offset(text, widest - 2) or widest - 2
-  return text:sub(1, stop - 1) .. "..."
+-- The text in at most so many characters, and whether it was cut for that.
+local function shorten(text, width)
+  if width_of(text) <= width then return text, false end
+  local stop = utf8.len(text) and utf8.offset(text, width - 2) or width - 2
+  return text:sub(1, stop - 1) .. "...", true
 end
 
 local function plain(value)
@@ -32,11 +35,10 @@ local function plain(value)
   return tostring(value)
 end
 
--- One line, printable, of bounded width.
+-- One line, printable.
 local function cell(value)
-  return shorten((plain(value):gsub("%c", " ")))
+  return (plain(value):gsub("%c", " "))
 end
-show.cell = cell
 
 local function columns_of(rows)
   local known, columns = {}, {}
@@ -79,23 +81,76 @@ local function measure(rows, columns)
   return cells, widths
 end
 
+local function total_of(widths)
+  local total = (#widths - 1) * gap
+  for _, width in ipairs(widths) do total = total + width end
+  return total
+end
+
+-- Takes from the widest columns, as evenly as can be, until the line fits into so many characters.
+local function fit(widths, room)
+  local excess = total_of(widths) - room
+  local bound = narrowest
+  for _, width in ipairs(widths) do bound = math.max(bound, width) end
+  while excess > 0 and bound > narrowest do
+    bound = bound - 1
+    for index, width in ipairs(widths) do
+      if width > bound and excess > 0 then widths[index], excess = bound, excess - 1 end
+    end
+  end
+end
+
+-- Makes the columns as narrow as the terminal needs, without one as bounded as is sensible.
+local function bound_widths(widths)
+  local room = core.terminal "stdout"
+  for index, width in ipairs(widths) do widths[index] = room and width or math.min(width, widest) end
+  if room then fit(widths, room) end
+end
+
+-- 'columns' became too narrow for some of their cells.
+local function cut_note(columns)
+  return ("(cut: %s; moonrest.show(rows, { \"name\", ... }) shows fewer columns)"):format(table.concat(columns, ", "))
+end
+
+-- Shortens what is too wide, and returns the names of the columns where that was so.
+local function cut_cells(cells, columns, widths)
+  local cut = {}
+  for index, column in ipairs(columns) do
+    local any = false
+    for _, texts in ipairs(cells) do
+      local text, is_cut = shorten(texts[index], widths[index])
+      texts[index], any = text, any or is_cut
+    end
+    if any then cut[#cut + 1] = column end
+  end
+  return cut
+end
+
+local function rules_of(widths)
+  local rules = {}
+  for index, width in ipairs(widths) do rules[index] = ("-"):rep(width) end
+  return rules
+end
+
 -- A list of records as aligned text. 'columns' are field names in order; all of them, sorted, when not given.
 function show.table(rows, columns)
   columns = columns or columns_of(rows)
   local cells, widths = measure(rows, columns)
-  local right = {}
+  bound_widths(widths)
+  local cut = cut_cells(cells, columns, widths)
+  local right, lines = {}, {}
   for index, column in ipairs(columns) do right[index] = is_numeric(rows, column) end
-  local lines = {}
   local function add(texts)
     local parts = {}
     for index, text in ipairs(texts) do parts[index] = pad(text, widths[index], right[index]) end
-    lines[#lines + 1] = (table.concat(parts, "  "):gsub("%s+$", ""))
+    lines[#lines + 1] = (table.concat(parts, (" "):rep(gap)):gsub("%s+$", ""))
   end
-  add(columns)
-  local rules = {}
-  for index, width in ipairs(widths) do rules[index] = ("-"):rep(width) end
-  add(rules)
+  local heads = {}
+  for index, column in ipairs(columns) do heads[index] = shorten(column, widths[index]) end
+  add(heads)
+  add(rules_of(widths))
   for _, texts in ipairs(cells) do add(texts) end
+  if #cut > 0 then lines[#lines + 1] = cut_note(cut) end
   return table.concat(lines, "\n")
 end
 
@@ -115,12 +170,16 @@ local function is_rows(list)
   return list[1] ~= nil
 end
 
--- The text that show() prints. Fields that the definition marks as secret are masked.
+-- The text that show() prints. Fields that the definition marks as secret are masked. 'columns' is a list of field
+-- names; what calls return beside their data (a response, a list's reason to end, an err) may stand in its place.
 function show.text(value, columns)
   value = redact.shown(value)
+  if value == nil then return tostring(columns) end -- a call that failed: nil, err
+  if type(columns) ~= "table" or getmetatable(columns) then columns = nil end
   if type(value) ~= "table" or (getmetatable(value) and not core.json.is_array(value)) then return plain(value) end
+  if next(value) == nil then return "(nothing)" end
   if is_rows(value) then return show.table(value, columns) end
-  if value[1] ~= nil or next(value) == nil then return plain(value) end
+  if value[1] ~= nil then return plain(value) end
   return show.record(value, columns)
 end
 

@@ -22,6 +22,14 @@ function wait.task()
   return scheduler and scheduler.waiter()
 end
 
+local patience -- loaded when there is something to be patient about
+
+-- Between two slices of a wait that blocks.
+function wait.remark()
+  patience = patience or require "moonrest.patience"
+  patience.look()
+end
+
 local function pass(seconds)
   if scheduler and scheduler.live() > 0 then
     scheduler.turn(seconds)
@@ -52,6 +60,7 @@ function wait.finish(request, watch)
     finish_in_task(task, request, watch)
   else
     while not is_finished(request) do
+      wait.remark()
       if watch then watch(request) end
     end
   end
@@ -61,7 +70,7 @@ end
 -- As wait.finish, for a request that 'task' (nil: outside of tasks) has just started with its number as the tag.
 function wait.finish_for(task, request)
   if task then return scheduler.wait_started(task, request) end
-  repeat until is_finished(request)
+  while not is_finished(request) do wait.remark() end
 end
 
 -- One slice of a wait for something new on a request that is read while it runs.
@@ -69,6 +78,13 @@ function wait.activity(request)
   local task = scheduler and scheduler.waiter()
   if task then return scheduler.wait_news(task, request) end
   pass(slice)
+end
+
+-- Lets the other tasks have their turn, and what is in flight go on.
+function wait.give_way()
+  local task = scheduler and scheduler.waiter()
+  if task then return scheduler.give_way(task) end
+  pass(0)
 end
 
 -- Lets time pass, in seconds, while all that is in flight goes on.

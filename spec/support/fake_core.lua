@@ -156,6 +156,8 @@ function Engine:random()
   return (self.core.randoms * 0.6180339887498949) % 1
 end
 
+function Engine:waits() return table.unpack(self.core.waits or { 0 }) end
+
 function Engine:bucket(key, limits)
   local bucket = { key = key, limits = limits, used = 0 } -- 'used' is the test's to set
   function bucket.look()
@@ -188,6 +190,7 @@ local function make()
   core.clock = { now = function() return core.time end, wall = function() return 1700000000 + core.time end }
   local engine = setmetatable({ core = core }, Engine)
   function core.engine() return engine end
+  function core.terminal() return core.columns end
   function core.route(options) return options end
   function core.endpoint(fields)
     fields.core = core

@@ -323,8 +323,12 @@ static void slots_are_waited_for(void **state) {
     mr_engine_start(world.engine, requests[i]);
   }
   assert_int_equal(requests[5]->state, MR_STATE_THROTTLED);
+  struct mr_engine_waits waits = mr_engine_waits(world.engine);
+  assert_int_equal(waits.count, 4);
+  assert_string_equal(waits.bucket, "b");
   for (int i = 0; i < 6; i++)
     run(&world, requests[i]);
+  assert_int_equal(mr_engine_waits(world.engine).count, 0);
   for (size_t i = 2; i < 6; i++)
     assert_true(mr_virtual_sent_at(&world.network, i)->sent_us -
                     mr_virtual_sent_at(&world.network, i - 2)->sent_us >=
