@@ -8,7 +8,7 @@ local show = moonrest.show
 local started = moonrest.time.now()
 local server <close> = assert(sandbox.start {
   clock = "virtual", -- what takes minutes takes no time: server:advance moves the clock
-  sizes = { capgo = { bundles = 60 }, cygni = { projects = 45 } },
+  sizes = { edgegap = { apps = 0 }, capgo = { bundles = 60 }, cygni = { projects = 45 } },
 })
 
 local number = 0

@@ -87,7 +87,7 @@ virtual.skip = virtual.sleep
 -- Clients
 -- ======================================================
 
--- The sandbox knows no Edgegap application at first: a game with a version, and deployments of ten days ago.
+-- The sandbox is started without an Edgegap application: a game with a version, and deployments of ten days ago.
 local function furnish_edgegap(edgegap, server)
   local apps, versions, deployments = edgegap.apps, edgegap.versions, edgegap.deployments
   assert(apps:create { name = "my-game", is_active = true, image = "iVBORw0KGgo=" })
@@ -115,7 +115,9 @@ end
 
 local furnish = { edgegap = furnish_edgegap, capgo = furnish_capgo }
 
-local sizes = { capgo = { bundles = 30 }, edgee = { rows = 2000 }, template = { resources = 4 } }
+local sizes = {
+  capgo = { bundles = 30 }, edgee = { rows = 2000 }, edgegap = { apps = 0 }, template = { resources = 4 },
+}
 
 local sandbox_options = { edgee = { org_id = "org_1" } }
 

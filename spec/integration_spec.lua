@@ -15,7 +15,7 @@ for _, codec in ipairs(codecs) do
     local server, edgegap
 
     setup(function()
-      server = assert(sandbox.start { seed = 7, limits = false })
+      server = assert(sandbox.start { seed = 7, limits = false, sizes = { edgegap = { apps = 0 } } })
       edgegap = server:open("edgegap", { json = codec })
       for number = 1, 35 do
         assert(edgegap.apps:create { name = ("game-%02d"):format(number), image = "aGk=", is_active = true })

@@ -47,6 +47,20 @@ describe("limits", function()
     assert.same({ "shop/acme/orders", "shop/acme/device/b" }, keys "b")
   end)
 
+  it("are shown with seconds as people say them", function()
+    local shop, core = test_api.open { account = "acme", plan = "pro" }
+    shop.items:get "1"
+    local bucket = core.buckets[1]
+    local look = bucket.look
+    function bucket.look()
+      local view = look()
+      view.windows[1].reset, view.waited = 1.00375, 12.34
+      return view
+    end
+    assert.equal(1.00375, shop:limits()[1].reset)
+    assert.matches("\naccount  1000/min +1000 +1%.1 +0 +0 +0 +12%.4 +0", tostring(shop:limits()))
+  end)
+
   it("passes strict on", function()
     local shop, core = test_api.open { strict = true }
     shop.items:get "1"

@@ -51,7 +51,10 @@ for _, name in ipairs { "edgegap", "edgee", "cygni", "template", "capgo" } do
   describe(name, function()
     local server
     local declarations, paths = operations_of(name)
-    setup(function() server = assert(sandbox.start { seed = stages.SEED, limits = false, clock = "virtual" }) end)
+    setup(function()
+      local sizes = { edgegap = { apps = 0 } }
+      server = assert(sandbox.start { seed = stages.SEED, limits = false, clock = "virtual", sizes = sizes })
+    end)
     teardown(function() server:stop() end)
 
     for _, path in ipairs(paths) do

@@ -136,10 +136,75 @@ describe("the sandbox", function()
     server:reset()
     assert.equal(1767225600, server:now())
     assert.equal(0, #server:log())
-    assert.equal(0, call("GET", "/v1/apps").json.total_count)
+    assert.equal(1, call("GET", "/v1/apps").json.total_count) -- the example of the manual
     local headers = { Authorization = "Bearer " .. server:token "template" }
     local answer = client.request(server:base "template" .. "/resources", { headers = headers })
     assert.equal("1000", answer.headers["x-ratelimit-limit"])
+  end)
+
+  it("has what the manual's first steps ask for", function()
+    start { clock = "virtual" }
+    local file <close> = assert(io.open "README.md")
+    local code, count = file:read "a":match "```lua\n(.-)```":gsub('moonrest%.open "edgegap"', 'server:open "edgegap"')
+    assert.equal(1, count)
+    local printed = {}
+    local environment = { server = server, require = require, assert = assert,
+      print = function(...) printed[#printed + 1] = table.concat({ ... }, " ") end }
+    assert(load(code, "README.md", "t", environment))()
+    assert.matches("^my%-game 20", printed[1])
+    assert.matches("^[%w.]+%.net$", printed[2])
+    assert.equal(3, #assert(server:open "template".resources:all()))
+  end)
+
+  describe("for its own clients", function()
+    local user = { user_type = "ip_address", user_data = { ip_address = "203.0.113.7" } }
+
+    local function deploy(edgegap)
+      return assert(edgegap.deployments:create { application = "my-game", version = "v2", users = { user } }).request_id
+    end
+
+    it("lets a wait move the virtual clock, and take no time", function()
+      start { clock = "virtual" }
+      local edgegap, began = server:open "edgegap", server:now()
+      assert(edgegap.deployments:wait(deploy(edgegap), "ready"))
+      local took = server:now() - began
+      assert.is_true(took >= 5 and took < 15, took)
+      local data, err = edgegap.deployments:wait(deploy(edgegap), "terminated", { timeout = 3600 })
+      assert.is_nil(data)
+      assert.equal("timeout", err.kind)
+      assert.is_true(err.waited > 3000 and err.waited <= 3600)
+    end)
+
+    it("moves it once for all that wait", function()
+      start { clock = "virtual", limits = false }
+      local edgegap = server:open "edgegap"
+      local ids = {}
+      for place = 1, 8 do ids[place] = deploy(edgegap) end
+      local began = server:now()
+      local ready, failures = require "moonrest".map(ids, function(id) return edgegap.deployments:wait(id, "ready") end)
+      assert.is_nil(failures)
+      assert.equal(8, #ready)
+      assert.is_true(server:now() - began < 60)
+    end)
+
+    it("renews the throttle of a client, too, when it is advanced", function()
+      start { clock = "virtual" }
+      local cygni = server:open("cygni", { max_wait = 0 })
+      local function calls_until_refused()
+        for count = 0, 5000 do
+          local data, err = cygni.projects:list()
+          if not data then
+            assert.equal("throttled", err.kind)
+            return count
+          end
+        end
+      end
+      assert.equal(100, calls_until_refused())
+      server:advance(61)
+      assert.equal(100, calls_until_refused())
+      server:reset()
+      assert.equal(100, calls_until_refused())
+    end)
   end)
 
   describe("faults", function()

@@ -6,6 +6,7 @@
 
 #define KEY_MAX     1024
 #define FIRST_PURGE 64
+#define PASS_MAX_US (366 * 86400 * MR_SECOND) /* no window is so long */
 
 struct mr_limiter *mr_limiter_open(const struct mr_clock *clock, struct mr_error *error) {
   struct mr_limiter *limiter = mr_alloc_zero(1, sizeof(*limiter));
@@ -423,4 +424,14 @@ void mr_bucket_look(struct mr_bucket *bucket, struct mr_bucket_view *view) {
   mr_bucket_describe(bucket->state, mr_clock_now(&limiter->clock), view);
   mr_limiter_end(limiter);
   view->queued = atomic_load(&bucket->queued);
+}
+
+void mr_bucket_pass(struct mr_bucket *bucket, int64_t time_us) {
+  struct mr_limiter *limiter = bucket->limiter;
+  mr_limiter_begin(limiter, &bucket, 1);
+  mr_bucket_shift(bucket->state, -(time_us < PASS_MAX_US ? time_us : PASS_MAX_US));
+  mr_bucket_release_all(bucket->state, mr_clock_now(&limiter->clock));
+  for (uint32_t i = 0; i < bucket->state->limits.window_count; i++)
+    mr_window_refresh(&bucket->state->windows[i]);
+  mr_limiter_end(limiter);
 }

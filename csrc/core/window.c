@@ -242,3 +242,9 @@ void mr_window_shift(struct mr_window *window, struct mr_cell *cells, int64_t sh
   window->spaced_us += shift_us;
   window->foreign_until_us += shift_us;
 }
+
+void mr_window_refresh(struct mr_window *window) {
+  if (window->held + window->foreign > 0) return;
+  window->blocked = false;
+  window->spaced_us = 0;
+}

@@ -86,5 +86,7 @@ int64_t mr_window_reset_us(const struct mr_window *window, int64_t now_us);
 void mr_window_renew(struct mr_window *window, int64_t now_us);
 /* The clock was set: all times move by that much. */
 void mr_window_shift(struct mr_window *window, struct mr_cell *cells, int64_t shift_us);
+/* Where nothing is held any more a burst may begin anew, whatever was spaced before. */
+void mr_window_refresh(struct mr_window *window);
 
 #endif

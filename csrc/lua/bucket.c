@@ -92,6 +92,13 @@ static int bucket_look(lua_State *L) {
   return 1;
 }
 
+/* bucket:pass(seconds): as if so much time had gone by. */
+static int bucket_pass(lua_State *L) {
+  struct mr_lua_bucket *box = check_bucket(L);
+  mr_bucket_pass(box->bucket, mr_lua_seconds(L, 2, "the time that passes"));
+  return 0;
+}
+
 static enum mr_kind share(lua_State *L, struct mr_limiter *limiter, struct mr_error *error) {
   static const char *const words[] = {"local", "shared", "fleet", NULL};
   static const enum mr_sharing meanings[] = {MR_SHARING_PROCESS, MR_SHARING_USER, MR_SHARING_FLEET};
@@ -120,6 +127,6 @@ static int bucket_gc(lua_State *L) {
 
 void mr_lua_open_bucket(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", bucket_gc}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"look", bucket_look}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"look", bucket_look}, {"pass", bucket_pass}, {NULL, NULL}};
   mr_lua_metatable(L, MR_LUA_BUCKET, metamethods, methods);
 }

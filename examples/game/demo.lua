@@ -40,7 +40,8 @@ end
 
 -- A source of servers: see account.lua.
 function demo.start()
-  server = assert(sandbox.start { systems = { "edgegap" }, seed = 3, latency = 0.03 })
+  local nothing = { edgegap = { apps = 0 } }
+  server = assert(sandbox.start { systems = { "edgegap" }, seed = 3, latency = 0.03, sizes = nothing })
   local edgegap = server:open "edgegap"
   furnish(edgegap)
   local next_point = 5

@@ -34,7 +34,7 @@ end
 local port, system = 0, nil
 for _, word in ipairs(arg) do
   if word == "--sandbox" then
-    system = assert(sandbox.start { systems = { "edgegap" }, seed = 5 })
+    system = assert(sandbox.start { systems = { "edgegap" }, seed = 5, sizes = { edgegap = { apps = 0 } } })
     furnish(system:open "edgegap")
   else
     port = math.tointeger(tonumber(word)) or refuse()

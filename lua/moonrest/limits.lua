@@ -44,8 +44,17 @@ end
 local function make(site, name, suffix)
   local windows = windows_of(words_of(site, site.definition.limits.buckets[name]))
   if #windows == 0 then return nil end
-  return site.engine:bucket(key_of(site, name, suffix),
+  local key = key_of(site, name, suffix)
+  local bucket = site.engine:bucket(key,
     { windows = windows, strict = site.strict, renewing = is_renewing(site, name) })
+  if site.made then site.made[key] = bucket end
+  return bucket
+end
+
+-- As if so much time had gone by for the limits of a site that keeps its buckets in 'made': a client of the sandbox,
+-- whose clock is set.
+function limits.pass(site, seconds)
+  for _, bucket in pairs(site.made) do bucket:pass(seconds) end
 end
 
 local function shared(site, name)
@@ -145,22 +154,32 @@ end
 
 local report_type = { __name = "moonrest.limits" }
 
+local seconds_of <const> = { "reset", "paused", "waited" }
+
+-- For people: seconds with one decimal, and never less than there are; the values that chose the bucket as columns.
+local function flat(row)
+  local copy = {}
+  for name, value in pairs(row) do copy[name] = value end
+  for _, name in ipairs(seconds_of) do copy[name] = math.ceil(row[name] * 10) / 10 end
+  for parameter, value in pairs(row.values or {}) do copy[parameter] = value end
+  return copy
+end
+
 -- A column for each parameter that chose buckets, behind the bucket's name.
 function report_type.__tostring(report)
-  local columns, known, flat = { "bucket" }, {}, {}
+  local columns, known, rows = { "bucket" }, {}, {}
   for index, row in ipairs(report) do
-    flat[index] = setmetatable({}, { __index = row })
-    for parameter, value in pairs(row.values or {}) do
+    rows[index] = flat(row)
+    for parameter in pairs(row.values or {}) do
       if not known[parameter] then columns[#columns + 1] = parameter end
       known[parameter] = true
-      flat[index][parameter] = value
     end
   end
   table.sort(columns, function(a, b) return a ~= b and (a == "bucket" or b ~= "bucket" and a < b) end)
   for _, name in ipairs { "limit", "remaining", "reset", "paused", "queued", "running", "waited", "refused" } do
     columns[#columns + 1] = name
   end
-  return require "moonrest.show".table(flat, columns)
+  return require "moonrest.show".table(rows, columns)
 end
 
 local function period_word(seconds)

@@ -106,27 +106,46 @@ local function describe(acceptor, data)
   return ("%s = %s"):format(acceptor.field, tostring(lookup.at(data, acceptor.field)))
 end
 
-local function failed(recipe, name, acceptor, data, reply)
-  local message = ("will not become '%s': %s"):format(name, describe(acceptor, data))
-  return errors.of_content(recipe, reply, "http", message, data)
+-- What the last poll saw, of the fields that the definition looks at; "" when that is nothing.
+local function describe_last(declared, data)
+  for _, acceptor in ipairs(declared.accept) do
+    local value = acceptor.field and data ~= nil and lookup.at(data, acceptor.field)
+    if value ~= nil and value ~= false then return ", last seen: " .. describe(acceptor, data) end
+  end
+  return ""
 end
 
-local function timed_out(recipe, name, seconds, polls, last)
-  local err = errors.make {
-    kind = "timeout", operation = recipe.label, retryable = true,
-    message = ("not '%s' after %g s (%d polls)"):format(name, seconds, polls),
-  }
-  err.data, err.response = last.data, last.reply
+local function elapsed(attempt)
+  return attempt.clock.now() - attempt.began
+end
+
+-- Whatever ends a wait says which one it was: in 'waiter' and 'waited' (seconds).
+local function mark(attempt, err)
+  err.waiter, err.waited = attempt.name, elapsed(attempt)
   return err
 end
 
--- One poll: the verdict, the acceptor that gave it, then data and response, or nil and the err.
-local function poll(recipe, declared, values, given, extra)
-  local request, err = call.start(recipe, values, given, extra)
-  if not request then return "retry", nil, nil, err end
-  local data, reply = call.finish(recipe, request, given, values)
-  local state, acceptor = judge(declared, data, reply.status, data == nil and reply or nil)
-  return state, acceptor, data, reply
+local function polls_of(attempt)
+  return ("%d poll%s of %s"):format(attempt.polls, attempt.polls == 1 and "" or "s", attempt.recipe.label)
+end
+
+local function failed(attempt, acceptor, data, reply)
+  local message = ("will not become '%s': %s after %.3g s (%s)"):format(attempt.name, describe(acceptor, data),
+    elapsed(attempt), polls_of(attempt))
+  local secrets = call.secrets(attempt.recipe, attempt.values)
+  local err = errors.of_content(attempt.recipe, reply, "http", message, data, secrets)
+  err.operation = attempt.label
+  return mark(attempt, err)
+end
+
+local function timed_out(attempt, seconds)
+  local last = attempt.last
+  local err = errors.make {
+    kind = "timeout", operation = attempt.label, retryable = true, data = last.data, response = last.reply,
+    message = ("not '%s' after %g s (%s)%s"):format(attempt.name, seconds, polls_of(attempt),
+      last.err and (", the last failed: " .. last.err.message) or describe_last(attempt.declared, last.data)),
+  }
+  return mark(attempt, err)
 end
 
 local function copy_values(values)
@@ -135,35 +154,51 @@ local function copy_values(values)
   return copy
 end
 
+-- One poll: the verdict, the acceptor that gave it, then data and response, or nil and the err.
+local function poll(attempt, given, extra)
+  local recipe, values = attempt.recipe, copy_values(attempt.values)
+  attempt.polls = attempt.polls + 1
+  local request, err = call.start(recipe, values, given, extra)
+  if not request then return "retry", nil, nil, err end
+  local data, reply = call.finish(recipe, request, given, values)
+  local state, acceptor = judge(attempt.declared, data, reply.status, data == nil and reply or nil)
+  return state, acceptor, data, reply
+end
+
 -- With 10% more or less, so that many waits do not poll in step.
 local function jitter(delay)
   return delay * (0.9 + 0.2 * core.engine():random())
 end
 
 -- What the wait returns after this poll; nothing when it goes on.
-local function outcome(recipe, name, state, acceptor, data, reply)
+local function outcome(attempt, state, acceptor, data, reply)
   if state == "success" then
     if data == nil then return true, reply.response end
     return data, reply
   end
-  if state == "failure" and data ~= nil then return nil, failed(recipe, name, acceptor, data, reply) end
+  if state == "failure" and data ~= nil then return nil, failed(attempt, acceptor, data, reply) end
   local is_final = state == "failure" or (data == nil and not acceptor and not reply.retryable)
-  if is_final then return nil, reply end
+  if is_final then return nil, mark(attempt, reply) end
 end
 
-local function run(recipe, declared, name, values, given)
+local real_time = { now = core.clock.now, sleep = wait.sleep }
+
+local function run(attempt, given)
+  local declared, clock = attempt.declared, attempt.clock
   local seconds = given and given.timeout or declared.timeout or usual.timeout
-  local delay, polls, last = declared.delay or usual.delay, 0, {}
-  local deadline = core.clock.now() + seconds
+  local delay, deadline = declared.delay or usual.delay, attempt.began + seconds
   while true do
-    local extra = { jump = polls > 0, timeout = math.max(deadline - core.clock.now(), 0.001) }
-    local state, acceptor, data, reply = poll(recipe, declared, copy_values(values), given, extra)
-    local result = table.pack(outcome(recipe, name, state, acceptor, data, reply))
+    local extra = { jump = attempt.polls > 0, timeout = math.max(deadline - clock.now(), 0.001) }
+    local state, acceptor, data, reply = poll(attempt, given, extra)
+    local result = table.pack(outcome(attempt, state, acceptor, data, reply))
     if result.n > 0 then return result[1], result[2] end
-    polls = polls + 1
-    if data ~= nil then last.data, last.reply = data, reply end
-    if core.clock.now() + delay >= deadline then return nil, timed_out(recipe, name, seconds, polls, last) end
-    wait.sleep(jitter(delay))
+    if data ~= nil then
+      attempt.last = { data = data, reply = reply }
+    else
+      attempt.last.err = reply
+    end
+    if clock.now() + delay >= deadline then return nil, timed_out(attempt, seconds) end
+    clock.sleep(jitter(delay))
     delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)
   end
 end
@@ -179,7 +214,12 @@ function waiter.wait(self, ...)
   local values = arguments.read(recipe, "call", nil, table.unpack(list, 1, list.n))
   if given then options.check(given, recipe.label, "call") end
   given = options.merge(self[1].view.defaults, given)
-  return call.deliver(given, run(recipe, declared, name, values, given))
+  local clock = recipe.site.clock or real_time
+  local attempt = {
+    name = name, label = self[1].label .. ":wait", recipe = recipe, declared = declared, values = values,
+    clock = clock, began = clock.now(), polls = 0, last = {},
+  }
+  return call.deliver(given, run(attempt, given))
 end
 
 return waiter

@@ -22,7 +22,7 @@ end
 describe("the Edgegap sandbox", function()
   local server, call
 
-  client.with_sandbox({ systems = { "edgegap" }, limits = false }, function(started)
+  client.with_sandbox({ systems = { "edgegap" }, limits = false, sizes = { edgegap = { apps = 0 } } }, function(started)
     server = started
     call = client.caller(server:base "edgegap", { Authorization = "token " .. server:token "edgegap" })
   end)
@@ -711,7 +711,6 @@ describe("the Edgegap sandbox and the vendor's documents", function()
       local headers = { "Authorization", "token " .. made.named_tokens.valid, "Content-Type", "application/json" }
       assert.equal(200, (made:serve(new_request("POST", "/edgegap" .. path, headers, json.encode(body)))))
     end
-    post("/v1/app", { name = "my-game", is_active = true, image = "x" })
     post("/v1/storage/endpoint", { name = "logs", access_key_id = "a", secret_access_key = "s", endpoint = "e",
                                    bucket = "b" })
   end

@@ -7,7 +7,9 @@ local COLLECTIONS = { "resources", "projects", "users", "jobs", "tasks", "logs",
 describe("the template sandbox", function()
   local server, call
 
-  client.with_sandbox({ systems = { "template" }, plan = "enterprise" }, function(started)
+  local options = { systems = { "template" }, plan = "enterprise", sizes = { template = { resources = 0 } } }
+
+  client.with_sandbox(options, function(started)
     server = started
     call = client.caller(server:base "template", { Authorization = "Bearer " .. server:token "template" })
   end)

@@ -42,6 +42,25 @@ static void test_other_limits_take_effect(void **state) {
   world_close(&world);
 }
 
+static void test_time_that_is_said_to_pass(void **state) {
+  (void)state;
+  struct world world;
+  world_open(&world);
+  struct mr_bucket_limits limits = limits_of(40, 60 * MR_SECOND);
+  struct mr_bucket *bucket = world_bucket(&world, "a", &limits);
+  struct mr_bucket *other = world_bucket(&world, "b", &limits);
+  assert_int_equal(drain(&world, bucket), 40);
+  assert_int_equal(drain(&world, other), 40);
+  mr_bucket_pass(bucket, 30 * MR_SECOND);
+  assert_int_equal(drain(&world, bucket), 0);
+  mr_bucket_pass(bucket, 32 * MR_SECOND);
+  assert_int_equal(drain(&world, bucket), 40);
+  assert_int_equal(drain(&world, other), 0);
+  mr_bucket_release(other);
+  mr_bucket_release(bucket);
+  world_close(&world);
+}
+
 static void test_several_windows(void **state) {
   (void)state;
   struct world world;
@@ -229,6 +248,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_key_keeps_its_history),
       cmocka_unit_test(test_other_limits_take_effect),
+      cmocka_unit_test(test_time_that_is_said_to_pass),
       cmocka_unit_test(test_several_windows),
       cmocka_unit_test(test_limits_out_of_range),
       cmocka_unit_test(test_the_edges_of_the_range_are_good),

@@ -9,7 +9,8 @@
 --   registry tag "locked"                         500 in the results of a bulk delete
 -- Times: a deployment is SEEKING, DEPLOYING after 1 s, READY after 5 s; stopped, it is TERMINATING for
 -- 2 s, TERMINATED for 60 s, and then unknown. A relay session is ready after 2 s.
--- sizes: apps, tags (of the registry's image), hosts.
+-- sizes: apps (without a word: one, my-game with version v2, which the manual's examples deploy), tags (of the
+-- registry's image), hosts.
 
 local function set_limits(world)
   world:limits {

@@ -175,9 +175,20 @@ end
 
 -- }======================================================
 
+-- What the examples of the manual deploy: there unless the sizes say how many applications there are.
+local function seed_example(world)
+  add_app(world, { name = "my-game", is_active = true, image = PIXEL })
+  world.store.apps:get("my-game").versions:add("v2", new_version(world, {
+    name = "v2", docker_repository = "registry.example.com", docker_image = "my-org/my-game", docker_tag = "2.0.0",
+    req_cpu = 256, req_memory = 512, ports = { { port = 7777, protocol = "UDP", name = "gameport" } },
+  }))
+end
+
 return function(world)
   world.store.apps = support.shelf()
-  for i = 1, world:size("apps", 0) do
+  local count = world:size "apps"
+  if not count then seed_example(world) end
+  for i = 1, count or 0 do
     add_app(world, { name = ("game-%04d"):format(i), is_active = true, image = PIXEL })
   end
   app_routes(world)

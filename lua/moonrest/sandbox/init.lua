@@ -15,6 +15,8 @@ local systems = require "moonrest.sandbox.systems"
 
 local sandbox = {}
 
+local LONGEST_LIMIT = 31 * 86400 -- seconds: no window of the five systems is longer
+
 local server = {}
 server.__index = server
 server.__name = "moonrest.sandbox"
@@ -108,7 +110,10 @@ function sandbox.start(options)
   }
   if not native then return nil, message end
   local url = ("http://127.0.0.1:%d"):format(native:port())
-  local self = setmetatable({ native = native, url = url, port = native:port() }, server)
+  local self = setmetatable({
+    native = native, url = url, port = native:port(), is_virtual = options.clock == "virtual",
+    sites = setmetatable({}, { __mode = "k" }),
+  }, server)
   self.tokens = self:command("tokens")
   return self
 end
@@ -150,17 +155,42 @@ local function account_of(self)
   return self.account
 end
 
---- A moonrest client of a system; `options` as for moonrest.open.
+-- What :wait of a client goes by where the clock is virtual: instead of sleeping it moves the sandbox's clock. Another
+-- task's wait may have moved it meanwhile.
+local function clock_of(self)
+  local clock = {}
+  function clock.now() return self:now() end
+  function clock.sleep(seconds)
+    local due = self:now() + seconds
+    require "moonrest.wait".give_way()
+    local left = due - self:now()
+    if left > 0 then self:advance(left) end
+  end
+  return clock
+end
+
+--- A moonrest client of a system; `options` as for moonrest.open. Its own throttle follows the sandbox's clock when
+--- that is advanced; where the clock is virtual, :wait advances it by itself and takes no time.
 function server:open(name, options)
   check_system(name, "open")
   local given = { base_url = self:base(name), token = self:token(name), account = account_of(self) }
   for key, value in pairs(options or {}) do given[key] = value end
-  return require "moonrest".open(name, given)
+  local client = require "moonrest".open(name, given)
+  local site = require "moonrest.client".site(client)
+  site.made, self.sites[site] = {}, true
+  if self.is_virtual then site.clock = clock_of(self) end
+  return client
 end
 
---- Moves the sandbox's clock; states, webhooks and limit windows follow. Returns the new time.
+-- The clients' own limits see this time go by.
+local function pass(self, seconds)
+  for site in pairs(self.sites) do require "moonrest.limits".pass(site, seconds) end
+end
+
+--- Moves the sandbox's clock; states, webhooks and limit windows follow, the clients' own too. Returns the new time.
 function server:advance(seconds)
   if not is_seconds(seconds) then error("advance: a number of seconds is expected", 2) end
+  pass(self, seconds)
   return self:command("advance", { seconds = seconds }).now
 end
 
@@ -173,7 +203,10 @@ function server:now() return self:command("now").now end
 function server:log() return self:command("log") end
 
 --- Everything as after the start: data, clock, limits, plans, faults and log.
-function server:reset() self:command("reset") end
+function server:reset()
+  pass(self, LONGEST_LIMIT)
+  self:command("reset")
+end
 
 local function is_positive(value) return is_count(value) and value > 0 end
 

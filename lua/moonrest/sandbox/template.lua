@@ -4,7 +4,7 @@
 --
 -- A job is queued, running after 1 s, and completed after 5 s, or failed when its type is "fail".
 -- The sandbox environment has no limits, and forgets its data at midnight UTC.
--- sizes: resources, projects, users, jobs, tasks, logs.
+-- sizes: resources (3), projects, users, jobs, tasks, logs.
 
 local calendar = require "moonrest.sandbox.calendar"
 local check = require "moonrest.sandbox.check"
@@ -91,7 +91,7 @@ end
 
 local function populate(world)
   new_store(world)
-  seed_rows(world, "resources", 0, function(i)
+  seed_rows(world, "resources", 3, function(i)
     return { name = ("resource-%04d"):format(i), type = TYPES[(i - 1) % 3 + 1],
              status = i % 5 == 0 and "paused" or "active", config = { timeout = 30 } }
   end)
