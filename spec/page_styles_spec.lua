@@ -259,7 +259,38 @@ describe("page style", function()
   it("does not take an object for an empty list", function()
     open { style = "page", page = "page", size = "limit", items = "apps", has_next = "has_next" }
     core.handle(function() return { status = 200, json = { apps = { a = 1 }, has_next = false } } end)
-    fails("decode", "no list where one should be")
+    fails("decode", "page 1: the answer has an object where the list should be")
+  end)
+
+  local styles = {
+    { style = "page", page = "page", has_next = "has_next" }, { style = "page", page = "page", total = "total" },
+    { style = "offset", offset = "offset", total = "total" },
+    { style = "offset", offset = "offset", has_more = "more" },
+    { style = "cursor", cursor = "cursor", next = "next" }, { style = "link" }, { style = "url", next = "next" },
+    { style = "single" },
+  }
+
+  it("takes nothing but a list for one", function()
+    local signals = { has_next = false, total = 0, more = false }
+    open(styles[1])
+    core.answer { status = 200, json = { has_next = false, data = { 1 } } }
+    fails("decode", "the answer has an object where the list should be")
+    for _, style in ipairs(styles) do
+      for _, items in ipairs { "data", false } do
+        style.items = items or nil
+        local enclose = not items and function(at) at.envelope = { data = "data" } end
+        for _, other in ipairs { { a = 1 }, "text", 5, true } do
+          open(style, enclose)
+          local body = { data = other }
+          for name, value in pairs(signals) do body[name] = value end
+          core.answer { status = 200, json = body }
+          fails("decode", "the answer has .+ where the list should be")
+        end
+        open(style, enclose)
+        core.answer { status = 200, body = '{"data":{},"has_next":false,"total":0,"more":false}' }
+        assert.equal(0, (count()))
+      end
+    end
   end)
 
   it("single is one page", function()

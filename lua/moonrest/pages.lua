@@ -21,6 +21,7 @@ local pages = {}
 -- Work for the collector with each page: at its own pace it lets some nine decoded pages stand, with this two.
 local page_step_kib <const> = 400
 local most_pages <const> = 10000 -- of a walk without max_pages; a server that never ends is stopped there
+local most_empty <const> = 100 -- pages in a row without an item: the same
 
 -- A walk is also what loops get beside the item: its number, and a token to go on from there.
 local walk_methods = {}
@@ -60,6 +61,7 @@ local function new_walk(self, ...)
   local walk = setmetatable({
     recipe = recipe, style = recipe.pages, engine = page_styles[recipe.pages.style], values = values, given = given,
     size = page_size(recipe, values, given), number = 0, index = 0, count = 0, received = 0, fetched = 0, length = 0,
+    empty = 0,
     max_items = given and given.max_items, max_pages = given and given.max_pages,
     ahead = {}, most_ahead = pages_ahead(given),
   }, walk_type)
@@ -83,32 +85,46 @@ local function start_request(walk)
   return call.start(walk.recipe, values, walk.given, where and { absolute = true }, where)
 end
 
--- A foreign JSON codec may not tell [] from {}: with one, an empty table is a list.
-local function is_list(walk, value)
+-- An object without fields counts as an empty list: servers whose language has one type for both send {} for [], as
+-- does lua-cjson, and no item is lost by it.
+local function is_list(value)
   if type(value) ~= "table" then return false end
-  return core.json.is_array(value) or value[1] ~= nil or (walk.recipe.site.codec ~= nil and next(value) == nil)
+  return core.json.is_array(value) or value[1] ~= nil or next(value) == nil
 end
 
+-- What the definition says is the list; without a word of it, the answer's data.
 local function find_items(walk, data, body)
   local paths = walk.style.items
-  local found = paths and lookup.first(body, paths, function(value) return is_list(walk, value) end)
+  local found = paths and lookup.first(body, paths, is_list)
   if found then return found end
-  if data == true then return {} end
-  return is_list(walk, data) and data or nil
+  if body == nil then return {} end
+  return is_list(data) and (data ~= body or not paths or next(data) ~= nil) and data or nil
 end
 
--- An answer without the list is an empty page when it says itself that there is nothing, and nothing stands in the
--- list's place.
+-- What stands where the list should be, if anything does.
+local function in_the_place(walk, data, body)
+  local paths = walk.style.items
+  if paths then return lookup.first(body, paths) end
+  local envelope = walk.recipe.envelope
+  if envelope and envelope.data and data == body then return nil end -- its field is not there
+  return data
+end
+
+-- An answer without the list is an empty page when it says itself that there is nothing.
 local function says_nothing(walk, body)
-  local there = walk.style.items and lookup.first(body, walk.style.items)
-  if type(there) == "table" and next(there) ~= nil then return false end
   local total = lookup.first(body, walk.style.total)
   local has_next = lookup.first(body, walk.style.has_next or walk.style.has_more)
   return total == 0 or (has_next == false and total == nil and walk.fetched == 0)
 end
 
+local function describe(value)
+  if type(value) == "table" then return "an object" end
+  return value == true and "true" or ("a %s"):format(type(value))
+end
+
 local function fail(walk, reply, kind, message)
-  return nil, errors.of_content(walk.recipe, reply, kind, ("page %d: %s"):format(walk.number + 1, message))
+  return nil, errors.of_content(walk.recipe, reply, kind, ("page %d: %s"):format(walk.number + 1, message), nil,
+    call.secrets(walk.recipe, walk.values))
 end
 
 local function is_end_error(walk, err)
@@ -166,6 +182,10 @@ end
 local function take_answer(walk, data, reply, body)
   local items = find_items(walk, data, body)
   if not items then
+    local there = in_the_place(walk, data, body)
+    if there ~= nil and there ~= core.null then
+      return fail(walk, reply, "decode", ("the answer has %s where the list should be"):format(describe(there)))
+    end
     if not says_nothing(walk, body) then
       return fail(walk, reply, "decode", "the answer has no list where one should be")
     end
@@ -180,6 +200,7 @@ local function take_answer(walk, data, reply, body)
   local position, kind, message = next_position(walk, page)
   if position == nil then return fail(walk, reply, kind, message) end
   walk.received = walk.received + #items
+  walk.empty = #items == 0 and walk.empty + 1 or 0
   walk.raw_length = #items
   return fresh, position
 end
@@ -233,10 +254,12 @@ local function token_at(walk, position, number, index)
 end
 
 local function check_cap(walk)
-  if walk.max_pages or walk.fetched < most_pages then return nil end
+  if walk.max_pages or (walk.fetched < most_pages and walk.empty < most_empty) then return nil end
+  local what = walk.fetched < most_pages
+    and ("%d pages without an item in a row, and the server says that there are more"):format(walk.empty)
+    or ("more than %d pages"):format(most_pages)
   return errors.make {
-    kind = "limit", operation = walk.recipe.label,
-    message = ("more than %d pages; pass max_pages = n if that is meant"):format(most_pages),
+    kind = "limit", operation = walk.recipe.label, message = what .. "; pass max_pages = n if that is meant",
   }
 end
 
