@@ -71,7 +71,8 @@ describe("arguments", function()
 
   it("asks for tenant parameters that nobody filled", function()
     local open_shop = test_api.open {}
-    assert.error_matches(function() open_shop.orders:list() end, "parameter 'orgId' is required")
+    assert.error_matches(function() open_shop.orders:list() end, "parameter 'orgId' is required %(path, string%); "
+      .. "moonrest.open%(..., { org_id = ... }%) gives it to all calls, or set SHOP_ORG_ID$")
   end)
 
   it("accepts list names with and without brackets and repeats them", function()

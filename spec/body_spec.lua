@@ -54,7 +54,15 @@ describe("body", function()
     assert.is_truthy(body:find("--" .. boundary .. "\r\nContent-Disposition: form-data; name=\"file\"; "
       .. 'filename="a%22%0D%0Ab.png"\r\nContent-Type: image/png\r\n\r\n\0\1\2bytes\r\n', 1, true), body)
     assert.is_truthy(body:find('name="title"\r\n\r\nt\r\n--' .. boundary .. "--\r\n", 1, true), body)
-    assert.error_matches(function() shop.images:send { file = { path = "/no/such/file" } } end, "cannot read the file")
+    local count = #core.sent
+    for _, missing in ipairs { "/no/such/file", "/" } do
+      local data, err = shop.images:send { file = { path = missing } }
+      assert.is_nil(data)
+      assert.equal("io", err.kind)
+      assert.matches("^shop.images:send: io: cannot read '" .. missing .. "': %u[%a ]+$",
+        tostring(err):match "shop.images.*")
+    end
+    assert.equal(count, #core.sent)
   end)
 
   it("turns a table into JSON text inside JSON where the API wants that", function()

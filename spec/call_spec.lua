@@ -107,7 +107,8 @@ describe("call", function()
     core.answer { status = 404, body = "{}", attempts = { { number = 1, kind = "network" }, { number = 2,
       status = 404 } } }
     assert.is_true((shop.items:delete("1", nil, { confirm = true })))
-    core.answer { status = 404, body = "{}", attempts = { { number = 1, status = 429 }, { number = 2, status = 404 } } }
+    core.answer { status = 404, body = "{}", attempts = {
+      { number = 1, status = 429, reason = "status 429" }, { number = 2, status = 404 } } }
     assert.is_nil((shop.items:delete("1", nil, { confirm = true })))
     core.answer { status = 404, body = "{}" }
     assert.is_nil((shop.items:delete("1", nil, { confirm = true })))

@@ -4,7 +4,7 @@ local json = require "moonrest.core".json
 local function read(text, declared, status)
   local body, problem = json.decode(text)
   if text == "" then body, problem = nil, "no body" end
-  return error_shapes.read(declared or {}, { status = status or 400, raw = text }, body, problem)
+  return error_shapes.read(declared or {}, { status = status or 400 }, body, problem and text)
 end
 
 describe("error_shapes", function()
@@ -88,7 +88,8 @@ describe("error_shapes", function()
     assert.equal("Not Found", error_shapes.reason(404))
     assert.equal("Client Error", error_shapes.reason(499))
     assert.equal("Server Error", error_shapes.reason(599))
-    assert.equal("Unexpected Status", error_shapes.reason(302))
+    assert.equal("Found", error_shapes.reason(302))
+    assert.equal("Unexpected Status", error_shapes.reason(305))
     assert.equal("", error_shapes.reason(nil))
   end)
 end)

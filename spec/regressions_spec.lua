@@ -23,6 +23,8 @@ local function definition(change)
         send = { "PUT /things/{id}", "Sends bytes.", body_type = "raw" },
         form = { "POST /form", "Sends a form.", body_type = "multipart", body = { file = "any" } },
         export = { "GET /export", "Exports.", returns = "file" },
+        delete = { "DELETE /things/{id}", "Removes a thing." },
+        watch = { "POST /watch", "Watches.", returns = "events", body = { token = "string" }, secret = { "token" } },
       },
     },
   }
@@ -61,6 +63,7 @@ describe("a secret", function()
 
   it("is not shown when it cannot stand in a path", function()
     local server <close> = raw_server.start { ok }
+    refused("tested.things:use: parameter 'key': ", function() open(server).things:use(canary .. "\1", {}) end)
     local is_good, problem = pcall(open(server).things.use, canary .. "\n", {})
     assert.is_false(is_good)
     assert.not_matches(canary, problem, 1, true)
@@ -159,7 +162,6 @@ describe("what is sent", function()
     local server <close> = raw_server.start { ok }
     local client = open(server)
     for pattern, file in pairs {
-      ["directory"] = { path = "/tmp" },
       ["'file.path' must be a string"] = { path = 5 },
       ["'file.path' must not contain"] = { path = "a\0b" },
       ["'file.content_type' must not contain"] = { data = "x", content_type = "a\r\nX: y" },
@@ -168,6 +170,9 @@ describe("what is sent", function()
     } do
       refused(pattern, function() client.things:form { file = file } end)
     end
+    local data, err = client.things:form { file = { path = "/tmp" } }
+    assert.is_nil(data)
+    assert.equal("io", err.kind)
     assert.equal(0, #server:requests())
   end)
 
@@ -187,6 +192,70 @@ describe("what is sent", function()
         moonrest.open(definition(), { region = region, token = "x" })
       end)
     end
+  end)
+end)
+
+local function redirect(status, to)
+  return raw_server.response(status, "", { "Location: " .. to })
+end
+
+describe("a redirect", function()
+  it("is no attempt", function()
+    local server <close> = raw_server.start { redirect(302, "/other"), raw_server.response(400, "{}") }
+    local _, err = open(server).things:get "1"
+    assert.not_matches("attempt", tostring(err))
+    assert.same({ "redirect" }, { err.attempts[1].reason, err.attempts[2].reason })
+  end)
+
+  it("deletes nothing: a 404 behind it is one", function()
+    local server <close> = raw_server.start { redirect(307, "/other"), raw_server.response(404, "{}") }
+    local data, err = open(server).things:delete "1"
+    assert.is_nil(data)
+    assert.equal(404, err.status)
+  end)
+end)
+
+describe("a redirect that leads nowhere", function()
+  it("is told as what it is", function()
+    local server <close> = raw_server.start { raw_server.response(302, ""), redirect(302, "http://["),
+      redirect(302, "file:///etc/passwd") }
+    local client = open(server)
+    assert.matches("302 Found: a redirect that does not say where to", tostring(select(2, client.things:get "1")))
+    for _ = 1, 2 do
+      local _, err = client.things:get "1"
+      assert.equal("redirect", err.kind)
+      assert.matches("^302 redirect not followed: its Location makes no sense: the URL", err.message)
+    end
+  end)
+end)
+
+describe("a download", function()
+  -- /dev/shm is a tmpfs, which has files without names.
+  local function files_in(folder)
+    local pipe <close> = assert(io.popen("ls -A " .. folder))
+    return pipe:read "a"
+  end
+
+  it("leaves nothing behind when the process is killed in the middle", function()
+    local begun = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
+    local server <close> = raw_server.start { begun }
+    local pipe = assert(io.popen "mktemp -d /dev/shm/moonrest-XXXXXX")
+    local folder = pipe:read "l"
+    pipe:close()
+    local script = ([[
+      local client = require "moonrest".open({ name = "tested", servers = { production = "%s" },
+        resources = { things = { export = { "GET /export", "Exports.", returns = "file" } } } })
+      client.things:export({}, { to = "%s/all.csv", progress = function(received)
+        if received == 4 then io.stdout:write "half\n" io.stdout:flush() end
+      end })]]):format(server.url, folder)
+    pipe = assert(io.popen(("exec env -u LD_PRELOAD sh -c 'echo $$; exec lua5.4 -e \"$0\"' '%s'"):format(script)))
+    local pid = pipe:read "n"
+    assert.equal("half", pipe:read("l", "l") and "half")
+    os.execute("kill -9 " .. pid)
+    pipe:close()
+    local left = files_in(folder)
+    os.execute("rm -r " .. folder)
+    assert.equal("", left)
   end)
 end)
 
@@ -224,6 +293,72 @@ describe("an answer", function()
     assert.not_matches("\27", tostring(err), 1, true)
   end)
 
+  it("of 101 fails at once", function()
+    local server <close> = raw_server.start { "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" }
+    local data, err = open(server).things:get({ id = "1" }, { timeout = 20 })
+    assert.is_nil(data)
+    assert.equal("decode", err.kind)
+    assert.matches("changes to another protocol (101)", err.message, 1, true)
+    assert.is_true(err.attempts[1].took < 10)
+  end)
+
+  it("of a length that is none is refused, for nobody could see where it is cut", function()
+    for _, length in ipairs { "99999999999999999999", "2x", "" } do
+      local answer = ("HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n{}"):format(length)
+      local server <close> = raw_server.start { { answer, close = true } }
+      local data, err = open(server).things:get "1"
+      assert.is_nil(data)
+      assert.is_true(err.kind == "decode" or err.kind == "network", err.kind)
+    end
+  end)
+
+  it("of white space alone has no body", function()
+    for _, codec in ipairs { "moonrest", "cjson" } do
+      for _, text in ipairs { "\n", " \t\r\n", (" "):rep(20000) } do
+        local server <close> = raw_server.start { raw_server.response(200, text) }
+        assert.is_true((open(server, { json = codec }).things:get "1"))
+      end
+      for _, text in ipairs { "\0", "\f", " x" } do
+        local server <close> = raw_server.start { raw_server.response(200, text) }
+        local _, err = open(server, { json = codec }).things:get "1"
+        assert.equal("decode", err.kind)
+      end
+    end
+  end)
+
+  it("of newline-delimited JSON is no JSON text", function()
+    local answer = raw_server.response(200, '{"a":1}\n{"a":2}\n'):gsub("application/json", "application/x-ndjson")
+    local server <close> = raw_server.start { answer }
+    assert.equal('{"a":1}\n{"a":2}\n', (open(server):request("GET", "/lines")))
+  end)
+
+  it("shows no piece of a secret, wherever its text is cut", function()
+    local secret = "canary-0123456789-0123456789-0123456789-end"
+    local bodies = { '{"a":' .. secret .. "}", '["' .. secret .. '" "' .. secret .. '"]', secret:rep(20) }
+    for length = 440, 520, 7 do bodies[#bodies + 1] = ("x"):rep(length) .. secret end
+    for _, body in ipairs(bodies) do
+      for _, status in ipairs { 200, 400 } do
+        local server <close> = raw_server.start { raw_server.response(status, body),
+          raw_server.response(status, body), raw_server.response(status, ("%q"):format(body)) }
+        local client = open(server, { token = secret })
+        local problems = { select(2, client.things:get "1"), select(2, client.things:use("k", { token = secret })) }
+        if status == 400 then problems[3] = select(2, client.things:get "1") end
+        for _, err in ipairs(problems) do
+          for _, piece in ipairs { "canary", "0123", "-end" } do assert.not_matches(piece, tostring(err), 1, true) end
+        end
+      end
+    end
+  end)
+
+  it("to a stream shows no secret either", function()
+    local server <close> = raw_server.start { raw_server.response(400, '{"message":"no ' .. canary .. '"}') }
+    local is_good, err = pcall(function()
+      for _ in open(server).things.watch:stream { token = canary } do error "no event was sent" end
+    end)
+    assert.is_false(is_good)
+    assert.equal("no ***", err.message)
+  end)
+
   it("with a cursor that is none does not end the list in silence", function()
     for _, cursor in ipairs { "true", '{"a":1}' } do
       local server <close> = raw_server.start { raw_server.response(200, ('{"data":[1],"next":%s}'):format(cursor)) }
@@ -254,7 +389,51 @@ describe("a resume token", function()
   end)
 end)
 
+describe("a list of empty pages", function()
+  it("does not go on for ever", function()
+    local server <close> = raw_server.start { raw_server.response(200, '{"data":[],"has_next":true}') }
+    local items, err = open(server).things:all()
+    assert.is_nil(items)
+    assert.equal("limit", err.kind)
+    assert.matches("100 pages without an item", err.message)
+    assert.equal(100, #server:requests())
+    assert.same({}, (open(server).things:all(nil, { max_pages = 110 })))
+  end)
+end)
+
+describe("a client", function()
+  it("is opened with a time that there is", function()
+    for _, option in ipairs { "timeout", "max_wait", "max_body" } do
+      for _, bad in ipairs { -1, option ~= "max_body" and 0 / 0 or -2 } do
+        refused("option '" .. option .. "' must not be negative", function()
+          moonrest.open(definition(), { token = "x", [option] = bad })
+        end)
+      end
+    end
+  end)
+
+  it("is opened with a credential that is more than blanks", function()
+    local name = os.tmpname()
+    local file <close> = assert(io.open(name, "w"))
+    file:write "  \n"
+    file:close()
+    refused("the credential is empty; check the file", function() moonrest.file(name) end)
+    os.remove(name)
+  end)
+
+  it("knows the methods that there are", function()
+    local at = definition()
+    at.resources.things.get = { "GTE /things/{id}", "One thing." }
+    refused("resources.things.get%[1%] 'GTE' is no method; did you mean 'GET'", function() moonrest.open(at) end)
+  end)
+end)
+
 describe("show", function()
+  it("prints the err of a call that failed", function()
+    local server <close> = raw_server.start { raw_server.response(404, '{"message":"gone"}') }
+    assert.matches("things:get: 404 Not Found: gone$", require "moonrest.show".text(open(server).things:get "1"))
+  end)
+
   it("prints lists of rows and other values", function()
     local show = require "moonrest.show"
     assert.equal('[{"a":1},5]', show.text { { a = 1 }, 5 })

@@ -11,7 +11,6 @@ local types = require "moonrest.types"
 
 local arguments = {}
 
-
 local loose = {} -- contexts for values that travel as text, by the strict context
 
 local function context_of(recipe, field)
@@ -173,11 +172,23 @@ local function brings_body(given)
   return given ~= nil and (given.body ~= nil or given.upload ~= nil)
 end
 
+-- A client can fill in some parameters for all calls: where it could have, this says how.
+local function tenant_hint(recipe, field)
+  for option, tenant in pairs(recipe.site.definition.tenant or {}) do
+    if tenant.parameter == field.wire then
+      local names = type(tenant.env) == "string" and { tenant.env } or tenant.env
+      local variable = names and names[1] and (", or set %s"):format(names[1]) or ""
+      return ("; moonrest.open(..., { %s = ... }) gives it to all calls%s"):format(option, variable)
+    end
+  end
+  return ""
+end
+
 local function check_required(recipe, values, given)
   for _, field in ipairs(recipe.required) do
     if values[field] == nil and not (field.place == "body" and brings_body(given)) then
-      caller.raise("%s: parameter '%s' is required (%s, %s)", recipe.label, field.name, field.place,
-        types.text(field.descriptor))
+      caller.raise("%s: parameter '%s' is required (%s, %s)%s", recipe.label, field.name, field.place,
+        types.text(field.descriptor), tenant_hint(recipe, field))
     end
   end
 end

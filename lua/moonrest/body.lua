@@ -3,6 +3,7 @@
 
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
+local header = require "moonrest.header"
 local target = require "moonrest.target"
 local types = require "moonrest.types"
 
@@ -11,8 +12,8 @@ local body = {}
 local writers = {}
 
 -- The wire form of one body value: JSON text inside a JSON string where the API wants that.
-local function wire_value(field, value)
-  if field.encode == "json" and type(value) == "table" then return target.json(field, value) end
+local function wire_value(field, value, label)
+  if field.encode == "json" and type(value) == "table" then return target.json(field, value, label) end
   return value
 end
 
@@ -20,14 +21,14 @@ local function gather(recipe, values)
   local fields, any = {}, false
   for _, field in ipairs(recipe.body) do
     local value = values[field]
-    if value ~= nil then fields[field.wire], any = wire_value(field, value), true end
+    if value ~= nil then fields[field.wire], any = wire_value(field, value, recipe.label), true end
   end
   return fields, any
 end
 
-local function set_json(call, value, codec)
+local function set_json(call, value, codec, label)
   if codec then
-    call.body, call.content_type = codec.encode(value), "application/json"
+    call.body, call.content_type = codec.encode(value, label), "application/json"
   else
     call.json = value
   end
@@ -37,21 +38,22 @@ end
 function writers.json(call, recipe, values, codec)
   local fields, any = gather(recipe, values)
   for name, value in pairs(not recipe.opens_query and values.open or {}) do fields[name], any = value, true end
-  if any or recipe.expects_body then set_json(call, fields, codec) end
+  if any or recipe.expects_body then set_json(call, fields, codec, recipe.label) end
 end
 
 function writers.form(call, recipe, values)
   local fields, any = gather(recipe, values)
   if not any and not recipe.expects_body then return end
-  call.body, call.content_type = target.form(fields), "application/x-www-form-urlencoded"
+  call.body, call.content_type = target.form(fields, recipe.label), "application/x-www-form-urlencoded"
 end
 
-local function read_file(path, label)
+-- The bytes, or nil and what the system says.
+local function read_file(path)
   local file <close>, problem = io.open(path, "rb")
   local bytes
   if file then bytes, problem = file:read "a" end
   if bytes then return bytes end
-  caller.raise("%s: cannot read the file to send: %s", label, file and ("%s: %s"):format(path, problem) or problem)
+  return nil, ("cannot read '%s': %s"):format(path, (problem:gsub("^" .. path:gsub("%p", "%%%0") .. ": ", "")))
 end
 
 -- Quotes, line ends and backslashes would end the field's name (RFC 7578 section 2, WHATWG form data).
@@ -60,7 +62,7 @@ local function quote(name)
 end
 
 local part_fields = { path = true, filename = true, content_type = true, data = true }
-local unfit = { path = "%z", filename = "%z", content_type = "[\r\n%z]" } -- quote takes care of line breaks in names
+local unfit = { path = "%z", filename = "%z", content_type = header.unfit } -- quote takes care of line breaks in names
 
 local function check_file(name, value, label)
   for field, text in pairs(value) do
@@ -70,7 +72,7 @@ local function check_file(name, value, label)
     elseif type(text) ~= "string" then
       caller.raise("%s: '%s.%s' must be a string%s", label, name, field, types.got(text))
     elseif field ~= "data" and text:find(unfit[field]) then
-      caller.raise("%s: '%s.%s' must not contain line breaks or NUL", label, name, field)
+      caller.raise("%s: '%s.%s' must not contain control characters such as a line break or NUL", label, name, field)
     end
   end
   if (value.path == nil) == (value.data == nil) then
@@ -78,7 +80,8 @@ local function check_file(name, value, label)
   end
 end
 
--- A part is a plain value, or { path = , filename = , content_type = , data = } for a file.
+-- A part is a plain value, or { path = , filename = , content_type = , data = } for a file. Returns why that cannot be
+-- read, if so.
 local function write_part(parts, boundary, name, value, label)
   local disposition = ('Content-Disposition: form-data; name="%s"'):format(quote(name))
   local kind = ""
@@ -87,11 +90,18 @@ local function write_part(parts, boundary, name, value, label)
     local filename = value.filename or (value.path and value.path:match "[^/\\]+$") or "file"
     disposition = ('%s; filename="%s"'):format(disposition, quote(filename))
     kind = "\r\nContent-Type: " .. (value.content_type or "application/octet-stream")
-    value = value.data or read_file(value.path, label)
+    local problem
+    if value.path then
+      value, problem = read_file(value.path)
+    else
+      value = value.data
+    end
+    if problem then return problem end
   end
   parts[#parts + 1] = ("--%s\r\n%s%s\r\n\r\n"):format(boundary, disposition, kind)
-  parts[#parts + 1] = target.text_of(value)
+  parts[#parts + 1] = target.text_of(value, label)
   parts[#parts + 1] = "\r\n"
+  return nil
 end
 
 local function random_boundary()
@@ -103,10 +113,12 @@ end
 function writers.multipart(call, recipe, values)
   local parts, boundary = {}, random_boundary()
   for _, field in ipairs(recipe.body) do
-    if values[field] ~= nil then write_part(parts, boundary, field.wire, values[field], recipe.label) end
+    local problem = values[field] ~= nil and write_part(parts, boundary, field.wire, values[field], recipe.label)
+    if problem then return problem end
   end
   parts[#parts + 1] = ("--%s--\r\n"):format(boundary)
   call.body, call.content_type = table.concat(parts), "multipart/form-data; boundary=" .. boundary
+  return nil
 end
 
 function writers.raw() end
@@ -125,13 +137,14 @@ local function write_whole(call, recipe, given, codec)
   elseif type(given.body) == "string" or (recipe.body_type == "raw" and types.is_secret(given.body)) then
     call.body = given.body
   else
-    return set_json(call, given.body, codec)
+    return set_json(call, given.body, codec, recipe.label)
   end
   local usual = recipe.body_type == "json" and "application/json" or "application/octet-stream"
   call.content_type = given.content_type or recipe.declaration.content_type or usual
 end
 
--- Adds the body of a call. 'given' are the options, may be nil.
+-- Adds the body of a call. 'given' are the options, may be nil. Returns what is wrong with a file that is to be
+-- sent, nil when nothing is.
 function body.write(call, recipe, values, given, codec)
   if given and (given.body ~= nil or given.upload) then
     if has_fields(recipe, values) then
@@ -142,8 +155,9 @@ function body.write(call, recipe, values, given, codec)
     end
     write_whole(call, recipe, given, codec)
   else
-    writers[recipe.body_type](call, recipe, values, codec)
+    return writers[recipe.body_type](call, recipe, values, codec)
   end
+  return nil
 end
 
 return body

@@ -27,7 +27,9 @@ local function write_headers(recipe, values, given, sent)
   local lines = {}
   for _, field in ipairs(recipe.header) do
     local value = values[field]
-    if value ~= nil then lines[#lines + 1] = header.line(field.wire, target.value(field, value), recipe.label) end
+    if value ~= nil then
+      lines[#lines + 1] = header.line(field.wire, target.value(field, value, recipe.label), recipe.label)
+    end
   end
   for name, value in pairs(given and given.headers or {}) do
     recipe.site:check_header(name, recipe.label)
@@ -78,7 +80,8 @@ function call.start(recipe, values, given, extra, where)
   local sent = options.apply(given, nil) or {}
   write_headers(recipe, values, given, sent)
   write_key(recipe, given, sent)
-  body_writer.write(sent, recipe, values, given, recipe.site.codec)
+  local unread = body_writer.write(sent, recipe, values, given, recipe.site.codec)
+  if unread then return nil, errors.of_start(recipe, "io", unread) end
   if recipe.per then write_buckets(recipe, values, sent) end
   for name, value in pairs(extra or {}) do sent[name] = value end
   local task = wait.task()
@@ -180,7 +183,7 @@ end
 
 local function is_json(request)
   local kind = request:header "content-type"
-  return kind == nil or kind:lower():find "^[^;]*json" ~= nil
+  return kind == nil or core.header.is_json(kind)
 end
 
 local function wants_text(recipe, request)
@@ -198,7 +201,8 @@ local function decode(recipe, request, given)
   return wait.decode(request, keep)
 end
 
-local function secret_values(recipe, values)
+-- The values of parameters that the definition marks as secret.
+function call.secrets(recipe, values)
   if not recipe.secrets or not values then return nil end
   local list = {}
   for field, value in pairs(values) do
@@ -207,11 +211,16 @@ local function secret_values(recipe, values)
   return list
 end
 
+-- Why there was a next attempt after one that the server surely did not carry out.
+local unexecuted = { redirect = true, resolve = true, connect = true, ["connect timeout"] = true, ["status 429"] = true,
+  ["the credential was read again"] = true }
+
 -- An earlier attempt was carried out, or may have been: what it deleted is gone now.
 local function was_executed(reply)
   local attempts = reply.attempts
   for index = 1, #attempts - 1 do
-    if attempts[index].status ~= 429 then return true end
+    local attempt = attempts[index]
+    if not unexecuted[attempt.reason] or attempt.status == 303 then return true end
   end
   return false
 end
@@ -225,15 +234,17 @@ local function refuse(recipe, request, reply, given, values)
   if body == nil and not problem then problem = "no body" end
   reply.body = body
   if is_gone(recipe, reply) then return true, reply, body end
-  return nil, errors.of_answer(recipe, reply, body, problem, given, secret_values(recipe, values))
+  return nil, errors.of_answer(recipe, reply, body, problem, given, call.secrets(recipe, values))
 end
 
 local function not_json(recipe, request, reply, problem, secrets)
   local kind = request:header "content-type" or "none"
   local error_shapes = require "moonrest.error_shapes"
-  local title = error_shapes.html_title(request:body())
+  local text = errors.masked(recipe, request:body(), secrets)
+  local title = error_shapes.html_title(text)
+  if text ~= request:body() then problem = problem:match "^.-%(byte %d+%)" or problem end -- around it stands a secret
   local message = title and ("the answer is an HTML page (%s), not JSON"):format(error_shapes.cut(title))
-    or ("the answer is not JSON: %s"):format(problem)
+    or ("the answer is not JSON: %s"):format((problem:gsub("^cannot decode JSON: ", "")))
   return nil, errors.of_content(recipe, reply, "decode", ("%s (Content-Type %s)"):format(message, kind), nil, secrets)
 end
 
@@ -245,7 +256,7 @@ local function read_success(recipe, request, status, given, values)
   local body, problem, kind = decode(recipe, request, given)
   local reply = response.new(recipe, request, status, body)
   if body == nil and not problem then return true, reply end
-  local secrets = secret_values(recipe, values)
+  local secrets = call.secrets(recipe, values)
   if body ~= nil then return accept(recipe, reply, body, secrets, given) end
   if kind then return nil, errors.of_content(recipe, reply, kind, problem) end
   return not_json(recipe, request, reply, problem, secrets)

@@ -3,6 +3,7 @@
 
 local call = require "moonrest.call"
 local caller = require "moonrest.caller"
+local definition = require "moonrest.definition"
 local nearest = require "moonrest.nearest"
 local options = require "moonrest.options"
 local recipe = require "moonrest.recipe"
@@ -116,16 +117,16 @@ local function check_path(label, path)
   end
 end
 
-local function body_options(request, given)
+local function body_options(label, request, given)
   local count = 0
   for _, name in ipairs { "json", "body", "form", "upload" } do
     if request[name] ~= nil then count = count + 1 end
   end
-  if count > 1 then caller.raise "client:request takes one of json, body, form and upload" end
+  if count > 1 then caller.raise("%s: takes one of json, body, form and upload", label) end
   given.body = request.json
   if request.body then given.body = request.body end
   if request.form then
-    given.body, given.content_type = target.form(request.form), "application/x-www-form-urlencoded"
+    given.body, given.content_type = target.form(request.form, label), "application/x-www-form-urlencoded"
   end
   given.upload, given.headers = request.upload, request.headers
   given.content_type = request.content_type or given.content_type
@@ -141,10 +142,6 @@ local function generic_recipe(site, method)
   return site.recipes[key]
 end
 
-local methods_known = {
-  GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true,
-}
-
 local function labelled(base, label)
   return setmetatable({ label = label }, { __index = base })
 end
@@ -154,17 +151,17 @@ end
 function methods.request(self, method, path, parts)
   local view = check_self(self, "request")
   local label = ("%s:request %s %s"):format(view.site.definition.name, tostring(method), tostring(path))
-  if not methods_known[method] then
-    caller.raise("%s: unknown method%s", label, nearest.hint(tostring(method):upper(), methods_known))
+  if not definition.methods[method] then
+    caller.raise("%s: unknown method%s", label, nearest.hint(tostring(method):upper(), definition.methods))
   end
   check_path(label, path)
   if parts ~= nil and type(parts) ~= "table" then
     caller.raise("%s: a table is needed, got a %s", label, type(parts))
   end
   local request, given = split_parts(label, parts)
-  given = options.merge(view.defaults, body_options(request, given))
+  given = options.merge(view.defaults, body_options(label, request, given))
   local generic = labelled(generic_recipe(view.site, method), label:match "^[^?]*")
-  local started, err = call.start(generic, {}, given, nil, target.with_query(path, request.query))
+  local started, err = call.start(generic, {}, given, nil, target.with_query(path, request.query, label))
   if not started then return call.deliver(given, nil, err) end
   local data, reply = call.finish(generic, started, given)
   return call.deliver(given, data, reply)

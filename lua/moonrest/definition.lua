@@ -28,6 +28,11 @@ function definition.is_operation(value)
   return type(value) == "table" and type(value[1]) == "string"
 end
 
+-- RFC 9110 section 9.3 and RFC 5789, without CONNECT and TRACE.
+definition.methods = {
+  GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true,
+}
+
 local function find_module(name)
   local own = "moonrest.definitions." .. name
   for _, module in ipairs { own, name } do

@@ -212,6 +212,9 @@ end
 local function check_route(operation, path)
   local method, route = operation[1]:match "^(%u+) (/%S*)$"
   if not method then fail(join(path, 1), "must be 'METHOD /path', got '%s'", operation[1]) end
+  if not definition.methods[method] then
+    fail(join(path, 1), "'%s' is no method%s", method, nearest.hint(method, definition.methods))
+  end
   local names = {}
   for name in route:gmatch "{([%w_%-]+)}" do
     if names[name] then fail(join(path, 1), "has {%s} twice", name) end

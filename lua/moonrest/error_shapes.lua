@@ -18,7 +18,8 @@ local most_issues <const> = 3 -- of a list that becomes a message
 local longest_code <const> = 100
 
 local reasons = {
-  [300] = "Multiple Choices", [304] = "Not Modified",
+  [300] = "Multiple Choices", [301] = "Moved Permanently", [302] = "Found", [303] = "See Other", [304] = "Not Modified",
+  [307] = "Temporary Redirect", [308] = "Permanent Redirect",
   [400] = "Bad Request", [401] = "Unauthorized", [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
   [405] = "Method Not Allowed", [406] = "Not Acceptable", [408] = "Request Timeout", [409] = "Conflict",
   [410] = "Gone", [411] = "Length Required", [412] = "Precondition Failed", [413] = "Content Too Large",
@@ -142,19 +143,22 @@ local function apply_meaning(found, declared)
   end
 end
 
--- 'declared' are the paths of a definition's 'errors'. Returns { code, message, details, retry_after, kind, final }, of
--- which only the message is always there.
-function error_shapes.read(declared, reply, body, problem)
+local redirects = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+
+-- 'declared' are the paths of a definition's 'errors', 'text' the answer's where its body is no JSON. Returns
+-- { code, message, details, retry_after, kind, final }, of which only the message is always there.
+function error_shapes.read(declared, reply, body, text)
   local found = {}
   if type(body) == "table" then
     read_body(body, declared, found)
   elseif is_text(body) then
     found.message = cut(body)
-  elseif problem then
-    read_text(reply.raw, found, reply.status)
+  elseif text then
+    read_text(text, found, reply.status)
   end
   found.message = found.message and cut(found.message) or (found.code and tostring(found.code))
     or error_shapes.reason(reply.status)
+  if redirects[reply.status] then found.message = "a redirect that does not say where to: it has no Location" end
   local limits = reply.limits
   found.retry_after = limits and limits.retry_after or found.retry_after
   apply_meaning(found, declared)

@@ -7,6 +7,7 @@
 --   retryable    true when the very same call may succeed later and repeating it does no harm
 --   retry_after  seconds, when the server or the limiter said so
 --   request_id   only from the definition's trace field
+--   waiter       the state that was waited for, and waited, for how many seconds, where :wait failed
 --   where        the caller's file and line
 -- Secrets are masked before anything is stored.
 
@@ -39,8 +40,12 @@ local transient_kinds = { network = true, timeout = true, throttled = true, trun
 
 local metatable = { __name = "moonrest.error" }
 
+-- Redirects are in the list of what was sent, but they are hops of one attempt.
 local function count_note(err)
-  local attempts = err.attempts and #err.attempts or 0
+  local attempts = 1
+  for index = 1, #(err.attempts or {}) - 1 do
+    if err.attempts[index].reason ~= "redirect" then attempts = attempts + 1 end
+  end
   return attempts > 1 and ("after %d attempts"):format(attempts) or nil
 end
 
@@ -50,12 +55,16 @@ local function notes_of(err)
   if code and not tostring(err.message):find(code, 1, true) then notes[#notes + 1] = "code " .. code end
   if err.request_id then notes[#notes + 1] = "request " .. tostring(err.request_id) end
   notes[#notes + 1] = count_note(err)
+  if err.waiter and not tostring(err.message):find(("'%s'"):format(err.waiter), 1, true) then
+    notes[#notes + 1] = ("waiting for '%s' for %.3g s"):format(err.waiter, err.waited)
+  end
   if err.retry_after then notes[#notes + 1] = ("retry after %g s"):format(err.retry_after) end
   return #notes > 0 and (" (%s)"):format(table.concat(notes, ", ")) or ""
 end
 
 local function headline(err)
   if not err.status or err.kind ~= "http" then return err.kind end
+  if err.status < 300 and err.waiter then return "failed" end
   if err.status < 300 then return ("error in a %d"):format(err.status) end
   return ("%d %s"):format(err.status, error_shapes.reason(err.status))
 end
@@ -106,8 +115,12 @@ local function all_secrets(recipe, secrets)
   return list
 end
 
+-- The text with its secrets masked.
+function errors.masked(recipe, text, secrets)
+  return redact.text(text, all_secrets(recipe, secrets))
+end
+
 local function mask(fields, recipe, secrets)
-  secrets = all_secrets(recipe, secrets)
   if recipe.secrets then
     redact.fields(fields.data, recipe.secrets)
     redact.fields(fields.details, recipe.secrets)
@@ -121,7 +134,10 @@ end
 -- could not be decoded. 'secrets' are the secret texts among the arguments, 'given' the call's options, 'declared'
 -- where to look in the body when that is not where the definition's errors are.
 function errors.of_answer(recipe, reply, body, problem, given, secrets, declared)
-  local shape = error_shapes.read(declared or recipe.errors or {}, reply, body, problem)
+  secrets = all_secrets(recipe, secrets)
+  body = redact.texts(body, secrets)
+  local text = type(body) ~= "table" and problem and redact.text(reply.raw, secrets) or nil
+  local shape = error_shapes.read(declared or recipe.errors or {}, reply, body, text)
   local fields = {
     kind = shape.kind or "http", code = shape.code, message = shape.message, details = shape.details,
     data = body, retry_after = shape.retry_after,
@@ -138,7 +154,7 @@ function errors.of_content(recipe, reply, kind, message, body, secrets)
   local fields = { kind = kind, message = message, data = body }
   fill_from_response(fields, recipe, reply)
   fields.retryable = transient_kinds[kind] == true and is_repeatable(recipe)
-  mask(fields, recipe, secrets)
+  mask(fields, recipe, all_secrets(recipe, secrets))
   return errors.make(fields)
 end
 

@@ -54,6 +54,9 @@ local function check_options(at, given)
       local wanted = kind == "tenant" and "string" or kind
       caller.raise("moonrest.open: option '%s' must be %s%s", name, types.with_article(wanted), types.got(value))
     end
+    if type(value) == "number" and (value ~= value or value < 0) then
+      caller.raise("moonrest.open: option '%s' must not be negative%s", name, types.got(value))
+    end
   end
 end
 

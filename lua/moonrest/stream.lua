@@ -41,7 +41,8 @@ local function answer_error(reader)
   local text = read_error_body(reader.request)
   rawset(reply, "raw", text)
   local body, problem = core.json.decode(text)
-  return errors.of_answer(reader.recipe, reply, body, body == nil and problem or nil, reader.given)
+  return errors.of_answer(reader.recipe, reply, body, body == nil and problem or nil, reader.given,
+    call.secrets(reader.recipe, reader.values))
 end
 
 -- Waits for the headers; an error status becomes an err.
@@ -108,7 +109,7 @@ function stream.open(self, ...)
   local timeout = given and given.timeout or unbounded
   local request, err = call.start(recipe, values, given, { stream = true, timeout = timeout })
   if not request then error(err, 0) end
-  local reader = setmetatable({ recipe = recipe, request = request, given = given }, reader_type)
+  local reader = setmetatable({ recipe = recipe, request = request, given = given, values = values }, reader_type)
   err = check_status(reader)
   if err then
     close(reader)

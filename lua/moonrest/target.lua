@@ -9,9 +9,9 @@ local target = {}
 local segment, segments, encode_query = core.url.segment, core.url.segments, core.url.query
 
 -- The shortest text that reads back as the same number; a whole one without its ".0".
-local function float_text(value)
+local function float_text(value, label)
   if value ~= value or value == math.huge or value == -math.huge then
-    caller.raise("a number that is not finite (%s) cannot be sent", value)
+    caller.raise("%s: a number that is not finite (%s) cannot be sent", label, value)
   end
   local integer = math.tointeger(value)
   if integer then return ("%d"):format(integer) end
@@ -19,53 +19,53 @@ local function float_text(value)
   return tonumber(short) == value and short or ("%.17g"):format(value)
 end
 
--- A value as it is written in a URL, a header or a form.
-local function text_of(value)
-  if math.type(value) == "float" then return float_text(value) end
+-- A value as it is written in a URL, a header or a form. 'label' begins the messages here: the operation's name.
+local function text_of(value, label)
+  if math.type(value) == "float" then return float_text(value, label) end
   if type(value) == "userdata" or type(value) == "table" or type(value) == "function" then
-    caller.raise("a %s cannot be sent as text", type(value))
+    caller.raise("%s: a %s cannot be sent as text", label, type(value))
   end
   return tostring(value)
 end
 target.text_of = text_of
 
 -- JSON text inside something else than a JSON body.
-function target.json(field, value)
+function target.json(field, value, label)
   local text, problem = core.json.encode(value)
-  if not text then caller.raise("parameter '%s': %s", field.name, problem) end
+  if not text then caller.raise("%s: parameter '%s': %s", label, field.name, problem) end
   return text
 end
 
 -- What a definition marks as secret is kept as one, so that no message shows it.
-local function hide(field, text)
+local function hide(field, text, label)
   if not field.secret then return text end
   local secret, problem = core.secret(text)
-  if not secret then caller.raise("parameter '%s': %s", field.name, problem) end
+  if not secret then caller.raise("%s: parameter '%s': %s", label, field.name, problem) end
   return secret
 end
 
 -- The value as the field wants it on the wire: text, or a secret.
-function target.value(field, value)
+function target.value(field, value, label)
   if type(value) == "userdata" then return value end
   if type(value) == "table" and (field.encode == "json" or field.place ~= "query") then
-    return hide(field, target.json(field, value))
+    return hide(field, target.json(field, value, label), label)
   end
-  return hide(field, text_of(value))
+  return hide(field, text_of(value, label), label)
 end
 
 -- What is told of a value that must not be shown.
 target.no_segment = "it is empty, too long, '.' or '..', or has a line break or NUL"
 
 -- Encoded text or a secret; nil and why when the value cannot stand in a path.
-local function encode_segment(field, value)
+local function encode_segment(field, value, label)
   local text = value
   if type(text) ~= "string" then
     if type(text) == "userdata" then return text end
-    text = text_of(text)
+    text = text_of(text, label)
   end
   local encoded, problem = (field.slashes and segments or segment)(text)
   if not encoded then return nil, field.secret and target.no_segment or problem end
-  return field.secret and hide(field, text) or encoded
+  return field.secret and hide(field, text, label) or encoded
 end
 
 -- Appends pieces; texts that follow each other become one.
@@ -85,21 +85,21 @@ local function append_pair(pieces, name, value)
   append(pieces, type(value) == "string" and encode_query(value) or value)
 end
 
-local function append_query(pieces, field, value)
+local function append_query(pieces, field, value, label)
   local name = field.query_name or field.wire
   if type(value) == "table" and field.encode ~= "json" then
-    for _, item in ipairs(value) do append_pair(pieces, name, target.value(field, item)) end
+    for _, item in ipairs(value) do append_pair(pieces, name, target.value(field, item, label)) end
   else
-    append_pair(pieces, name, target.value(field, value))
+    append_pair(pieces, name, target.value(field, value, label))
   end
 end
 
 -- Visits name and single value of a table of plain values and lists, in the order of the names.
-local function each_pair(parameters, visit)
+local function each_pair(parameters, label, visit)
   local names = {}
   for name in pairs(parameters) do
     if type(name) ~= "string" then
-      caller.raise("parameters need names: { name = value }, got a value at [%s]", tostring(name))
+      caller.raise("%s: parameters need names: { name = value }, got a value at [%s]", label, tostring(name))
     end
     names[#names + 1] = name
   end
@@ -114,9 +114,9 @@ local function each_pair(parameters, visit)
   end
 end
 
-local function append_all(pieces, parameters)
-  each_pair(parameters, function(name, value)
-    append_pair(pieces, name, type(value) == "userdata" and value or text_of(value))
+local function append_all(pieces, parameters, label)
+  each_pair(parameters, label, function(name, value)
+    append_pair(pieces, name, type(value) == "userdata" and value or text_of(value, label))
   end)
 end
 
@@ -125,31 +125,33 @@ end
 function target.build(recipe, values)
   local pieces = { recipe.literals[1] }
   for index, field in ipairs(recipe.path) do
-    local encoded, problem = encode_segment(field, values[field])
+    local encoded, problem = encode_segment(field, values[field], recipe.label)
     if not encoded then return nil, field.name, problem end
     append(pieces, encoded)
     append(pieces, recipe.literals[index + 1])
   end
   for _, field in ipairs(recipe.query) do
-    if values[field] ~= nil then append_query(pieces, field, values[field]) end
+    if values[field] ~= nil then append_query(pieces, field, values[field], recipe.label) end
   end
-  if recipe.opens_query and values.open then append_all(pieces, values.open) end
+  if recipe.opens_query and values.open then append_all(pieces, values.open, recipe.label) end
   if #pieces == 1 then return pieces[1] end
   pieces.has_query = nil
   return pieces
 end
 
 -- "a=1&b=2", for form bodies. Secrets cannot stand in one: its text is built here.
-function target.form(parameters)
+function target.form(parameters, label)
   local parts = {}
-  each_pair(parameters, function(name, value) parts[#parts + 1] = name .. "=" .. encode_query(text_of(value)) end)
+  each_pair(parameters, label, function(name, value)
+    parts[#parts + 1] = name .. "=" .. encode_query(text_of(value, label))
+  end)
   return table.concat(parts, "&")
 end
 
 -- A written path and its query parameters, as a target.
-function target.with_query(path, parameters)
+function target.with_query(path, parameters, label)
   local pieces = { path, has_query = path:find("?", 1, true) ~= nil }
-  append_all(pieces, parameters or {})
+  append_all(pieces, parameters or {}, label)
   if #pieces == 1 then return pieces[1] end
   pieces.has_query = nil
   return pieces
