@@ -44,17 +44,8 @@ end
 local function make(site, name, suffix)
   local windows = windows_of(words_of(site, site.definition.limits.buckets[name]))
   if #windows == 0 then return nil end
-  local key = key_of(site, name, suffix)
-  local bucket = site.engine:bucket(key,
+  return site.engine:bucket(key_of(site, name, suffix),
     { windows = windows, strict = site.strict, renewing = is_renewing(site, name) })
-  if site.made then site.made[key] = bucket end
-  return bucket
-end
-
--- As if so much time had gone by for the limits of a site that keeps its buckets in 'made': a client of the sandbox,
--- whose clock is set.
-function limits.pass(site, seconds)
-  for _, bucket in pairs(site.made) do bucket:pass(seconds) end
 end
 
 local function shared(site, name)
@@ -147,6 +138,14 @@ function limits.for_call(site, recipe, value_of)
 end
 
 -- }========================================================================
+
+-- As if so much time had gone by for the limits of this client, where a server's clock is set: the sandbox's.
+function limits.pass(site, seconds)
+  for _, bucket in pairs(site.buckets) do
+    if bucket then bucket:pass(seconds) end
+  end
+  for _, one in pairs(site.chosen.by_key) do one.bucket:pass(seconds) end
+end
 
 -- {========================================================================
 -- What client:limits() returns

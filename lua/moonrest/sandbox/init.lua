@@ -177,7 +177,7 @@ function server:open(name, options)
   for key, value in pairs(options or {}) do given[key] = value end
   local client = require "moonrest".open(name, given)
   local site = require "moonrest.client".site(client)
-  site.made, self.sites[site] = {}, true
+  self.sites[site] = true
   if self.is_virtual then site.clock = clock_of(self) end
   return client
 end
