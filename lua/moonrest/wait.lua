@@ -80,13 +80,6 @@ function wait.activity(request)
   pass(slice)
 end
 
--- Lets the other tasks have their turn, and what is in flight go on.
-function wait.give_way()
-  local task = scheduler and scheduler.waiter()
-  if task then return scheduler.give_way(task) end
-  pass(0)
-end
-
 -- Lets time pass, in seconds, while all that is in flight goes on.
 function wait.sleep(seconds)
   local clock = require "moonrest.core".clock

@@ -17,6 +17,8 @@ local sandbox = {}
 
 local LONGEST_LIMIT = 31 * 86400 -- seconds: no window of the five systems is longer
 
+local A_MOMENT = 0.001 -- real seconds: the other tasks have their turn
+
 local server = {}
 server.__index = server
 server.__name = "moonrest.sandbox"
@@ -162,7 +164,7 @@ local function clock_of(self)
   function clock.now() return self:now() end
   function clock.sleep(seconds)
     local due = self:now() + seconds
-    require "moonrest.wait".give_way()
+    require "moonrest.wait".sleep(A_MOMENT)
     local left = due - self:now()
     if left > 0 then self:advance(left) end
   end
