@@ -71,6 +71,11 @@ int64_t mr_paced_clock_read(struct mr_paced_clock *clock) {
   return clock->now_us = mr_clock_now(clock->source);
 }
 
+int64_t mr_paced_clock_reach(struct mr_paced_clock *clock, int64_t at_us) {
+  if (at_us > clock->now_us) clock->now_us = at_us;
+  return clock->now_us;
+}
+
 int64_t mr_clock_now(const struct mr_clock *clock) {
   return clock->monotonic_us(clock->context);
 }

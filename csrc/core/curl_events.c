@@ -136,8 +136,19 @@ static void note_received(struct mr_curl_handle *handle) {
   struct mr_curl_progress *progress = &handle->progress;
   const struct mr_transport *transport = handle->pool->transport;
   handle->active_us = transport->now_us;
-  if (progress->first_byte_us == 0) progress->first_byte_us = mr_clock_now(transport->clock);
+  if (progress->first_byte_us == 0) {
+    progress->first_byte_us = mr_clock_now(transport->clock);
+    progress->first_act = transport->acts;
+  }
   reached(handle, MR_PHASE_RECEIVE);
+}
+
+/* Headers that came with the first byte came when that did: the clock is not read twice. */
+static int64_t headers_us(const struct mr_curl_handle *handle) {
+  const struct mr_curl_progress *progress = &handle->progress;
+  const struct mr_transport *transport = handle->pool->transport;
+  if (progress->first_act == transport->acts) return progress->first_byte_us;
+  return mr_clock_now(transport->clock);
 }
 
 static enum mr_flow on_decoded(void *context, const char *bytes, size_t size) {
@@ -259,7 +270,7 @@ static enum mr_flow take_line(struct mr_curl_handle *handle, const char *line, s
   case MR_PART_FIELDS:
     if (size > 0) return take_field(handle, line, size);
     progress->part = MR_PART_BODY;
-    return events->on_headers_end(handle->x, mr_clock_now(handle->pool->transport->clock));
+    return events->on_headers_end(handle->x, headers_us(handle));
   default: /* a trailer */
     return MR_FLOW_ON;
   }

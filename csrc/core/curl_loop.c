@@ -181,14 +181,14 @@ static int wait_precisely(struct mr_curl_loop *loop, struct epoll_event *found, 
 }
 
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
-                      struct mr_curl_event *events, int most, bool *woken) {
+                      struct mr_curl_event *events, int most, bool *woken, int64_t *now_us) {
   struct epoll_event found[MR_CURL_BATCH];
   int count = wait_precisely(loop, found, most, timeout_us);
+  *now_us = mr_clock_now(clock);
   if (count < 0) {
     *woken = errno == EINTR; /* a signal: whoever called decides what it means */
     return *woken ? 0 : -1;
   }
-  int64_t now_us = mr_clock_now(clock);
   int told = 0;
   for (int i = 0; i < count; i++) {
     int descriptor = found[i].data.fd;
@@ -196,7 +196,7 @@ int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, i
       drain(descriptor);
       if (descriptor == loop->wake) *woken = true;
       if (descriptor == loop->timer) loop->armed_us = MR_NEVER;
-    } else if (translate(loop, &found[i], now_us, &events[told])) {
+    } else if (translate(loop, &found[i], *now_us, &events[told])) {
       told++;
     }
   }

@@ -61,10 +61,10 @@ void mr_curl_loop_forget(struct mr_curl_loop *loop, const struct mr_curl_handle 
 void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *route);
 
 /* Waits, returns the number of events for libcurl, at most 'most', which is at most MR_CURL_BATCH (0: time is up or
-** interrupted, -1: failed). Sets *woken when mr_curl_loop_wake was called meanwhile. The descriptors that are told of
+** interrupted, -1: failed). Sets *woken when mr_curl_loop_wake was called meanwhile, and *now_us afterwards. The descriptors that are told of
 ** go to the end of the kernel's list: asked for one at a time, all have their turn. */
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
-                      struct mr_curl_event *events, int most, bool *woken);
+                      struct mr_curl_event *events, int most, bool *woken, int64_t *now_us);
 void mr_curl_loop_wake(struct mr_curl_loop *loop);
 bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us,
                       int64_t at_us); /* false: no timer */
@@ -127,6 +127,7 @@ struct mr_curl_progress {
   bool late;                      /* ended by its deadline */
   int64_t read;                   /* bytes of the body that on_read brought */
   int64_t sent_us, first_byte_us; /* of the clock, 0 before */
+  uint32_t first_act;             /* of the transport's, which brought the first byte */
   int64_t uploaded;               /* as libcurl counted it when the idle timer ran last */
 };
 
@@ -188,6 +189,7 @@ struct mr_transport {
   int64_t due_us;   /* when libcurl wants to be called; MR_NEVER */
   int64_t now_us;   /* read once a round */
   int64_t spend_us; /* how long a step that does not wait may work; MR_NEVER: until all is done */
+  uint32_t acts;    /* calls of libcurl for one descriptor or for what is due */
   size_t turn_left; /* bytes of bodies until the exchange that is at work must rest */
   int next_sort;    /* of work, when steps are bounded */
   int ended;        /* in this step */

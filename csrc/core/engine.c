@@ -297,14 +297,20 @@ static int64_t patience(struct mr_engine *engine, int64_t timeout_us) {
   return left_us < timeout_us ? left_us : timeout_us;
 }
 
+static bool is_waited_for(struct mr_engine *engine) {
+  return mr_timers_next_us(&engine->timers) != MR_NEVER ||
+         mr_queue_wake_us(engine->queue) != MR_NEVER;
+}
+
 int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error) {
   engine->progress = 0;
   if (mr_engine_is_inherited(engine)) return 0;
   tell_trouble(engine);
-  if (!engine->transport) return 0;
   bool bounded = engine->spend_us != MR_NEVER && timeout_us <= 0;
-  int64_t now_us = mr_paced_clock_read(&engine->pace);
-  engine->starts_until_us = bounded ? mr_time_after(now_us, engine->spend_us / 2) : MR_NEVER;
+  if (bounded || !engine->transport || is_waited_for(engine)) mr_paced_clock_read(&engine->pace);
+  if (!engine->transport) return 0;
+  engine->starts_until_us =
+      bounded ? mr_time_after(engine->pace.now_us, engine->spend_us / 2) : MR_NEVER;
   start_due(engine);
   start_granted(engine);
   judge_all(engine);
@@ -361,6 +367,10 @@ int mr_engine_descriptor(struct mr_engine *engine) {
 
 const struct mr_clock *mr_engine_clock(const struct mr_engine *engine) {
   return engine->pace.source;
+}
+
+int64_t mr_engine_turn_us(const struct mr_engine *engine) {
+  return engine->pace.now_us;
 }
 
 struct mr_random *mr_engine_random(struct mr_engine *engine) {

@@ -108,6 +108,7 @@ struct mr_engine_waits {
   const char *bucket; /* valid until the next call */
 };
 struct mr_engine_waits mr_engine_waits(const struct mr_engine *engine);
+int64_t mr_engine_turn_us(const struct mr_engine *engine); /* when the last start or step was */
 const struct mr_clock *mr_engine_clock(const struct mr_engine *engine);
 struct mr_random *mr_engine_random(struct mr_engine *engine);
 void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route);

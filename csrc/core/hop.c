@@ -9,8 +9,7 @@
 ** that no window has more than its count; and the latencies, whose spread is the margin, are those of the wire, not
 ** those of a program that looks sixty times a second. */
 static int64_t lag(struct mr_engine *engine, int64_t at_us) {
-  int64_t lag_us = mr_paced_clock_read(&engine->pace) - at_us;
-  return lag_us > 0 ? lag_us : 0;
+  return mr_paced_clock_reach(&engine->pace, at_us) - at_us;
 }
 
 static enum mr_flow on_sent(struct mr_exchange *x, int64_t at_us) {

@@ -310,6 +310,7 @@ static void reap(struct mr_transport *transport) {
 
 static CURLMcode act(struct mr_transport *transport, curl_socket_t descriptor, int select) {
   int running;
+  transport->acts++;
   return curl_multi_socket_action(transport->multi, descriptor, select, &running);
 }
 
@@ -365,10 +366,9 @@ static int run_until(struct mr_transport *transport, int64_t until_us, struct mr
     bool over = waited && transport->now_us >= until_us;
     if (transport->ended || transport->told || woken || over) return transport->ended;
     int count = mr_curl_loop_wait(&transport->loop, transport->clock, wait_us(transport, until_us),
-                                  events, MR_CURL_BATCH, &woken);
+                                  events, MR_CURL_BATCH, &woken, &transport->now_us);
     if (count < 0) return fail_step(error, "waiting for descriptors");
     waited = true;
-    transport->now_us = mr_clock_now(transport->clock);
     code = run_events(transport, events, count);
     if (code) return fail_step(error, curl_multi_strerror(code));
   }
@@ -384,7 +384,8 @@ static CURLMcode run_piece(struct mr_transport *transport, enum sort sort, bool 
   bool woken = false;
   transport->turn_left = MR_CURL_TURN_BYTES;
   if (sort == SORT_EVENT) {
-    int count = mr_curl_loop_wait(&transport->loop, transport->clock, 0, &event, 1, &woken);
+    int count = mr_curl_loop_wait(&transport->loop, transport->clock, 0, &event, 1, &woken,
+                                  &transport->now_us);
     *found = count > 0;
     return count < 0 ? CURLM_INTERNAL_ERROR : run_events(transport, &event, count);
   }

@@ -52,11 +52,11 @@ static int request_wait(lua_State *L) {
   struct mr_request *request = to_request(L);
   if (!mr_request_is_finished(request)) {
     int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
-    int64_t end_us = mr_time_after(mr_clock_now(&mr_clock_system), timeout_us);
+    int64_t end_us = mr_time_after(mr_engine_turn_us(box->engine->engine), timeout_us);
     do {
       mr_lua_engine_pump(L, box->engine, timeout_us, MR_NEVER);
       request = to_request(L);
-      timeout_us = end_us - mr_clock_now(&mr_clock_system);
+      timeout_us = end_us - mr_engine_turn_us(box->engine->engine);
     } while (!mr_request_is_finished(request) && timeout_us > 0);
   }
   lua_pushboolean(L, mr_request_is_finished(request));
