@@ -1,3 +1,5 @@
+local core = require "moonrest.core"
+local moonrest = require "moonrest"
 local client = require "spec.support.sandbox_client"
 local sandbox = require "moonrest.sandbox"
 local socket = require "socket"
@@ -204,6 +206,24 @@ describe("the sandbox", function()
       assert.equal(100, calls_until_refused())
       server:reset()
       assert.equal(100, calls_until_refused())
+    end)
+
+    it("lets calls go on that wait for the throttle when it is advanced", function()
+      start { clock = "virtual" }
+      local cygni = server:open "cygni"
+      local began, answered = core.clock.now(), 0
+      moonrest.run(function()
+        for _ = 1, 103 do
+          moonrest.spawn(function()
+            assert(cygni.projects:list())
+            answered = answered + 1
+          end)
+        end
+        repeat moonrest.sleep(0.001) until answered == 100
+        server:advance(61)
+      end)
+      assert.equal(103, answered)
+      assert.is_true(core.clock.now() - began < 30)
     end)
   end)
 

@@ -148,6 +148,7 @@ enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_trans
   engine->transport = type->open(&config, error);
   if (!engine->transport) return MR_LIMIT;
   engine->type = type;
+  mr_engine_bound(engine, engine->spend_us);
   return MR_NONE;
 }
 
@@ -355,6 +356,11 @@ struct mr_engine_waits mr_engine_waits(const struct mr_engine *engine) {
     waits.bucket = mr_bucket_key(request->ticket.buckets[0]);
   }
   return waits;
+}
+
+void mr_engine_pass(struct mr_engine *engine, struct mr_bucket *bucket, int64_t time_us) {
+  mr_bucket_pass(bucket, time_us);
+  mr_queue_look_again(engine->queue, bucket);
 }
 
 uint32_t mr_engine_pending(const struct mr_engine *engine) {

@@ -109,6 +109,8 @@ struct mr_engine_waits {
 };
 struct mr_engine_waits mr_engine_waits(const struct mr_engine *engine);
 int64_t mr_engine_turn_us(const struct mr_engine *engine); /* when the last start or step was */
+/* mr_bucket_pass, which those that wait here learn of at once. */
+void mr_engine_pass(struct mr_engine *engine, struct mr_bucket *bucket, int64_t time_us);
 const struct mr_clock *mr_engine_clock(const struct mr_engine *engine);
 struct mr_random *mr_engine_random(struct mr_engine *engine);
 void mr_engine_route_closed(struct mr_engine *engine, const struct mr_route *route);

@@ -165,7 +165,9 @@ struct mr_bucket_view {
 void mr_bucket_look(struct mr_bucket *bucket, struct mr_bucket_view *view);
 
 /* As if so much time (at most a year) had gone by for this bucket in quiet: for servers whose clock is set, as in tests.
-** Who waits for it learns of that when it looks next. */
+** Queues learn of that when they look next: mr_queue_look_again. */
 void mr_bucket_pass(struct mr_bucket *bucket, int64_t time_us);
+/* Something beside the requests has freed slots of the bucket: those that wait for it look at once. */
+void mr_queue_look_again(struct mr_queue *queue, const struct mr_bucket *bucket);
 
 #endif

@@ -311,6 +311,11 @@ void mr_queue_rearm(struct mr_queue *queue, const struct mr_ticket *ticket, bool
   }
 }
 
+void mr_queue_look_again(struct mr_queue *queue, const struct mr_bucket *bucket) {
+  struct mr_gate *gate = queue->size > 0 ? mr_gate_find(queue, bucket) : NULL;
+  if (gate && gate->lanes.size > 0) mr_gate_wake(queue, gate, mr_clock_now(queue->clock));
+}
+
 struct mr_limiter *mr_queue_limiter(const struct mr_queue *queue) {
   return queue->limiter;
 }

@@ -95,7 +95,8 @@ static int bucket_look(lua_State *L) {
 /* bucket:pass(seconds): as if so much time had gone by. */
 static int bucket_pass(lua_State *L) {
   struct mr_lua_bucket *box = check_bucket(L);
-  mr_bucket_pass(box->bucket, mr_lua_seconds(L, 2, "the time that passes"));
+  struct mr_engine *engine = mr_lua_engine_open(L, mr_lua_engine(L));
+  mr_engine_pass(engine, box->bucket, mr_lua_seconds(L, 2, "the time that passes"));
   return 0;
 }
 

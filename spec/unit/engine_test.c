@@ -355,6 +355,53 @@ static void a_slot_that_comes_too_late_is_told_at_once(void **state) {
   close_all(&world, request);
 }
 
+/* A server's clock that is set gives slots to those that wait already, not only to those that come later. */
+static void time_that_is_said_to_pass_frees_who_waits(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
+  struct mr_error error = {0};
+  struct mr_bucket_limits limits = {.windows = {{1, 60 * MR_SECOND}}, .window_count = 1};
+  struct mr_bucket **bucket = &world.endpoint->buckets[0];
+  assert_int_equal(mr_limiter_bucket(world.limiter, "b", &limits, bucket, NULL), MR_NONE);
+  world.endpoint->bucket_count = 1;
+  mr_request_free(perform(&world));
+  struct mr_request *request = prepare(&world);
+  mr_engine_start(world.engine, request);
+  assert_int_equal(request->state, MR_STATE_THROTTLED);
+  mr_engine_pass(world.engine, *bucket, 30 * MR_SECOND);
+  assert_true(mr_engine_step(world.engine, 0, &error) >= 0);
+  assert_int_equal(request->state, MR_STATE_THROTTLED);
+  int64_t began_us = world.clock.now_us;
+  mr_engine_pass(world.engine, *bucket, 31 * MR_SECOND);
+  run(&world, request);
+  assert_int_equal(request->status, 200);
+  assert_true(world.clock.now_us - began_us < MR_SECOND);
+  close_all(&world, request);
+}
+
+static int64_t bound_us;
+
+static void note_bound(struct mr_transport *transport, int64_t spend_us) {
+  (void)transport;
+  bound_us = spend_us;
+}
+
+static void a_bound_holds_for_a_transport_that_comes_later(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
+  struct mr_transport_type type = mr_transport_virtual;
+  type.bound = note_bound;
+  struct mr_engine_config config = {.clock = &world.clock.clock, .limiter = world.limiter};
+  struct mr_engine *engine = mr_engine_open(&config, NULL);
+  assert_non_null(engine);
+  bound_us = -1;
+  mr_engine_bound(engine, 5 * MR_MILLISECOND);
+  assert_int_equal(mr_engine_transport(engine, &type, NULL), MR_NONE);
+  assert_int_equal(bound_us, 5 * MR_MILLISECOND);
+  mr_engine_close(engine);
+  close_all(&world, NULL);
+}
+
 /* In every state: nothing stays behind, and the slots come back. */
 static void cancel_releases_everything(void **state) {
   (void)state;
@@ -579,6 +626,8 @@ int main(void) {
       cmocka_unit_test(tags_tell_of_what_comes_for_a_stream),
       cmocka_unit_test(tags_tell_who_is_finished),
       cmocka_unit_test(refusals_are_told),
+      cmocka_unit_test(time_that_is_said_to_pass_frees_who_waits),
+      cmocka_unit_test(a_bound_holds_for_a_transport_that_comes_later),
       cmocka_unit_test(a_fork_begins_afresh),
       cmocka_unit_test(every_allocation_may_fail),
   };
