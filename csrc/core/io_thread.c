@@ -204,7 +204,7 @@ static void before_fork(void) {
 static void after_fork_in_parent(void) {
   for (struct mr_transport *one = threads.first; one; one = one->next) {
     pthread_mutex_lock(&one->gate);
-    atomic_store(&one->is_frozen, false);
+    atomic_store(&one->is_frozen, atomic_load(&one->is_left)); /* an exit's handlers may fork */
     pthread_cond_broadcast(&one->gate_moved);
     pthread_mutex_unlock(&one->gate);
   }
