@@ -187,12 +187,19 @@ static redisReply *next_reply(struct keeper *keeper) {
   return NULL;
 }
 
+/* Redis repeats the words of a command that it does not know: the password, where somebody has renamed AUTH. */
+static const char *without_words(char *refusal) {
+  char *words = strstr(refusal, ", with args");
+  if (words) *words = '\0';
+  return refusal;
+}
+
 static void hear_greeting(struct keeper *keeper) {
   redisReply *reply;
   while (keeper->phase == GREETING && (reply = next_reply(keeper))) {
     bool last = --keeper->greetings == 0;
     if (reply->type == REDIS_REPLY_ERROR)
-      go_away(keeper, "refuses", reply->str);
+      go_away(keeper, "refuses", without_words(reply->str));
     else if (last && reply->type == REDIS_REPLY_STRING)
       snprintf(keeper->sha, sizeof(keeper->sha), "%s", reply->str);
     if (last && keeper->phase == GREETING) keeper->phase = READY;

@@ -41,6 +41,19 @@ static void test_a_wrong_password(void **state) {
   close_fixture(&f);
 }
 
+/* Where AUTH was renamed. */
+static void test_a_password_that_is_repeated(void **state) {
+  (void)state;
+  struct fixture f;
+  open_fixture(&f, "redis://:s3cret@127.0.0.1:%d");
+  expect(&f, "AUTH s3cret");
+  redis_peer_say(&f.peer, "-ERR unknown command 'AUTH', with args beginning with: 's3cret' \r\n");
+  step_until(&f, MR_KEEPER_AWAY);
+  assert_non_null(strstr(f.error.message, "refuses: ERR unknown command 'AUTH'"));
+  assert_null(strstr(f.error.message, "s3cret"));
+  close_fixture(&f);
+}
+
 /* It looks again a second to one and a half later, not before. */
 static void test_comes_back_later(void **state) {
   (void)state;
@@ -241,6 +254,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_says_who_it_is),
                                      cmocka_unit_test(test_a_wrong_password),
+      cmocka_unit_test(test_a_password_that_is_repeated),
                                      cmocka_unit_test(test_comes_back_later),
                                      cmocka_unit_test(test_nobody_is_there),
                                      cmocka_unit_test(test_a_greeting_that_stalls),
