@@ -156,10 +156,10 @@ enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size,
 }
 
 /* Some file systems tell of a failed write when a descriptor is closed: while the file has no name yet, it must be one
-** that can be spared. */
+** that can be spared. A process that has no more of them waits until all is on the disk. */
 static bool is_written(const struct mr_sink *sink) {
   int other = dup(sink->descriptor);
-  return other >= 0 && close(other) == 0;
+  return other >= 0 ? close(other) == 0 : fsync(sink->descriptor) == 0;
 }
 
 enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,29 @@ static void has_no_name_until_it_is_whole(void **state) {
   assert_int_equal(count_files(), 0);
   assert_int_equal(mr_sink_finish(&sink, &error), MR_NONE);
   assert_int_equal(count_files(), 1);
+  mr_sink_free(&sink);
+  unlink(path);
+}
+
+/* Of a download that has come to its end nothing is lost when the program opens too much beside it. */
+static void needs_no_other_descriptor(void **state) {
+  (void)state;
+  struct mr_sink sink;
+  struct mr_error error = {0};
+  struct rlimit before, few;
+  assert_int_equal(mr_sink_init(&sink, path, &error), MR_NONE);
+  assert_int_equal(mr_sink_open(&sink, &error), MR_NONE);
+  assert_int_equal(mr_sink_write(&sink, "whole", 5, &error), MR_NONE);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  few = before;
+  few.rlim_cur = (rlim_t)sink.descriptor + 1;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+  bool is_full = dup(sink.descriptor) < 0;
+  enum mr_kind kind = mr_sink_finish(&sink, &error);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_true(is_full);
+  assert_int_equal(kind, MR_NONE);
+  assert_holds(path, "whole");
   mr_sink_free(&sink);
   unlink(path);
 }
@@ -207,6 +231,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(is_whole_or_not_there),
       cmocka_unit_test(has_no_name_until_it_is_whole),
+      cmocka_unit_test(needs_no_other_descriptor),
       cmocka_unit_test(names_that_are_too_long_are_told_first),
       cmocka_unit_test(can_be_in_the_current_folder),
       cmocka_unit_test(keeps_the_mode_of_what_it_replaces),
