@@ -1,8 +1,8 @@
 /*
 ** The wire, as a table of functions: libcurl's multi interface in the real one
-** (csrc/lua/curl.c and csrc/core/transport_curl.c, a module of its own), virtual
-** time in tests, and one that has another drive the wire in a thread (transport_thread.c). The engine owns every exchange; a transport borrows it between
-** start and on_done or cancel.
+** (transport_curl.c, in csrc/lua/curl_module.c a module of its own), virtual time in
+** tests, and one that has another drive the wire in a thread (transport_thread.c). The
+** engine owns every exchange; a transport borrows it between start and on_done or cancel.
 **
 ** One exchange is one request on the wire: no redirect is followed, nothing is
 ** sent twice, no credential is known. A reused connection that proves dead

@@ -286,22 +286,22 @@ static size_t give(struct mr_parcel *parcel) {
   struct mr_transport *transport = parcel->transport;
   struct mr_letter *letter = parcel->letters.first;
   size_t cost = EVENT_COST;
-  bool goes_on = true;
+  bool stays = true;
   give_sent(parcel);
   if (parcel->is_over && !letter) {
     finish(parcel, &parcel->result);
-    goes_on = false;
+    stays = false;
   } else if (parcel->wants_feed) {
     cost += feed(parcel);
   } else if (letter && letter->kind == MR_LETTER_HEAD) {
-    goes_on = give_head(parcel, letter);
+    stays = give_head(parcel, letter);
   } else if (letter && !is_held(parcel)) {
-    goes_on = give_body(parcel, letter, &cost);
+    stays = give_body(parcel, letter, &cost);
   } else {
     return cost;
   }
   transport->told = true;
-  if (goes_on) mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
+  if (stays) mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
   return cost;
 }
 
