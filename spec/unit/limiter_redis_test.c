@@ -254,7 +254,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_says_who_it_is),
                                      cmocka_unit_test(test_a_wrong_password),
-      cmocka_unit_test(test_a_password_that_is_repeated),
+                                     cmocka_unit_test(test_a_password_that_is_repeated),
                                      cmocka_unit_test(test_comes_back_later),
                                      cmocka_unit_test(test_nobody_is_there),
                                      cmocka_unit_test(test_a_greeting_that_stalls),
