@@ -61,8 +61,8 @@ void mr_curl_loop_forget(struct mr_curl_loop *loop, const struct mr_curl_handle 
 void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *route);
 
 /* Waits, returns the number of events for libcurl, at most 'most', which is at most MR_CURL_BATCH (0: time is up or
-** interrupted, -1: failed). Sets *woken when mr_curl_loop_wake was called meanwhile, and *now_us afterwards. The descriptors that are told of
-** go to the end of the kernel's list: asked for one at a time, all have their turn. */
+** interrupted, -1: failed). Sets *woken when mr_curl_loop_wake was called meanwhile, and *now_us afterwards. The
+** descriptors that are told of go to the end of the kernel's list: asked for one at a time, all have their turn. */
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
                       struct mr_curl_event *events, int most, bool *woken, int64_t *now_us);
 void mr_curl_loop_wake(struct mr_curl_loop *loop);

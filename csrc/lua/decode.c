@@ -33,8 +33,8 @@ static int push_problem(lua_State *L) {
 }
 
 /*
-** Calls a function with a light userdata and the request, and leaves its one result. What raises is Lua's want of memory: by then
-** what was built is garbage, and there is room again for the message that takes its place.
+** Calls a function with a light userdata and the request, and leaves its one result. What raises is Lua's want of
+** memory: by then what was built is garbage, and there is room again for the message that takes its place.
 */
 static bool run_protected(lua_State *L, struct mr_lua_request *box, lua_CFunction function,
                           void *work) {
@@ -89,8 +89,8 @@ bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box) {
   return decode_at_once(L, box, false) == 1 && lua_toboolean(L, -1);
 }
 
-/* The value; or nil and a message, which is nil for an empty or blank body, and the kind of what went wrong when it is another
-** than "decode". */
+/* The value; or nil and a message, which is nil for an empty or blank body, and the kind of what went wrong when it is
+** another than "decode". */
 int mr_lua_request_decode(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   bool keep_null = lua_toboolean(L, 2);
