@@ -47,6 +47,8 @@ static int request_gc(lua_State *L) {
   return request_close(L);
 }
 
+/* request:wait(timeout): whether it is finished now. The time counts from the last start or step, so that the clock
+** need not be read again: who waits for longer calls again. */
 static int request_wait(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   struct mr_request *request = to_request(L);
