@@ -108,6 +108,29 @@ describe("map", function()
     assert.equal(5, ended)
   end)
 
+  it("ends as cancelled when an item's function or the iterator cancels the task of the loop", function()
+    local reached, closed, started = 0, 0, 0
+    local own
+    local function work()
+      local _ <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+      started = started + 1
+      if started == 2 then own:cancel() end
+      moonrest.sleep(3600)
+      reached = reached + 1
+    end
+    own = moonrest.spawn(function() return moonrest.map({ 1, 2, 3 }, work) end)
+    local results, err = own:await()
+    assert.is_nil(results)
+    assert.equal("cancelled", err.kind)
+    while moonrest.step(0) > 0 do assert.equal(0, reached) end
+    assert.same({ 2, 2, 0 }, { started, closed, reached })
+    own = moonrest.spawn(function()
+      return moonrest.map(function() own:cancel() return 1 end, function() reached = reached + 1 end)
+    end)
+    assert.equal("cancelled", select(2, own:await()).kind)
+    assert.equal(0, moonrest.step(0))
+  end)
+
   it("does nothing for nothing", function()
     assert.same({}, (moonrest.map({}, error)))
   end)

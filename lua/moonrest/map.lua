@@ -54,6 +54,7 @@ end
 local job_type = { __name = "moonrest.map", __close = function(job)
   local source = job.items
   local meta = type(source) == "table" and getmetatable(source)
+  job.is_over = true -- for the worker that runs, if it is one that ends the job
   for _, worker in ipairs(job.workers) do scheduler.cancel(worker) end
   if type(meta) == "table" and meta.__call and meta.__close then meta.__close(source) end
 end }

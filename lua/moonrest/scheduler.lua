@@ -7,7 +7,8 @@
 -- nothing else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
 -- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
--- after its end), waiters, and what it waits for: request, wake_at and sleep_place, awaits, gave_way and decode_left.
+-- after its end), waiters, is_doomed (ends at its next wait), and what it waits for: request, wake_at and sleep_place,
+-- awaits, gave_way and decode_left.
 -- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
@@ -90,7 +91,7 @@ local yielded = "a task yielded by itself, which only its waits may do; make a c
 
 -- Whoever parks does not run any more when its mark comes: a mark that a function returns as its result is no mark.
 local function settle(task, ok, mark, ...)
-  if ok and mark == PARK and task.state ~= "running" then return end
+  if ok and mark == PARK and task.state ~= "running" then return task.is_doomed and scheduler.cancel(task) end
   if not ok then return fail(task, mark) end
   if status(task.thread) == "dead" then return finish(task, "done", table.pack(mark, ...)) end
   fail(task, yielded)
@@ -196,9 +197,14 @@ local function release(task)
 end
 
 -- Ends a task where it waits: its request is cancelled, its to-be-closed variables are closed. Returns false when it
--- has ended already. An error of the closing makes it a failed one.
+-- has ended already. An error of the closing makes it a failed one. The task that runs (it cancelled one that it is to
+-- end with) is ended where it waits next.
 function scheduler.cancel(task)
   if is_over[task.state] then return false end
+  if task == current and task.state == "running" then
+    task.is_doomed = true
+    return true
+  end
   local thread = task.thread
   release(task)
   task.state = "cancelled"

@@ -88,8 +88,6 @@ function metatable.__tostring(self)
   return ("moonrest.task %d (%s)"):format(self.number, self.state)
 end
 
-function metatable.__close(self)
-  if self ~= scheduler.current() then scheduler.cancel(self) end
-end
+metatable.__close = scheduler.cancel
 
 return task
