@@ -139,6 +139,16 @@ describe("tasks", function()
       assert.error_matches(function() moonrest.run() end, "2 tasks wait for each other")
       assert.equal("cancelled", first:status())
     end)
+
+    it("end although others wait for each other for ever", function()
+      local first, second
+      first = moonrest.spawn(function() return second:await() end)
+      second = moonrest.spawn(function() return first:await() end)
+      assert.equal(5, moonrest.spawn(function() return 5 end):await())
+      assert.error_matches(function() second:await() end, "2 tasks wait for each other")
+      first:cancel()
+      assert.equal("cancelled", select(2, second:await()).kind)
+    end)
   end)
 
   describe("cancel", function()

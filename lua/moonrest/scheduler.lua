@@ -489,11 +489,15 @@ function scheduler.step(budget)
   until not busy or time >= deadline
 end
 
+local function is_left(is_enough) return live > 0 and not (is_enough and is_enough()) end
+
 -- Turns until nothing is left, or until 'is_enough' (may be nil) says so.
 function scheduler.run(is_enough)
-  while live > 0 and not (is_enough and is_enough()) do
+  local goes_on = is_left(is_enough)
+  while goes_on do
     scheduler.turn(slice, is_enough)
-    scheduler.check_progress()
+    goes_on = is_left(is_enough)
+    if goes_on then scheduler.check_progress() end
     wait.remark()
   end
 end
