@@ -34,6 +34,15 @@ describe("stream", function()
     assert.equal(1, core.closed)
   end)
 
+  it("is an iterator by its first value alone, too", function()
+    core.answer { status = 200, events = { { data = "one" }, { data = "two" } } }
+    local events = shop.items.watch:stream()
+    assert.same({ "one", "two" }, { events().data, events().data })
+    assert.is_nil(events())
+    core.answer { status = 200, chunks = { "a", "", "b" } }
+    assert.equal("a", (shop.items.export:stream())())
+  end)
+
   it("raises the server's refusal", function()
     core.answer { status = 403, chunks = { '{"error":{"code":', '"NO","message":"not yours"}}' } }
     local ok, err = pcall(function() for _ in shop.items.watch:stream() do error "no event was sent" end end)

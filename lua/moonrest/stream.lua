@@ -93,11 +93,14 @@ end
 reader_type.__close = close
 reader_type.__gc = close
 
+function reader_type.__call(reader) return reader:advance() end
+
 function reader_type.__tostring(reader)
   return ("moonrest.stream of %s"):format(reader.recipe.label)
 end
 
--- for event in logs:stream(...): { event, data, id, retry }; for bytes in export:stream(...).
+-- for event in logs:stream(...): { event, data, id, retry }; for bytes in export:stream(...). The first value alone is
+-- an iterator too, which is what moonrest.map takes.
 function stream.open(self, ...)
   local recipe = operation.recipe(self)
   local returns = recipe.declaration.returns
@@ -109,13 +112,16 @@ function stream.open(self, ...)
   local timeout = given and given.timeout or unbounded
   local request, err = call.start(recipe, values, given, { stream = true, timeout = timeout })
   if not request then error(err, 0) end
-  local reader = setmetatable({ recipe = recipe, request = request, given = given, values = values }, reader_type)
+  local reader = setmetatable({
+    recipe = recipe, request = request, given = given, values = values,
+    advance = returns == "events" and next_event or next_bytes,
+  }, reader_type)
   err = check_status(reader)
   if err then
     close(reader)
     error(err, 0)
   end
-  return returns == "events" and next_event or next_bytes, reader, nil, reader
+  return reader, nil, nil, reader
 end
 
 return stream
