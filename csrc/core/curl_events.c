@@ -117,10 +117,12 @@ static size_t answer(struct mr_curl_handle *handle, enum mr_flow flow, size_t si
 }
 
 /* The answer to a chunk of a body that was taken: where its exchange had enough for this turn it pauses, without
-** anybody's knowing, and the transport resumes it when the others had theirs. */
+** anybody's knowing, and the transport resumes it when the others had theirs. Of what libcurl has read already it
+** brings the rest nevertheless, in further pieces. */
 static size_t taken(struct mr_curl_handle *handle, size_t size) {
   struct mr_transport *transport = handle->pool->transport;
   transport->told = true;
+  if (handle->progress.resume_asked) return size;
   if (size < transport->turn_left) {
     transport->turn_left -= size;
     return size;

@@ -99,6 +99,28 @@ static void test_a_bounded_step_takes_a_bit_of_a_body(void **state) {
   close_scene(&scene);
 }
 
+/* libcurl reads a body for a file in large pieces, and hands each out in several that no pause keeps back. */
+static void test_bounded_steps_take_a_body_read_in_bulk(void **state) {
+  struct scene scene;
+  struct call calls[2];
+  (void)state;
+  open_large(&scene);
+  for (int i = 0; i < 2; i++) {
+    call_init(&calls[i], &scene.wire, scene.port, "/");
+    calls[i].exchange.bulk = true;
+    call_start(&calls[i]);
+  }
+  while (calls[0].dones == 0 || calls[1].dones == 0)
+    wire_step(&scene.wire, 0);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(calls[i].body_size, LARGE);
+    call_free(&calls[i]);
+  }
+  for (int i = 0; i < 10; i++)
+    wire_step(&scene.wire, 0); /* nothing is left to be resumed */
+  close_scene(&scene);
+}
+
 /* One that no step has begun, and one that rests. */
 static void test_bounded_exchanges_are_cancelled(void **state) {
   struct scene scene;
@@ -498,6 +520,7 @@ int main(void) {
       cmocka_unit_test(test_type),
       cmocka_unit_test(test_many),
       cmocka_unit_test(test_a_bounded_step_takes_a_bit_of_a_body),
+      cmocka_unit_test(test_bounded_steps_take_a_body_read_in_bulk),
       cmocka_unit_test(test_bounded_exchanges_are_cancelled),
       cmocka_unit_test(test_connection_limit),
       cmocka_unit_test(test_no_free_connection),
