@@ -115,9 +115,9 @@ describe("limits in Redis over TLS", function()
 
   it("are configured with files that can be read", function()
     for fields, problem in pairs {
-      ["?ca_file=/nowhere/ca.pem"] = "cannot be read from /nowhere/ca.pem",
+      ["?ca_file=/nowhere/ca.pem"] = "cannot be read from /nowhere/ca.pem: No such file or directory",
       ["?ca_file=/etc/hosts"] = "cannot be read from /etc/hosts",
-      ["?client_cert=/nowhere.pem&client_key=/nowhere.pem"] = "certificate for Redis cannot be read from /nowhere.pem",
+      ["?client_cert=/nowhere.pem&client_key=/nowhere.pem"] = "Redis cannot be read from /nowhere.pem: No such file",
       [("?client_cert=%s&client_key=/nowhere.pem"):format(made.client)] = "key for Redis is of no use in /nowhere.pem",
       ["?client_cert=/nowhere.pem"] = "is not redis://",
       ["?verify=no"] = "is not redis://",

@@ -70,9 +70,11 @@ static BIO_METHOD *make_carrier(void) {
 ** =======================================================
 */
 
-/* The last of OpenSSL's words, which are gone after. */
+/* The last of OpenSSL's words, which are gone after; or what the system said first, of which the last tells nothing. */
 static const char *last_word(void) {
-  const char *word = ERR_reason_error_string(ERR_peek_last_error());
+  unsigned long first = ERR_peek_error();
+  const char *word = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
+                                             : ERR_reason_error_string(ERR_peek_last_error());
   ERR_clear_error();
   return word ? word : "it says nothing more";
 }
