@@ -83,6 +83,7 @@ describe("the sandbox", function()
       for _, wrong in ipairs { -1, "1", 0 / 0, math.huge, {} } do
         assert.has_error(function() server:advance(wrong) end)
       end
+      assert.error_matches(function() server:advance(1e18) end, "ten years are the most")
     end)
   end)
 

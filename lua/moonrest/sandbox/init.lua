@@ -189,9 +189,12 @@ local function pass(self, seconds)
   for site in pairs(self.sites) do require "moonrest.limits".pass(site, seconds) end
 end
 
+local LONGEST_ADVANCE = 10 * 366 * 86400 -- seconds: every hour of it is played
+
 --- Moves the sandbox's clock; states, webhooks and limit windows follow, the clients' own too. Returns the new time.
 function server:advance(seconds)
   if not is_seconds(seconds) then error("advance: a number of seconds is expected", 2) end
+  if seconds > LONGEST_ADVANCE then error("advance: ten years are the most at once; are those seconds?", 2) end
   pass(self, seconds)
   return self:command("advance", { seconds = seconds }).now
 end
