@@ -18,6 +18,15 @@ describe("limits", function()
     assert.equal(1, #core.buckets) -- one for all operations that share it
   end)
 
+  it("lets a call wait for its longest window, and for an hour at least", function()
+    local function max_wait(options)
+      return require "moonrest.operation".recipe(test_api.open(options).items.get).endpoint.max_wait
+    end
+    assert.equal(3600, max_wait { plan = "pro" })
+    assert.is_true(max_wait { plan = "free" } > 3700) -- 1000/h: the 1001st call of a burst is free after 3600 s
+    assert.equal(7, max_wait { plan = "free", max_wait = 7 })
+  end)
+
   it("makes none where nothing limits", function()
     local shop, core = test_api.open { plan = "enterprise" }
     assert.same({}, bucket_of(core, function() shop.items:get "1" end))

@@ -75,6 +75,21 @@ function limits.of(site, declaration)
   return #buckets > 0 and buckets or nil, per
 end
 
+local shortest_patience <const> = 3600 -- seconds
+
+-- How long a call of the operation waits for its slots when nobody says otherwise: an hour, or the longest window and
+-- a tenth of it, because a slot is free a margin after its window.
+function limits.max_wait(site, declaration)
+  local longest = 0
+  for _, name in ipairs(site.definition.limits and names_of(site, declaration) or {}) do
+    local bucket = (site.definition.limits.buckets or {})[name]
+    for _, window in ipairs(bucket and windows_of(words_of(site, bucket)) or {}) do
+      longest = math.max(longest, window[2])
+    end
+  end
+  return math.max(shortest_patience, longest * 1.1)
+end
+
 -- {========================================================================
 -- Buckets that argument values choose. They are held as long as they are alive: nobody who asks thousands of devices
 -- once keeps thousands of buckets.
