@@ -176,7 +176,7 @@ static void read_literals(lua_State *L, struct mr_lua_endpoint *box) {
     head += endpoint->base_size;
     if (head + tail > MR_URL_MAX) luaL_error(L, "the path is longer than %d bytes", MR_URL_MAX);
     box->literals = mr_alloc(head + tail + 1);
-    if (!box->literals) luaL_error(L, "out of memory");
+    if (!box->literals) mr_lua_error(L, "out of memory");
     memcpy(box->literals, endpoint->base, endpoint->base_size);
     memcpy(box->literals + endpoint->base_size, before, head - endpoint->base_size);
     memcpy(box->literals + head, after, tail);
