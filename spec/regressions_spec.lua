@@ -248,9 +248,10 @@ describe("a download", function()
       client.things:export({}, { to = "%s/all.csv", progress = function(received)
         if received == 4 then io.stdout:write "half\n" io.stdout:flush() end
       end })]]):format(server.url, folder)
-    pipe = assert(io.popen(("exec env -u LD_PRELOAD sh -c 'echo $$; exec lua5.4 -e \"$0\"' '%s'"):format(script)))
+    pipe = assert(io.popen(("exec sh -c 'echo $$; exec lua5.4 -e \"$0\"' '%s'"):format(script)))
     local pid = pipe:read "n"
-    assert.equal("half", pipe:read("l", "l") and "half")
+    pipe:read "l"
+    assert.equal("half", pipe:read "l")
     os.execute("kill -9 " .. pid)
     pipe:close()
     local left = files_in(folder)
