@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,13 +34,23 @@ enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error
                  strerror(reason));
 }
 
+/* Descriptors are given out again, the numbers of sockets are not. 0: no socket has this descriptor. */
+static ino_t identity_of(int descriptor) {
+  struct stat found;
+  return fstat(descriptor, &found) == 0 && S_ISSOCK(found.st_mode) ? found.st_ino : 0;
+}
+
+static bool is_still(const struct mr_curl_socket *socket, int descriptor) {
+  return socket->open && identity_of(descriptor) == socket->identity;
+}
+
 void mr_curl_loop_abandon(struct mr_curl_loop *loop) {
   if (loop->epoll >= 0) close(loop->epoll);
   if (loop->wake >= 0) close(loop->wake);
   if (loop->timer >= 0) close(loop->timer);
   loop->epoll = loop->wake = loop->timer = -1;
   for (size_t i = 0; i < loop->socket_count; i++) {
-    if (loop->sockets[i].open) close((int)i);
+    if (is_still(&loop->sockets[i], (int)i)) close((int)i);
     loop->sockets[i].open = false;
   }
 }
@@ -62,7 +73,8 @@ bool mr_curl_loop_opened(struct mr_curl_loop *loop, curl_socket_t descriptor,
     loop->sockets = sockets;
     loop->socket_count = count;
   }
-  loop->sockets[place] = (struct mr_curl_socket){.open = true, .route = route};
+  loop->sockets[place] =
+      (struct mr_curl_socket){.open = true, .route = route, .identity = identity_of(descriptor)};
   return true;
 }
 
@@ -100,6 +112,12 @@ void mr_curl_loop_closing(struct mr_curl_loop *loop, curl_socket_t descriptor) {
   *socket = (struct mr_curl_socket){0};
 }
 
+/* libcurl 7.88 closes a socket that never connected by itself, without a word to CURLOPT_CLOSESOCKETFUNCTION; that
+** nobody waits for it any more is all that is told. The descriptor may be somebody else's already. */
+static void forget_if_gone(struct mr_curl_socket *socket, curl_socket_t descriptor) {
+  if (!socket->has_read && !is_still(socket, descriptor)) *socket = (struct mr_curl_socket){0};
+}
+
 void mr_curl_loop_watch(struct mr_curl_loop *loop, curl_socket_t descriptor, int what,
                         struct mr_curl_handle *user) {
   struct mr_curl_socket *socket = known(loop, descriptor);
@@ -108,7 +126,11 @@ void mr_curl_loop_watch(struct mr_curl_loop *loop, curl_socket_t descriptor, int
     return;
   }
   socket->wanted = (uint8_t)what;
-  if (what == 0) return;
+  if (what == 0) {
+    forget_if_gone(socket, descriptor);
+    return;
+  }
+  socket->has_read |= (what & MR_WATCH_IN) != 0;
   socket->user = user;
   apply_known(loop, descriptor, socket, what);
 }

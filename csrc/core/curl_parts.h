@@ -25,7 +25,9 @@ struct mr_curl_socket {
   struct mr_curl_handle *user;  /* the last that waited for it */
   uint8_t watched;              /* by epoll */
   uint8_t wanted;               /* by libcurl */
-  bool open;                    /* opened through us: its closing will be told */
+  bool open;                    /* opened through us */
+  bool has_read;  /* it was watched for bytes, so it connected: its closing will be told */
+  ino_t identity; /* of the socket, which its descriptor outlives */
 };
 
 struct mr_curl_loop {

@@ -1,10 +1,13 @@
 /* The instance: many at once, cancelling, waking, descriptors, fork, memory. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -454,6 +457,86 @@ static void test_fork(void **state) {
   close_scene(&scene);
 }
 
+#define STRANGERS 8
+
+static bool strangers_live(int strangers[STRANGERS][2]) {
+  bool live = true;
+  for (int i = 0; i < STRANGERS; i++) {
+    char byte = 0;
+    live = live && send(strangers[i][0], "x", 1, MSG_NOSIGNAL) == 1;
+    live = live && recv(strangers[i][1], &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
+  }
+  return live;
+}
+
+#define CROWD 4
+
+/* A listener that takes no more connections: who asks waits for an answer. */
+struct full {
+  int listener, port;
+  int crowd[CROWD];
+};
+
+static void open_full(struct full *full) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  full->listener = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(bind(full->listener, (struct sockaddr *)&address, size), 0);
+  assert_int_equal(listen(full->listener, 0), 0);
+  assert_int_equal(getsockname(full->listener, (struct sockaddr *)&address, &size), 0);
+  full->port = ntohs(address.sin_port);
+  for (int i = 0; i < CROWD; i++) {
+    full->crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    (void)connect(full->crowd[i], (struct sockaddr *)&address, size);
+  }
+}
+
+static void close_full(const struct full *full) {
+  close(full->listener);
+  for (int i = 0; i < CROWD; i++)
+    close(full->crowd[i]);
+}
+
+/* Given up while it connects, which libcurl says when it has waited so long; others open what is free then. */
+static void give_up(struct wire *wire, int port, int strangers[STRANGERS][2]) {
+  struct call call;
+  call_init(&call, wire, port, "/");
+  call.exchange.connect_timeout_us = 50 * MR_MILLISECOND;
+  call_run(&call);
+  assert_ended(&call, MR_TIMEOUT, MR_PHASE_CONNECT);
+  call_free(&call);
+  for (int i = 0; i < STRANGERS; i++)
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, strangers[i]), 0);
+}
+
+/* The descriptor of a connection that never came about goes to whoever opens one next, and is not touched again:
+** neither when the route is closed, nor in a child, nor at the end. */
+static void test_descriptors_of_others(void **state) {
+  struct wire wire;
+  struct full full;
+  int strangers[STRANGERS][2], status = -1;
+  (void)state;
+  open_full(&full);
+  wire_open(&wire);
+  give_up(&wire, full.port, strangers);
+  mr_transport_curl.route_closed(wire.transport, &wire.route);
+  assert_true(strangers_live(strangers));
+  pid_t child = fork();
+  if (child == 0) {
+    mr_transport_curl.abandon(wire.transport);
+    _exit(strangers_live(strangers) ? 0 : 1);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  wire_close(&wire);
+  assert_true(strangers_live(strangers));
+  for (int i = 0; i < STRANGERS; i++) {
+    close(strangers[i][0]);
+    close(strangers[i][1]);
+  }
+  close_full(&full);
+}
+
 /* A server that closes an idle connection is heard once, and does not keep the loop awake. */
 static void test_closed_while_idle(void **state) {
   if (wire_inner) skip(); /* the thread hears it */
@@ -535,6 +618,7 @@ int main(void) {
       cmocka_unit_test(test_route_closed),
       cmocka_unit_test(test_route_closed_beside),
       cmocka_unit_test(test_fork),
+      cmocka_unit_test(test_descriptors_of_others),
       cmocka_unit_test(test_closed_while_idle),
       cmocka_unit_test(test_memory),
   };
