@@ -55,9 +55,15 @@ describe("step", function()
     local server <close> = slow_server.start()
     moonrest.spawn(function() server.client.held:get "a" end)
     step_until(function() return server:look().held == 1 end)
-    local begin = now()
-    for _ = 1, 100 do moonrest.step(10) end
-    assert.is_true(now() - begin < 0.5)
+    local spans = {}
+    for index = 1, 101 do
+      local begin = now()
+      moonrest.step(10)
+      spans[index] = now() - begin
+    end
+    table.sort(spans)
+    assert.is_true(spans[51] < 0.005) -- the system may take the processor away from some, but not from half of them
+    assert.is_true(spans[101] < 5)
   end)
 
   it("decodes a large body over many steps, the same as at one go", function()
@@ -65,8 +71,9 @@ describe("step", function()
     local whole = assert(server.client.sized:get(1000000))
     local sliced
     local one = moonrest.spawn(function() sliced = assert(server.client.sized:get(1000000)) end)
-    local steps = 0
-    while not sliced and steps < 100000 do
+    local steps, deadline = 0, now() + 20
+    while not sliced do
+      assert(now() < deadline, "it never came about")
       steps = steps + 1
       moonrest.step(0)
     end
@@ -223,7 +230,8 @@ describe("prefetch", function()
 end)
 
 describe("Ctrl-C", function()
-  it("ends a run in time, with everything closed", function()
+  -- The seconds that a run went on after it.
+  local function interrupt()
     local script, log = os.tmpname(), os.tmpname()
     local file <close> = assert(io.open(script, "w"))
     file:write(([[
@@ -266,6 +274,15 @@ describe("Ctrl-C", function()
     assert.matches("^false .*interrupted! 20 0$", told[2])
     local ended, after = told[3]:match "^(%S+) (%a+)$"
     assert.equal("after", after)
-    assert.is_true(tonumber(ended) - begin < 0.25)
+    return tonumber(ended) - begin
+  end
+
+  it("ends a run in time, with everything closed", function()
+    local least = interrupt()
+    for _ = 1, 4 do -- a busy machine makes it later, never sooner
+      if least < 0.25 then break end
+      least = math.min(least, interrupt())
+    end
+    assert.is_true(least < 0.25)
   end)
 end)
