@@ -41,6 +41,14 @@ static void begin(struct fixture *f, const struct mr_redis_address *address) {
   assert_non_null(f->session);
 }
 
+/* To a server of that name, which the authority must have certified. */
+static struct fixture greet(const char *host, const char *ca_file) {
+  struct fixture f = {0};
+  struct mr_redis_address address = address_of(host, ca_file);
+  begin(&f, &address);
+  return f;
+}
+
 static void serve(struct fixture *f, const char *certificate) {
   f->context = SSL_CTX_new(TLS_server_method());
   assert_int_equal(SSL_CTX_use_certificate_chain_file(f->context, certificate), 1);
@@ -75,10 +83,8 @@ static long hand_over(struct fixture *f, char *heard, size_t size) {
 
 static void test_both_ways(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
   char heard[16];
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   serve(&f, certificates.good);
   assert_int_equal(hand_over(&f, heard, sizeof(heard)), 4);
   assert_memory_equal(heard, "PING", 4);
@@ -96,10 +102,8 @@ static void test_both_ways(void **state) {
 /* A number is no name: it is looked for among the certificate's addresses, and not told as a server name. */
 static void test_a_number_as_host(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("127.0.0.1", certificates.ca);
   char heard[16];
-  begin(&f, &address);
+  struct fixture f = greet("127.0.0.1", certificates.ca);
   serve(&f, certificates.good);
   assert_int_equal(hand_over(&f, heard, sizeof(heard)), 4);
   assert_null(SSL_get_servername(f.server, TLSEXT_NAMETYPE_host_name));
@@ -108,10 +112,8 @@ static void test_a_number_as_host(void **state) {
 
 static void assert_untrusted(const char *host, const char *ca, const char *certificate,
                              const char *word) {
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of(host, ca);
   char heard[16];
-  begin(&f, &address);
+  struct fixture f = greet(host, ca);
   serve(&f, certificate);
   assert_int_equal(hand_over(&f, heard, sizeof(heard)), -1);
   if (!strstr(f.why, word)) fail_msg("no \"%s\" in: %s", word, f.why);
@@ -133,10 +135,8 @@ static void test_certificates_that_are_refused(void **state) {
 
 static void test_a_server_that_is_too_old(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
   char heard[16];
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   serve(&f, certificates.good);
   SSL_set_security_level(f.server, 0);
   SSL_set_min_proto_version(f.server, TLS1_VERSION);
@@ -177,10 +177,8 @@ static void test_a_server_that_asks_who_we_are(void **state) {
 /* It refuses us and is gone before we come to send: its word is heard all the same. */
 static void test_a_refusal_before_the_send(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
   char heard[16];
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   serve(&f, certificates.good);
   ask_for_certificate(&f);
   hand_over(&f, heard, sizeof(heard));
@@ -193,9 +191,7 @@ static void test_a_refusal_before_the_send(void **state) {
 
 static void test_a_server_without_tls(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   assert_int_equal(mr_redis_tls_send(f.session, "PING", 4, f.why), 0);
   const char *word = "-ERR unknown command\r\n";
   assert_int_equal(write(f.ends[1], word, strlen(word)), (ssize_t)strlen(word));
@@ -206,10 +202,8 @@ static void test_a_server_without_tls(void **state) {
 
 static void test_a_server_that_stalls(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
   char bytes[4096];
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   for (int look = 0; look < 100; look++)
     assert_int_equal(mr_redis_tls_send(f.session, "s3cret", 6, f.why), 0);
   ssize_t got = read(f.ends[1], bytes, sizeof(bytes));
@@ -221,9 +215,7 @@ static void test_a_server_that_stalls(void **state) {
 /* Without a signal, too. */
 static void test_a_server_that_is_gone(void **state) {
   (void)state;
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   close(f.ends[1]);
   f.ends[1] = -1;
   assert_int_equal(mr_redis_tls_send(f.session, "PING", 4, f.why), -1);
@@ -235,10 +227,8 @@ static void test_a_server_that_is_gone(void **state) {
 static void test_more_than_fits(void **state) {
   (void)state;
   enum { SIZE = 4 * 1024 * 1024 };
-  struct fixture f = {0};
-  struct mr_redis_address address = address_of("localhost", certificates.ca);
   char heard[20000];
-  begin(&f, &address);
+  struct fixture f = greet("localhost", certificates.ca);
   serve(&f, certificates.good);
   assert_int_equal(hand_over(&f, heard, sizeof(heard)), 4);
   size_t sent = 0, got = 0;
