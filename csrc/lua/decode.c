@@ -13,12 +13,6 @@
 /* So little is not worth a decoder that can stop. */
 #define SMALL_BYTES (2 * PIECE_BYTES)
 
-static struct mr_lua_request *check_box(lua_State *L) {
-  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
-  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
-  return box;
-}
-
 /* The message is on top. For want of memory the kind stands behind it. */
 static int push_problem(lua_State *L) {
   lua_pushnil(L);
@@ -92,7 +86,7 @@ bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box) {
 /* The value; or nil and a message, which is nil for an empty or blank body, and the kind of what went wrong when it is
 ** another than "decode". */
 int mr_lua_request_decode(lua_State *L) {
-  struct mr_lua_request *box = check_box(L);
+  struct mr_lua_request *box = mr_lua_check_request(L);
   bool keep_null = lua_toboolean(L, 2);
   lua_settop(L, 1);
   return decode_at_once(L, box, keep_null);
@@ -151,7 +145,7 @@ static int finish_slices(lua_State *L, bool good) {
 ** what one turn may take was used up, and how many bytes are left; then call it again. The first call for a body of
 ** more than one turn only tells its size; all others get a bit further. */
 int mr_lua_request_decode_until(lua_State *L) {
-  struct mr_lua_request *box = check_box(L);
+  struct mr_lua_request *box = mr_lua_check_request(L);
   struct slices slices = {.answer = &box->request->answer, .keep_null = lua_toboolean(L, 3)};
   slices.deadline_us = mr_lua_seconds(L, 2, "deadline");
   lua_settop(L, 1);

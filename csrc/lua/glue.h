@@ -72,6 +72,8 @@ void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us,
                        int64_t spend_us);
 
+/* The request at index 1 of one of its methods. Raises when it was closed. */
+struct mr_lua_request *mr_lua_check_request(lua_State *L);
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
                                           int endpoint_index);
 int mr_lua_request_start(lua_State *L); /* endpoint:start */

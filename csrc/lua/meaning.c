@@ -110,8 +110,7 @@ static void set_reset(lua_State *L, const struct mr_request *request) {
 
 /* { limit=, remaining=, reset= (seconds from now), retry_after= } as far as the response told. */
 int mr_lua_request_limits(lua_State *L) {
-  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
-  if (!box->request) return luaL_error(L, "attempt to use a closed request");
+  struct mr_lua_request *box = mr_lua_check_request(L);
   const struct mr_headers *headers = &box->request->headers;
   int64_t wait_us;
   lua_createtable(L, 0, 4);

@@ -2,14 +2,8 @@
 #include "core/ascii.h"
 #include "lua/glue.h"
 
-static struct mr_lua_request *check_box(lua_State *L) {
-  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
-  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
-  return box;
-}
-
 static struct mr_request *to_request(lua_State *L) {
-  return check_box(L)->request;
+  return mr_lua_check_request(L)->request;
 }
 
 static int push_failure(lua_State *L, const struct mr_request *request) {
@@ -63,7 +57,7 @@ int mr_lua_request_deprecates(lua_State *L) {
 /* The status and the decoded body of the commonest answer of all: a success with a small JSON body that is not null or
 ** false, and nothing in the headers that its reader should know. Nothing for any other: the other methods tell. */
 int mr_lua_request_plain(lua_State *L) {
-  struct mr_lua_request *box = check_box(L);
+  struct mr_lua_request *box = mr_lua_check_request(L);
   const struct mr_request *request = box->request;
   int status = request->status;
   bool good = request->state == MR_STATE_DONE && status >= 200 && status < 300 && status != 207;

@@ -9,10 +9,14 @@ static struct mr_lua_request *check_box(lua_State *L) {
   return mr_lua_self(L, MR_LUA_REQUEST);
 }
 
-static struct mr_request *to_request(lua_State *L) {
+struct mr_lua_request *mr_lua_check_request(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   if (!box->request) mr_lua_error(L, "attempt to use a closed request");
-  return box->request;
+  return box;
+}
+
+static struct mr_request *to_request(lua_State *L) {
+  return mr_lua_check_request(L)->request;
 }
 
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,

@@ -5,8 +5,7 @@
 #include "lua/glue.h"
 
 static struct mr_lua_request *check_stream(lua_State *L) {
-  struct mr_lua_request *box = mr_lua_self(L, MR_LUA_REQUEST);
-  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
+  struct mr_lua_request *box = mr_lua_check_request(L);
   if (!box->request->stream) mr_lua_error(L, "this request was not started with stream = true");
   return box;
 }
