@@ -123,4 +123,36 @@ describe("the short way", function()
     assert.same({}, client.things:get "x")
     assert.equal(moonrest.null, client:with { null = "keep" }.things:get("x").a)
   end)
+
+  -- Requests serve one call after the other, so what is kept of each must be its own.
+  it("keeps for each response what came with it, whenever that is looked at", function()
+    local first = answer("200 OK", '{"n":1}', json .. "X-Mark: one\r\nRetry-After: 7\r\n")
+    local second = answer("201 Created", '{"n":2}', json .. "X-Mark: two\r\nX-Mark: three\r\n")
+    local server <close> = raw_server.start { first, second, second }
+    local client = open(server)
+    local _, one = client.things:get "1"
+    local _, two = client.things:get "2"
+    collectgarbage()
+    assert(client.things:get "3")
+    assert.same({ 200, "one", '{"n":1}', { retry_after = 7 }, server.url .. "/things/1" },
+      { one.status, one.headers["x-mark"], one.raw, one.limits, one.url })
+    assert.same({ 201, { "two", "three" }, '{"n":2}', server.url .. "/things/2" },
+      { two.status, two.headers["x-mark"], two.raw, two.url })
+    assert.is_nil(two.limits)
+    assert.equal(1, #one.attempts)
+    assert.equal(200, one.attempts[1].status)
+    assert.is_true(one.timings.total >= one.timings.first_byte)
+  end)
+
+  it("cancels a call whose request served another before", function()
+    local server <close> = raw_server.start { answer("200 OK", '{"n":1}', json) }
+    local client = open(server)
+    assert(client.things:get "1") -- there is a request to use again
+    local engine = require "moonrest.core".engine()
+    local cancelled = moonrest.spawn(function() client.things:get "2" end)
+    moonrest.step(0)
+    assert.equal(1, engine:pending())
+    cancelled:cancel()
+    assert.equal(0, engine:pending())
+  end)
 end)

@@ -110,8 +110,8 @@ static enum mr_kind reserve_field(struct mr_headers *headers) {
   return MR_NONE;
 }
 
-static enum mr_kind add_field(struct mr_headers *headers, struct mr_slice name,
-                              struct mr_slice value) {
+enum mr_kind mr_headers_put(struct mr_headers *headers, struct mr_slice name,
+                            struct mr_slice value) {
   enum mr_kind kind = reserve_field(headers);
   if (kind == MR_NONE) kind = mr_buffer_reserve(&headers->text, name.size + value.size);
   if (kind != MR_NONE) return kind;
@@ -148,7 +148,7 @@ enum mr_kind mr_headers_add(struct mr_headers *headers, const char *line, size_t
   const char *colon = memchr(line, ':', size);
   if (!colon || !mr_header_name_ok(line, (size_t)(colon - line))) return MR_DECODE;
   struct mr_slice name = {line, (size_t)(colon - line)};
-  return add_field(headers, name, trim(colon + 1, size - name.size - 1));
+  return mr_headers_put(headers, name, trim(colon + 1, size - name.size - 1));
 }
 
 /* }====== */

@@ -35,6 +35,10 @@ void mr_headers_free(struct mr_headers *headers);
 ** last field. MR_TOO_LARGE over the two maxima, MR_LIMIT without memory, MR_DECODE for what is no field. */
 enum mr_kind mr_headers_add(struct mr_headers *headers, const char *line, size_t size);
 
+/* A field that was one before, as it was: the two are not looked at. MR_TOO_LARGE and MR_LIMIT as above. */
+enum mr_kind mr_headers_put(struct mr_headers *headers, struct mr_slice name,
+                            struct mr_slice value);
+
 /* The next field of that name at or after *position (start with 0), which then points behind it. */
 bool mr_headers_next(const struct mr_headers *headers, const char *name, uint32_t *position,
                      struct mr_slice *value);

@@ -7,8 +7,6 @@
 
 #define HINTS_MAX 8192 /* bytes of paths and codes */
 
-enum { ROUTE_SLOT = 1 }; /* user values: what must live as long */
-
 static int endpoint_gc(lua_State *L) {
   struct mr_lua_endpoint *box = luaL_checkudata(L, 1, MR_LUA_ENDPOINT);
   mr_endpoint_release(box->endpoint);
@@ -31,7 +29,7 @@ static void read_route(lua_State *L, struct mr_lua_endpoint *box) {
   struct mr_lua_route *route = luaL_testudata(L, -1, MR_LUA_ROUTE);
   if (!route) luaL_error(L, "endpoint.route must come from core.route");
   box->endpoint->route = &route->route;
-  lua_setiuservalue(L, 2, ROUTE_SLOT);
+  lua_setiuservalue(L, 2, MR_LUA_ENDPOINT_ROUTE);
 }
 
 static void read_target(lua_State *L, struct mr_endpoint *endpoint) {
@@ -188,7 +186,7 @@ static void read_literals(lua_State *L, struct mr_lua_endpoint *box) {
 }
 
 static struct mr_lua_endpoint *push_box(lua_State *L) {
-  struct mr_lua_endpoint *box = lua_newuserdatauv(L, sizeof *box, 1);
+  struct mr_lua_endpoint *box = lua_newuserdatauv(L, sizeof *box, MR_LUA_ENDPOINT_VALUES);
   *box = (struct mr_lua_endpoint){0};
   mr_buffer_init(&box->hints.retry_after, HINTS_MAX);
   mr_buffer_init(&box->hints.code, HINTS_MAX);

@@ -16,6 +16,7 @@
 #define MR_LUA_BUCKET   "moonrest.bucket"
 #define MR_LUA_ENDPOINT "moonrest.endpoint"
 #define MR_LUA_REQUEST  "moonrest.request"
+#define MR_LUA_RECORD   "moonrest.record"
 
 struct mr_lua_engine {
   struct mr_engine *engine;      /* NULL: closed */
@@ -46,7 +47,11 @@ struct mr_lua_endpoint {
   char *
       literals; /* the URL in front of its one path parameter and then that behind it; NULL: other operations */
   uint16_t before_size, after_size;
+  uint32_t retired_count; /* in the table of the user value MR_LUA_ENDPOINT_RETIRED */
 };
+
+/* The user values of an endpoint: what must live as long, and request userdata that wait for their next call. */
+enum { MR_LUA_ENDPOINT_ROUTE = 1, MR_LUA_ENDPOINT_RETIRED = 2, MR_LUA_ENDPOINT_VALUES = 2 };
 
 struct mr_lua_request {
   struct mr_request *request; /* NULL: closed */
@@ -76,6 +81,15 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
 struct mr_lua_request *mr_lua_check_request(lua_State *L);
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
                                           int endpoint_index);
+/* A new request into an empty userdata of this endpoint. */
+void mr_lua_request_fill(lua_State *L, struct mr_lua_request *box,
+                         struct mr_lua_endpoint *endpoint);
+/* As mr_lua_request_new, in a retired userdata where there is one: only for calls that end by mr_lua_request_retire. */
+struct mr_lua_request *mr_lua_request_renew(lua_State *L, struct mr_lua_endpoint *endpoint,
+                                            int endpoint_index);
+/* The finished request at index 1 will not be used again by anybody: pushes its record, or the request itself where there
+** is none. */
+void mr_lua_request_retire(lua_State *L);
 int mr_lua_request_start(lua_State *L); /* endpoint:start */
 int mr_lua_request_start_single(lua_State *L);
 int mr_lua_request_read(lua_State *L); /* methods of a request that stand in files of their own */
@@ -83,6 +97,7 @@ int mr_lua_request_event(lua_State *L);
 int mr_lua_request_failure(lua_State *L);
 int mr_lua_request_outcome(lua_State *L);
 int mr_lua_request_plain(lua_State *L);
+int mr_lua_request_plain_single(lua_State *L);
 int mr_lua_request_deprecates(lua_State *L);
 int mr_lua_request_decode(lua_State *L);
 int mr_lua_request_decode_until(lua_State *L);
@@ -98,6 +113,7 @@ int mr_lua_bucket_new(lua_State *L); /* a method of the engine */
 int mr_lua_share(lua_State *L);
 int mr_lua_open_endpoint(lua_State *L);
 void mr_lua_open_request(lua_State *L);
+void mr_lua_open_record(lua_State *L);
 void mr_lua_open_values(
     lua_State *L); /* url, date, header and clock tables into the table on top */
 

@@ -34,6 +34,7 @@ __attribute__((visibility("default"))) int luaopen_moonrest_core(lua_State *L) {
   lua_pushcfunction(L, mr_lua_share);
   lua_setfield(L, -2, "share");
   mr_lua_open_request(L);
+  mr_lua_open_record(L);
   mr_lua_open_engine(L);
   lua_setfield(L, -2, "engine");
   mr_lua_open_route(L);

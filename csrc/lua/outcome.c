@@ -2,6 +2,8 @@
 #include "core/ascii.h"
 #include "lua/glue.h"
 
+enum { STATUS = 4, BODY = 5 }; /* of plain_single, on the stack */
+
 static struct mr_request *to_request(lua_State *L) {
   return mr_lua_check_request(L)->request;
 }
@@ -54,15 +56,38 @@ int mr_lua_request_deprecates(lua_State *L) {
   return 1;
 }
 
-/* The status and the decoded body of the commonest answer of all: a success with a small JSON body that is not null or
-** false, and nothing in the headers that its reader should know. Nothing for any other: the other methods tell. */
-int mr_lua_request_plain(lua_State *L) {
+/* Pushes the status and the decoded body of the commonest answer of all, or nothing for any other. */
+static bool push_plain(lua_State *L) {
   struct mr_lua_request *box = mr_lua_check_request(L);
   const struct mr_request *request = box->request;
   int status = request->status;
   bool good = request->state == MR_STATE_DONE && status >= 200 && status < 300 && status != 207;
-  if (!good || !is_json(&request->headers) || deprecates(&request->headers)) return 0;
-  lua_settop(L, 1);
+  if (!good || !is_json(&request->headers) || deprecates(&request->headers)) return false;
   lua_pushinteger(L, status);
-  return mr_lua_decode_small(L, box) ? 2 : 0;
+  return mr_lua_decode_small(L, box);
+}
+
+/* The status and the decoded body of a success with a small JSON body that is not null or false, and nothing in the
+** headers that its reader should know. Nothing for any other answer: the other methods tell. */
+int mr_lua_request_plain(lua_State *L) {
+  lua_settop(L, 1);
+  return push_plain(L) ? 2 : 0;
+}
+
+/* request:plain_single(recipe, type): the body alone, and the response { record, recipe, status } of that metatable. The
+** request is not used any more, by anybody. */
+int mr_lua_request_plain_single(lua_State *L) {
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  if (!push_plain(L)) return 0;
+  lua_createtable(L, 3, 0);
+  mr_lua_request_retire(L);
+  lua_rawseti(L, BODY + 1, 1);
+  lua_pushvalue(L, 2);
+  lua_rawseti(L, BODY + 1, 2);
+  lua_pushvalue(L, STATUS);
+  lua_rawseti(L, BODY + 1, 3);
+  lua_pushvalue(L, 3);
+  lua_setmetatable(L, BODY + 1);
+  return 2;
 }

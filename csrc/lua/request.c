@@ -19,6 +19,14 @@ static struct mr_request *to_request(lua_State *L) {
   return mr_lua_check_request(L)->request;
 }
 
+void mr_lua_request_fill(lua_State *L, struct mr_lua_request *box,
+                         struct mr_lua_endpoint *endpoint) {
+  box->request = mr_request_new(endpoint->endpoint);
+  if (!box->request) mr_lua_error(L, "out of memory");
+  box->request->owner = box;
+  box->request->allowance = &box->engine->allowance;
+}
+
 struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *endpoint,
                                           int endpoint_index) {
   struct mr_lua_request *box = lua_newuserdatauv(L, sizeof *box, MR_LUA_REQUEST_VALUES);
@@ -26,10 +34,7 @@ struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *
   luaL_setmetatable(L, MR_LUA_REQUEST);
   lua_pushvalue(L, endpoint_index);
   lua_setiuservalue(L, -2, MR_LUA_REQUEST_ENDPOINT);
-  box->request = mr_request_new(endpoint->endpoint);
-  if (!box->request) mr_lua_error(L, "out of memory");
-  box->request->owner = box;
-  box->request->allowance = &box->engine->allowance;
+  mr_lua_request_fill(L, box, endpoint);
   return box;
 }
 
@@ -252,6 +257,12 @@ static int request_tag(lua_State *L) {
   return 1;
 }
 
+/* What a record has too: the request that can be asked. */
+static int request_recall(lua_State *L) {
+  lua_settop(L, 1);
+  return 1;
+}
+
 static int request_tostring(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   lua_pushfstring(L, MR_LUA_REQUEST " (%s)",
@@ -271,6 +282,8 @@ void mr_lua_open_request(lua_State *L) {
                                      {"failure", mr_lua_request_failure},
                                      {"outcome", mr_lua_request_outcome},
                                      {"plain", mr_lua_request_plain},
+                                     {"plain_single", mr_lua_request_plain_single},
+                                     {"recall", request_recall},
                                      {"deprecates", mr_lua_request_deprecates},
                                      {"lasting", request_lasting},
                                      {"decode", mr_lua_request_decode},

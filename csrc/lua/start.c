@@ -7,6 +7,7 @@
 #include "lua/secret.h"
 
 enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, TASK = 4, REQUEST = 5 };
+enum { SINGLE_TASK = 3, SINGLE_THREAD = 4 };
 
 static void bad(lua_State *L, const char *field, enum mr_kind kind) {
   luaL_error(L, "%s does not fit (%s)", field, mr_kind_name(kind));
@@ -232,18 +233,25 @@ static enum mr_kind put_single(lua_State *L, const struct mr_lua_endpoint *endpo
   return kind;
 }
 
-/* endpoint:start_single(value, tag): the commonest call, with one path parameter and nothing else. 'tag' is the task's,
-** or nil. Returns nothing when the value or the moment asks for endpoint:start and its messages. */
+/* As the task, where there is one: not in a coroutine of the user's inside it, nor behind a C function. */
+static bool can_wait(lua_State *L) {
+  lua_State *thread = lua_tothread(L, SINGLE_THREAD);
+  return !thread || (thread == L && lua_isyieldable(L));
+}
+
+/* endpoint:start_single(value, tag, thread): the commonest call, with one path parameter and nothing else. 'tag' and
+** 'thread' are the task's that will wait for it, nil outside of tasks. Returns nothing when the value or the moment asks for endpoint:start and its messages. The request is for the
+** caller alone, who may end it by request:plain_single(). */
 int mr_lua_request_start_single(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   struct mr_error error;
-  lua_settop(L, 3);
+  lua_settop(L, SINGLE_THREAD);
   bool fits = lua_type(L, TARGET) == LUA_TSTRING || lua_isinteger(L, TARGET);
-  if (!fits || !endpoint->literals) return 0;
+  if (!fits || !endpoint->literals || !can_wait(L)) return 0;
   mr_lua_engine_connect(L, endpoint->engine);
   if (is_full(endpoint->engine)) return 0;
-  lua_Integer task = lua_tointeger(L, 3);
-  struct mr_request *request = mr_lua_request_new(L, endpoint, ENDPOINT)->request;
+  lua_Integer task = lua_tointeger(L, SINGLE_TASK);
+  struct mr_request *request = mr_lua_request_renew(L, endpoint, ENDPOINT)->request;
   request->ticket.task = request->tag = (uint64_t)task;
   request->answer.limit = (size_t)request->max_body;
   if (put_single(L, endpoint, &request->url) || mr_request_target(request, false, &error)) return 0;

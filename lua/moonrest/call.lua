@@ -19,6 +19,8 @@ local wait = require "moonrest.wait"
 
 local call = {}
 
+local response_type <const> = response.type
+
 -- {========================================================================
 -- Sending
 -- =========================================================================
@@ -266,7 +268,7 @@ end
 local function read_plain(recipe, request)
   local status, body = request:plain()
   if not status then return nil end
-  return recipe.envelope and unwrap(recipe, body) or body, response.new(recipe, request, status, body), body
+  return unwrap(recipe, body), response.new(recipe, request, status, body), body
 end
 
 -- Waits for a started request and reads its answer. Returns data, response and the whole decoded body;
@@ -290,13 +292,15 @@ end
 -- The commonest call of all: a read of 'recipe.quick' with one path parameter and no options. Returns what a call
 -- returns, or false when this one must be made by call.start.
 function call.quick(recipe, value)
-  local task = wait.task()
-  local request = recipe.endpoint:start_single(value, task and task.number)
+  local task = wait.claim()
+  local request = recipe.endpoint:start_single(value, task and task.number, task and task.thread)
   if not request then return false end
   wait.finish_for(task, request)
-  local data, reply = read_plain(recipe, request)
-  if data ~= nil then return data, reply end
-  return call.finish(recipe, request)
+  local body, reply = request:plain_single(recipe, response_type)
+  if body == nil then return call.finish(recipe, request) end
+  if recipe.bare then return body, reply end
+  if recipe.keeps_body then response.keep(reply, recipe, body) end
+  return unwrap(recipe, body), reply
 end
 
 -- What a call returns: failures as values, or raised where the options say so.

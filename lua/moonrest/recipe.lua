@@ -12,6 +12,8 @@
 --   positional     the path fields that leading strings fill, in order
 --   required       fields that must be given
 --   single         the only field is one path parameter: calls take the short way
+--   plain, keeps_body, bare   how its answers are read: a success is its body; parts of the body are kept for the
+--                  response; neither envelope nor such parts
 --   secrets        set of names that are never shown, or nil
 -- A field is { name, wire, place, descriptor } and perhaps query_name (the encoded wire name, where it differs),
 -- secret, encode, slashes; it is shared between the recipes that declare it alike.
@@ -305,7 +307,7 @@ local function usual_of(site)
     site = site, method = "GET", repeatable = "safe", body_type = "json", errors = at.errors, envelope = at.envelope,
     context = context_of(at), idempotency_header = at.retry and at.retry.idempotency_header,
     path = none, query = none, header = none, body = none, positional = none, required = none,
-    quick = false, plain = true, keeps_body = false, writes = false, default_key = false,
+    quick = false, plain = true, keeps_body = false, bare = false, writes = false, default_key = false,
   }
 end
 
@@ -327,6 +329,7 @@ function recipe.prepare(site, declaration, label)
   self.buckets, self.per = limits.of(site, declaration)
   self.plain = is_plain(self)
   self.keeps_body = site.traces_body or self.envelope ~= nil and self.envelope.meta ~= nil
+  self.bare = not self.envelope and not self.keeps_body
   self.quick = self.plain and declaration.auth ~= false and is_single(self)
   self.endpoint = make_endpoint(self)
   return slim(self)

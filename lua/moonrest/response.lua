@@ -16,7 +16,9 @@ local lookup = require "moonrest.lookup"
 local response = {}
 
 -- A call makes one of these whether it is looked at or not, so it is a list of what there is then, which costs Lua half
--- of what a table with names does. Everything else is read by its name, the first time.
+-- of what a table with names does. Everything else is read by its name, the first time. request:plain_single makes the
+-- same list, with a record of the request in it, which has only :recall.
+-- request:plain_single makes the same, with the request's record in its place.
 local REQUEST <const>, RECIPE <const>, STATUS <const> = 1, 2, 3
 
 local readers = {}
@@ -29,7 +31,7 @@ local headers_type = {
   end,
 }
 
-function readers.request(self) return self[REQUEST] end
+function readers.request(self) return self[REQUEST]:recall(self.recipe.endpoint) end
 function readers.recipe(self) return self[RECIPE] end
 function readers.status(self) return self[STATUS] end
 function readers.headers(self) return setmetatable(self.request:headers(), headers_type) end
@@ -89,18 +91,21 @@ function response.request_id(self)
   return nil
 end
 
-local function keep_of(self, recipe, body)
+-- Keeps what the envelope and the trace field need of the decoded body.
+function response.keep(self, recipe, body)
   local meta = recipe.envelope and recipe.envelope.meta
   if meta and type(body) == "table" then self.meta = lookup.first(body, meta) end
   if recipe.site.traces_body then self.body = body end
 end
 
--- 'body' is what the body was decoded to; only what the envelope and the trace field need of it is kept.
+-- 'request' is the finished one, 'body' what the body was decoded to.
 function response.new(recipe, request, status, body)
   local self = setmetatable({ request, recipe, status }, metatable)
-  if recipe.keeps_body then keep_of(self, recipe, body) end
+  if recipe.keeps_body then response.keep(self, recipe, body) end
   return self
 end
+
+response.type = metatable
 
 function response.is(value)
   return getmetatable(value) == metatable

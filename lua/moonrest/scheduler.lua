@@ -101,7 +101,7 @@ local function run(task)
   local values = task.values
   task.state = "running"
   if not values then return settle(task, resume(task.thread)) end
-  task.values = nil
+  task.values = false
   return settle(task, resume(task.thread, table.unpack(values, 1, values.n)))
 end
 
@@ -168,7 +168,8 @@ end
 -- Takes a new task on: 'task' has none of the loop's fields yet, 'values' are the packed arguments or nil.
 function scheduler.add(task, fn, values)
   last_number = last_number + 1
-  task.number, task.thread, task.state, task.values = last_number, coroutine.create(fn), "waiting", values
+  task.number, task.thread, task.state = last_number, coroutine.create(fn), "waiting"
+  task.values, task.is_doomed = values or false, false -- an absent field would be looked for in the metatable
   ready[last + 1] = task -- counts only when make_ready has it: there may be no memory for one of the two
   tasks[last_number] = task
   live = live + 1
@@ -276,6 +277,11 @@ function scheduler.waiter()
   return waiter_elsewhere()
 end
 
+-- The same where it is cheap: whether the running coroutine can wait as the task is left to be found out.
+function scheduler.claim()
+  return current or waiter_elsewhere()
+end
+
 -- The task on whose behalf code runs now, or nil.
 function scheduler.current() return current end
 
@@ -302,8 +308,9 @@ function scheduler.give_way(task, left)
 end
 
 -- Returns when the request is finished, which was started with the task's number as its tag; or earlier, without a
--- reason.
-function scheduler.wait_started(task, request)
+-- reason. Outside of tasks 'task' is nil.
+function scheduler.finish_for(task, request)
+  if not task then return wait.finish(request) end
   task.request, task.state = request, "waiting"
   yield(PARK)
   task.request = nil
@@ -384,8 +391,8 @@ local function run_told()
     local task = tasks[next_told(engine)]
     if not task then break end
     if task.state == "waiting" then
-      current = task
-      run(task)
+      current, task.state = task, "running"
+      settle(task, resume(task.thread))
       current = nil
     end
   end

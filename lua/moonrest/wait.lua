@@ -13,8 +13,18 @@ local function engine()
   return known_engine
 end
 
+-- The task as which the caller would wait, whether that is possible there or not; nil outside of all tasks.
+function wait.claim() return nil end
+
+-- Returns when the request is finished, that 'task' (nil: outside of tasks) has just started with its number as the
+-- tag.
+function wait.finish_for(_, request) wait.finish(request) end
+
 -- The scheduler calls this when it is loaded: programs without tasks never load it.
-function wait.use(given) scheduler = given end
+function wait.use(given)
+  scheduler = given
+  wait.claim, wait.finish_for = given.claim, given.finish_for
+end
 
 -- The task that a request which is started now belongs to, nil outside of tasks. Raises where its answer could not be
 -- waited for.
@@ -65,12 +75,6 @@ function wait.finish(request, watch)
     end
   end
   if watch then watch(request) end
-end
-
--- As wait.finish, for a request that 'task' (nil: outside of tasks) has just started with its number as the tag.
-function wait.finish_for(task, request)
-  if task then return scheduler.wait_started(task, request) end
-  while not is_finished(request) do wait.remark() end
 end
 
 -- One slice of a wait for something new on a request that is read while it runs.

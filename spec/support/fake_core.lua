@@ -52,6 +52,8 @@ end
 -- No short way here: the real core's is in quick_spec.
 function Request.plain() end
 
+function Request:recall() return self end
+
 function Request:deprecates()
   for _, name in ipairs { "deprecation", "sunset", "x-api-deprecated", "x-api-warning" } do
     local value = self.reply.headers[name]
