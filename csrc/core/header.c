@@ -76,11 +76,31 @@ static bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
 
-/* What comes in may be kept with other control characters in it: section 5.5 leaves that to us.
-** Three searches by vectors take a fifth of the time of one loop over the bytes, which were half the cost of
-** an answer's fields. */
-static bool is_one_line(const char *line, size_t size) {
-  return !memchr(line, '\r', size) && !memchr(line, '\n', size) && !memchr(line, '\0', size);
+/* Has its highest bit in some byte when any of the eight is below 16. */
+static uint64_t low_bytes(const char *text) {
+  uint64_t word;
+  memcpy(&word, text, sizeof word);
+  return (word - UINT64_C(0x1010101010101010)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+/* All that breaks lines is below 16, and of what is usual in a line the tab alone. Eight bytes at a time, the last ones
+** overlapping, take a third of the time of three searches by vectors for so short a text. */
+static bool has_low_byte(const char *text, size_t size) {
+  uint64_t low = 0;
+  if (size < 8) {
+    for (size_t i = 0; i < size; i++)
+      low |= (unsigned char)text[i] < 16;
+    return low != 0;
+  }
+  for (size_t i = 0; i + 8 <= size; i += 8)
+    low |= low_bytes(text + i);
+  return (low | low_bytes(text + size - 8)) != 0;
+}
+
+/* What comes in may be kept with other control characters in it: section 5.5 leaves that to us. */
+static bool is_one_line(const char *text, size_t size) {
+  if (!has_low_byte(text, size)) return true;
+  return !memchr(text, '\r', size) && !memchr(text, '\n', size) && !memchr(text, '\0', size);
 }
 
 static struct mr_slice trim(const char *text, size_t size) {
@@ -141,14 +161,21 @@ static enum mr_kind fold(struct mr_headers *headers, struct mr_slice piece) {
   return mr_buffer_append(&headers->text, piece.data, piece.size);
 }
 
+static size_t token_size(const char *text, size_t size) {
+  size_t end = 0;
+  while (end < size && is_token_byte(text[end]))
+    end++;
+  return end;
+}
+
 enum mr_kind mr_headers_add(struct mr_headers *headers, const char *line, size_t size) {
   size = without_line_end(line, size);
-  if (size == 0 || !is_one_line(line, size)) return MR_DECODE;
-  if (is_blank(line[0])) return fold(headers, trim(line, size));
-  const char *colon = memchr(line, ':', size);
-  if (!colon || !mr_header_name_ok(line, (size_t)(colon - line))) return MR_DECODE;
-  struct mr_slice name = {line, (size_t)(colon - line)};
-  return mr_headers_put(headers, name, trim(colon + 1, size - name.size - 1));
+  struct mr_slice name = {line, token_size(line, size)};
+  size_t from = name.size + 1;
+  if (!is_one_line(line + name.size, size - name.size)) return MR_DECODE;
+  if (size > 0 && is_blank(line[0])) return fold(headers, trim(line, size));
+  if (name.size == 0 || from > size || line[name.size] != ':') return MR_DECODE;
+  return mr_headers_put(headers, name, trim(line + from, size - from));
 }
 
 /* }====== */

@@ -102,6 +102,32 @@ static void test_what_is_no_field(void **state) {
   mr_headers_free(&headers);
 }
 
+/* Wherever the byte stands: lines are looked at by words of eight bytes. */
+static void test_breaks_in_every_place(void **state) {
+  static const char breaking[] = {'\0', '\r', '\n'},
+                    harmless[] = {'\t', '\x01', '\x0f', '\x10', '\x80'};
+  (void)state;
+  struct mr_headers headers;
+  mr_headers_init(&headers);
+  for (size_t size = 3; size < 30; size++) {
+    char line[32] = "A:xxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    line[size - 1] = 'z';
+    for (size_t at = 2; at + 1 < size; at++) {
+      for (size_t i = 0; i < sizeof breaking; i++) {
+        line[at] = breaking[i];
+        assert_int_equal(mr_headers_add(&headers, line, size), MR_DECODE);
+      }
+      for (size_t i = 0; i < sizeof harmless; i++) {
+        line[at] = harmless[i];
+        mr_headers_clear(&headers);
+        assert_int_equal(mr_headers_add(&headers, line, size), MR_NONE);
+      }
+      line[at] = 'x';
+    }
+  }
+  mr_headers_free(&headers);
+}
+
 static void test_most_fields(void **state) {
   (void)state;
   struct mr_headers headers;
@@ -195,6 +221,7 @@ int main(void) {
       cmocka_unit_test(test_repeated_fields),
       cmocka_unit_test(test_folding),
       cmocka_unit_test(test_what_is_no_field),
+      cmocka_unit_test(test_breaks_in_every_place),
       cmocka_unit_test(test_most_fields),
       cmocka_unit_test(test_most_bytes),
       cmocka_unit_test(test_cleared_headers_keep_their_memory),
