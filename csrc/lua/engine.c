@@ -9,7 +9,7 @@ static const char engine_key = 'e'; /* addresses are the keys */
 static const char handler_key = 'h';
 
 static struct mr_lua_engine *check_engine(lua_State *L) {
-  return luaL_checkudata(L, 1, MR_LUA_ENGINE);
+  return mr_lua_self(L, MR_LUA_ENGINE);
 }
 
 static struct mr_engine *new_engine(lua_State *L) {
