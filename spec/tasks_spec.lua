@@ -244,17 +244,32 @@ describe("tasks", function()
       assert.equal(16, server:look().most)
     end)
 
+    it("let the others have their turn, sleeping for no time at all too", function()
+      local order = {}
+      local function work(name)
+        for turn = 1, 2 do
+          order[#order + 1] = name .. turn
+          moonrest.sleep(0)
+        end
+      end
+      moonrest.spawn(work, "a")
+      moonrest.spawn(work, "b")
+      moonrest.run()
+      assert.same({ "a1", "b1", "a2", "b2" }, order)
+    end)
+
     it("outside of tasks drive those that there are", function()
       local server <close> = slow_server.start { latency = 0.02 }
-      local count = 0
-      moonrest.spawn(function()
-        for _ = 1, 3 do
-          moonrest.sleep(0.001)
-          count = count + 1
+      local turns = 0
+      local task <close> = moonrest.spawn(function()
+        while true do
+          turns = turns + 1
+          moonrest.sleep(0)
         end
       end)
       assert.equal("a", server.client.things:get "a".id)
-      assert.equal(3, count)
+      assert.is_true(turns > 0)
+      assert.not_equal("failed", task:status())
     end)
 
     it("wait through pcall, metamethods and iterators", function()

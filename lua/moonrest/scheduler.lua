@@ -339,13 +339,14 @@ function scheduler.wait_news(task, request)
   task.request = nil
 end
 
+-- Lets the others have their turn even when it is that time already.
 function scheduler.wait_until(task, wake_at)
   task.wake_at = wake_at
-  while now() < wake_at do
+  repeat
     sleepers.add(task)
     park(task)
     sleepers.remove(task)
-  end
+  until now() >= wake_at
   task.wake_at = nil
 end
 

@@ -49,7 +49,8 @@ function tasks.step(budget)
   return scheduler.live()
 end
 
--- Lets time pass: in a task for the others, outside of all with the tasks running meanwhile.
+-- Lets time pass: in a task for the others, which have their turn even when it is 0 seconds; outside of all with the
+-- tasks running meanwhile.
 function tasks.sleep(seconds)
   check_seconds(seconds, "moonrest.sleep: the time")
   wait.sleep(seconds)
