@@ -19,15 +19,48 @@ describe("deprecation", function()
     assert.equal(1, #heard)
     assert.equal("shop.items:get", heard[1].operation)
     assert.equal("deprecated since @1700000000, removed on Sat, 31 Dec 2030 23:59:59 GMT", heard[1].message)
-    core.answer { status = 200, body = "{}", headers = { ["X-API-Warning"] = "going away",
-      ["X-API-Alternative"] = "/v2" } }
-    shop.items:list()
-    assert.equal("use /v2, going away", heard[2].message)
+  end)
+
+  describe("of a definition with header fields of its own", function()
+    local function declare(at)
+      at.deprecation = { headers = { "X-Old", "X-Note" }, since = "X-Since", ends = "X-Ends",
+        ends_in_version = "X-Ends-In", use_version = "X-Use-Version", use = "X-Use", message = "X-Note" }
+    end
+
+    before_each(function()
+      local moonrest
+      shop, core, moonrest = test_api.open(nil, declare)
+      heard = {}
+      moonrest.on("deprecated", function(details) heard[#heard + 1] = details end)
+    end)
+
+    it("tells what they say", function()
+      core.answer { status = 200, body = "{}", headers = { ["X-Note"] = "going away", ["X-Use"] = "/v2" } }
+      shop.items:list()
+      assert.equal("use /v2, going away", heard[1].message)
+      core.answer { status = 200, body = "{}", headers = { ["X-Old"] = "true", ["X-Since"] = "2025", Sunset = "soon",
+        ["X-Ends"] = "2026", ["X-Ends-In"] = "v3", ["X-Use-Version"] = "v2" } }
+      shop.items:get "1"
+      assert.equal("deprecated since 2025, removed on soon, removed on 2026, removed in version v3, use version v2",
+        heard[2].message)
+    end)
+
+    it("still hears the standard's", function()
+      core.answer { status = 200, body = "{}", headers = { Deprecation = "@1700000000" } }
+      shop.items:get "1"
+      assert.equal("deprecated since @1700000000", heard[1].message)
+    end)
+  end)
+
+  it("does not know the fields of other APIs", function()
+    core.answer { status = 200, body = "{}", headers = { ["X-API-Deprecated"] = "true", ["X-API-Warning"] = "old" } }
+    shop.items:get "1"
+    assert.equal(0, #heard)
   end)
 
   it("looks at every answer", function()
     for _ = 1, 3 do shop.items:get "1" end
-    core.answer { status = 200, body = "{}", headers = { ["X-API-Deprecated"] = "true" } }
+    core.answer { status = 200, body = "{}", headers = { Sunset = "true" } }
     shop.items:get "1"
     assert.equal(1, #heard)
     assert.equal("the server says that it is deprecated", heard[1].message)

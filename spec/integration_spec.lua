@@ -122,3 +122,16 @@ for _, codec in ipairs(codecs) do
     end)
   end)
 end
+
+describe("Cygni's words for what is going away", function()
+  it("are known by its definition", function()
+    local server <close> = assert(sandbox.start { seed = 7 })
+    local heard = {}
+    moonrest.on("deprecated", function(details) heard[#heard + 1] = details.message end)
+    local v1 = server.url .. "/cygni-server/api/v1"
+    local cygni = moonrest.open("cygni", { base_url = v1, token = server:token "cygni" })
+    assert(cygni.users:me())
+    assert.equal(1, #heard)
+    assert.matches("deprecated since 2025%-01%-01, removed on 2027%-01%-01, .*use version v2", heard[1])
+  end)
+end)

@@ -37,6 +37,7 @@ local function definition()
     auth = { header = "Authorization", prefix = "Bearer ", env = { "MOONREST_TESTED_TOKEN" } },
     envelope = { data = "data", meta = "meta" },
     errors = { message = "message" },
+    deprecation = { headers = { "X-Older", "X-Old" }, message = "X-Note" },
     resources = {
       things = {
         get = { "GET /things/{id}", "One thing." },
@@ -88,6 +89,16 @@ describe("the short way", function()
       assert.same(long, short)
     end)
   end
+
+  it("tells of what is going away in the words of the definition", function()
+    local plain = answer("200 OK", "{}", json .. "X-API-Deprecated: true\r\nX-Old: false\r\n")
+    local old = answer("200 OK", "{}", json .. "x-old: yes\r\nX-Note: use parts\r\n")
+    local server <close> = raw_server.start { plain, old, old }
+    local client, heard = open(server), {}
+    moonrest.on("deprecated", function(details) heard[#heard + 1] = details.message end)
+    for _ = 1, 3 do assert(client.things:get "x") end
+    assert.same({ "use parts" }, heard)
+  end)
 
   it("takes integers, and what stands behind the parameter", function()
     local ok = answer("200 OK", "{}", json)

@@ -5,7 +5,7 @@
 #include "lua/glue.h"
 #include "lua/secret.h"
 
-#define HINTS_MAX 8192 /* bytes of paths and codes */
+#define HINTS_MAX 8192 /* bytes of paths, codes or names */
 
 static int endpoint_gc(lua_State *L) {
   struct mr_lua_endpoint *box = luaL_checkudata(L, 1, MR_LUA_ENDPOINT);
@@ -15,6 +15,7 @@ static int endpoint_gc(lua_State *L) {
   mr_buffer_free(&box->hints.code);
   mr_buffer_free(&box->hints.final_codes);
   mr_buffer_free(&box->hints.right_codes);
+  mr_buffer_free(&box->hints.deprecation);
   mr_free(box->literals);
   box->literals = NULL;
   return 0;
@@ -161,6 +162,7 @@ static void read_hints(lua_State *L, struct mr_lua_endpoint *box) {
   read_hint(L, "code_paths", &box->hints.code);
   read_hint(L, "final", &box->hints.final_codes);
   read_hint(L, "right_codes", &box->hints.right_codes);
+  read_hint(L, "deprecation", &box->hints.deprecation);
   box->endpoint->inspects = box->hints.retry_after.size > 0 || box->hints.code.size > 0;
 }
 
@@ -192,6 +194,7 @@ static struct mr_lua_endpoint *push_box(lua_State *L) {
   mr_buffer_init(&box->hints.code, HINTS_MAX);
   mr_buffer_init(&box->hints.final_codes, HINTS_MAX);
   mr_buffer_init(&box->hints.right_codes, HINTS_MAX);
+  mr_buffer_init(&box->hints.deprecation, HINTS_MAX);
   luaL_setmetatable(L, MR_LUA_ENDPOINT);
   return box;
 }

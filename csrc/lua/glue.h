@@ -34,10 +34,12 @@ struct mr_lua_bucket {
   struct mr_bucket *bucket;
 };
 
-/* Where JSON bodies of refusals say what a program needs: paths "a.b" whose first present one counts. */
+/* Where answers say what a program needs: JSON bodies of refusals at paths "a.b", whose first present one counts. All
+** are lists of texts, each ended by a zero byte. */
 struct mr_lua_hints {
-  struct mr_buffer retry_after, code;        /* paths, each ended by a zero byte */
+  struct mr_buffer retry_after, code;        /* paths */
   struct mr_buffer final_codes, right_codes; /* codes: no use to retry; a 401 about rights */
+  struct mr_buffer deprecation;              /* header fields that say: this is going away */
 };
 
 struct mr_lua_endpoint {

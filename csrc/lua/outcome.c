@@ -1,4 +1,6 @@
 /* The methods of a finished request that tell what became of it. */
+#include <string.h>
+
 #include "core/ascii.h"
 #include "lua/glue.h"
 
@@ -41,18 +43,23 @@ static bool is_json(const struct mr_headers *headers) {
   return !type.data || mr_header_is_json(type);
 }
 
-static bool deprecates(const struct mr_headers *headers) {
-  static const char *const names[] = {"Deprecation", "Sunset", "X-API-Deprecated", "X-API-Warning"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    struct mr_slice value = mr_headers_get(headers, names[i]);
-    if (value.data && !mr_ascii_same(value.data, value.size, "false", 5)) return true;
-  }
+static bool says(const struct mr_headers *headers, const char *name) {
+  struct mr_slice value = mr_headers_get(headers, name);
+  return value.data && !mr_ascii_same(value.data, value.size, "false", 5);
+}
+
+static bool deprecates(const struct mr_lua_request *box) {
+  const struct mr_headers *headers = &box->request->headers;
+  const struct mr_buffer *own = &box->hints->deprecation;
+  if (says(headers, "Deprecation") || says(headers, "Sunset")) return true;
+  for (size_t at = 0; at < own->size; at += strlen(own->data + at) + 1)
+    if (says(headers, own->data + at)) return true;
   return false;
 }
 
-/* Whether a header field says that what was asked for is going away: RFC 9745, RFC 8594, and Cygni's own. */
+/* Whether a header field says that what was asked for is going away: RFC 9745, RFC 8594, or the definition's own. */
 int mr_lua_request_deprecates(lua_State *L) {
-  lua_pushboolean(L, deprecates(&to_request(L)->headers));
+  lua_pushboolean(L, deprecates(mr_lua_check_request(L)));
   return 1;
 }
 
@@ -62,7 +69,7 @@ static bool push_plain(lua_State *L) {
   const struct mr_request *request = box->request;
   int status = request->status;
   bool good = request->state == MR_STATE_DONE && status >= 200 && status < 300 && status != 207;
-  if (!good || !is_json(&request->headers) || deprecates(&request->headers)) return false;
+  if (!good || !is_json(&request->headers) || deprecates(box)) return false;
   lua_pushinteger(L, status);
   return mr_lua_decode_small(L, box);
 }

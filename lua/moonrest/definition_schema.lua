@@ -30,6 +30,11 @@ local pages = {
   overlap = "boolean", items = "paths", key = "string",
 }
 
+local deprecation = {
+  headers = "words", since = "string", ends = "string", ends_in_version = "string", use_version = "string",
+  use = "string", message = "string",
+}
+
 return {
   acceptor = acceptor,
   condition = condition,
@@ -43,7 +48,7 @@ return {
     servers = "strings!", default_server = "string", variables = "map", server_env = "string",
     tenant = "map", auth = "any", headers = "strings", accept = "string", trace = "any", envelope = envelope,
     errors = errors, limits = "table", pages = pages, retry = "table", results = "map", shapes = "map",
-    webhooks = "table", resources = "table!", legacy = "string",
+    webhooks = "table", resources = "table!", legacy = "string", deprecation = deprecation,
   },
 
   auth = {

@@ -1,23 +1,27 @@
 -- Operations that are going away: the definition may say so, and so may the server in header fields (RFC 9745,
--- RFC 8594, and the fields that Cygni sends). One event for each operation of a site; without a
+-- RFC 8594, and those that the definition's 'deprecation' names). One event for each operation of a site; without a
 -- listener it is a Lua warning, which `lua5.4 -W` shows.
 
 local events = require "moonrest.events"
 
 local deprecation = {}
 
+-- What an answer says, the standard's header field (if there is one) before the definition's own.
 local notes = {
-  { "Deprecation", "deprecated since %s" }, { "X-API-Deprecation-Date", "deprecated since %s" },
-  { "Sunset", "removed on %s" }, { "X-API-End-Of-Life", "removed on %s" },
-  { "X-API-Remove-In-Version", "removed in version %s" }, { "X-API-Recommended-Version", "use version %s" },
-  { "X-API-Alternative", "use %s" }, { "X-API-Warning", "%s" },
+  { "since", "deprecated since %s", standard = "Deprecation" }, { "ends", "removed on %s", standard = "Sunset" },
+  { "ends_in_version", "removed in version %s" }, { "use_version", "use version %s" }, { "use", "use %s" },
+  { "message", "%s" },
 }
 
-local function describe(request)
+local function add(parts, note, value)
+  if value and value ~= "true" then parts[#parts + 1] = note[2]:format(value) end
+end
+
+local function describe(own, request)
   local parts = {}
   for _, note in ipairs(notes) do
-    local value = request:header(note[1])
-    if value and value ~= "true" then parts[#parts + 1] = note[2]:format(value) end
+    if note.standard then add(parts, note, request:header(note.standard)) end
+    if own[note[1]] then add(parts, note, request:header(own[note[1]])) end
   end
   return #parts > 0 and table.concat(parts, ", ") or "the server says that it is deprecated"
 end
@@ -36,7 +40,7 @@ function deprecation.look(recipe, request)
   if recipe.told_deprecated then return end
   local declared = recipe.declaration.deprecated
   if request:deprecates() then
-    tell(recipe, describe(request))
+    tell(recipe, describe(recipe.site.definition.deprecation or {}, request))
   elseif declared then
     tell(recipe, type(declared) == "string" and "deprecated: " .. declared or "deprecated")
   end

@@ -241,7 +241,7 @@ end
 
 local function make_endpoint(self)
   local site, declaration = self.site, self.declaration
-  local retry, errors = site.retry, self.errors or {}
+  local retry, errors, deprecation = site.retry, self.errors or {}, site.definition.deprecation or {}
   return core.endpoint {
     literals = self.quick and self.literals or nil,
     engine = site.engine, route = site.route, method = self.method, base = site:base(declaration.server),
@@ -256,6 +256,7 @@ local function make_endpoint(self)
     insecure_http = site.insecure_http,
     final = codes_of(errors, "final"), right_codes = codes_of(errors, "rights"),
     code_paths = list_of(errors.code), retry_after_paths = list_of(errors.retry_after),
+    deprecation = list_of(deprecation.headers),
   }
 end
 

@@ -55,11 +55,14 @@ function Request.plain() end
 function Request:recall() return self end
 
 function Request:deprecates()
-  for _, name in ipairs { "deprecation", "sunset", "x-api-deprecated", "x-api-warning" } do
-    local value = self.reply.headers[name]
-    if value and value ~= "false" then return true end
+  local function says(name)
+    local value = self.reply.headers[name:lower()]
+    return value ~= nil and value ~= "false"
   end
-  return false
+  for _, name in ipairs(self.endpoint.deprecation or {}) do
+    if says(name) then return true end
+  end
+  return says "Deprecation" or says "Sunset"
 end
 
 function Request:outcome() return self.reply.status, self:failure() end

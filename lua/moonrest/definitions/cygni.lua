@@ -58,6 +58,11 @@ return {
     details = { "error.details", "invalidEvents" },
     retry_after = { "error.retry_after", "retryAfter" },
   },
+  deprecation = {
+    headers = { "X-API-Deprecated", "X-API-Warning" }, since = "X-API-Deprecation-Date", ends = "X-API-End-Of-Life",
+    ends_in_version = "X-API-Remove-In-Version", use_version = "X-API-Recommended-Version",
+    use = "X-API-Alternative", message = "X-API-Warning",
+  },
   -- Both windows hold at once; the answers carry one set of fields, which belongs to the window
   -- whose size it names.
   limits = {

@@ -102,6 +102,11 @@ return {
     },
   },
 
+  -- The standard's header fields Deprecation and Sunset are known, and told as an event. Where an API has fields of its
+  -- own: `headers` are those whose presence says that an operation is going away, the others name what more is told.
+  --   deprecation = { headers = { "X-Deprecated" }, since = "X-Deprecated-Since", ends = "X-Removed-On",
+  --     ends_in_version = "X-Removed-In", use_version = "X-Use-Version", use = "X-Other", message = "X-Warning" },
+
   -- How lists come in pages; operations with `paged = true` use it, `paged = { ... }` changes
   -- single fields. Styles: page, offset, cursor, link, url, single. Name every sign of the end that
   -- the server gives (has_next, pages, total); an answer without any is an error, not an end,
