@@ -220,14 +220,30 @@ static bool is_on_the_wire(const struct mr_request *request) {
   return request->state == MR_STATE_SENDING || request->state == MR_STATE_RECEIVING;
 }
 
-void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
-  if (mr_engine_is_inherited(engine)) return;
+static void cancel(struct mr_engine *engine, struct mr_request *request, const char *why) {
   if (request->engine != engine || mr_request_is_finished(request)) return;
   mr_paced_clock_read(&engine->pace);
   if (is_on_the_wire(request) && request->list == &engine->active)
     engine->type->cancel(engine->transport, &request->exchange);
-  mr_fail(&request->error, MR_CANCELLED, "cancelled while %s", mr_state_name(request->state));
+  mr_fail(&request->error, MR_CANCELLED, "%s while %s", why, mr_state_name(request->state));
   mr_judge_finish(engine, request, MR_STATE_CANCELLED);
+}
+
+void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
+  if (!mr_engine_is_inherited(engine)) cancel(engine, request, "cancelled");
+}
+
+void mr_engine_cancel_route(struct mr_engine *engine, const struct mr_route *route,
+                            const char *why) {
+  struct mr_request_list *lists[] = {&engine->active, &engine->ended, &engine->asking};
+  if (mr_engine_is_inherited(engine)) return;
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    struct mr_request *next;
+    for (struct mr_request *request = lists[i]->first; request; request = next) {
+      next = request->next;
+      if (request->endpoint->route == route) cancel(engine, request, why);
+    }
+  }
 }
 
 void mr_engine_resume(struct mr_engine *engine, struct mr_request *request) {

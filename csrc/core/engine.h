@@ -72,6 +72,10 @@ enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_trans
 void mr_engine_start(struct mr_engine *engine, struct mr_request *request);
 void mr_engine_cancel(struct mr_engine *engine,
                       struct mr_request *request); /* fine when finished */
+/* Cancels all that go by that route. 'why' begins their message: "the client was closed" (while receiving). Looks at every
+** request in flight. */
+void mr_engine_cancel_route(struct mr_engine *engine, const struct mr_route *route,
+                            const char *why);
 void mr_engine_resume(struct mr_engine *engine, struct mr_request *request); /* a stream was read */
 
 /* Drives everything and waits at most timeout_us for something to happen. Returns how many requests finished,

@@ -173,6 +173,14 @@ static int engine_descriptor(lua_State *L) {
   return 1;
 }
 
+/* engine:cancel_route(route, why): ends all that go by it, which is all that one client has in flight. */
+static int engine_cancel_route(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  const struct mr_lua_route *route = luaL_checkudata(L, 2, MR_LUA_ROUTE);
+  mr_engine_cancel_route(mr_lua_engine_open(L, box), &route->route, luaL_checkstring(L, 3));
+  return 0;
+}
+
 /* Seconds from now until the engine has something to do by itself; nil when it has nothing. */
 static int engine_next_timer(lua_State *L) {
   struct mr_engine *engine = mr_lua_engine_open(L, check_engine(L));
@@ -254,6 +262,7 @@ int mr_lua_open_engine(lua_State *L) {
                                      {"on_event", engine_on_event},
                                      {"bucket", mr_lua_bucket_new},
                                      {"random", engine_random},
+                                     {"cancel_route", engine_cancel_route},
                                      {NULL, NULL}};
   mr_lua_metatable(L, MR_LUA_ENGINE, metamethods, methods);
   lua_pushcfunction(L, default_engine);

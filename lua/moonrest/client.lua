@@ -69,9 +69,10 @@ function methods.limits(self)
   return require "moonrest.limits".report(check_self(self, "limits").site)
 end
 
--- No further call is possible, through no view of it; what is in flight goes on to its end.
+-- No further call is possible, through no view of it. Calls that are in flight, or wait for their limits, end with an
+-- err of kind "cancelled"; loops over pages and streams raise it.
 function methods.close(self)
-  check_self(self, "close").site.is_closed = true
+  check_self(self, "close").site:close()
 end
 
 -- {========================================================================

@@ -28,7 +28,7 @@ errors.kinds = {
   too_large = "headers, body or decompressed body exceed a bound",
   truncated = "the answer ended before its end",
   redirect = "a redirect that is not followed",
-  cancelled = "somebody cancelled the request",
+  cancelled = "somebody cancelled the request, or closed its client",
   limit = "a bound of this library: queue, retries, pages",
   io = "a local file",
 }

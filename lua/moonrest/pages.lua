@@ -227,9 +227,18 @@ local function take_ahead(walk)
   return nil
 end
 
+-- The client was closed after the walk began.
+local function is_cut_off(walk)
+  return walk.fetched > 0 and walk.recipe.site.is_closed
+end
+
 -- Asks for the page at the walk's position. Returns its items, the next position (false at the end) and the response;
 -- nil, err when it fails.
 local function fetch(walk)
+  if is_cut_off(walk) then
+    return nil, errors.of_start(walk.recipe, "cancelled", ("%s before page %d"):format(walk.recipe.site.closed,
+      walk.number + 1))
+  end
   local request, err = take_ahead(walk), nil
   if not request then request, err = start_request(walk) end
   if not request then return nil, err end
@@ -266,7 +275,7 @@ end
 -- Where the page behind all that was asked for is; nil when that is not known, or nobody wants it.
 local function position_ahead(walk)
   local count = #walk.ahead
-  if walk.following == false or count >= walk.most_ahead then return nil end
+  if walk.following == false or count >= walk.most_ahead or walk.recipe.site.is_closed then return nil end
   if walk.max_pages and walk.fetched + count >= walk.max_pages then return nil end
   if walk.max_items and walk.count + walk.length + count * (walk.largest or 0) >= walk.max_items then return nil end
   if count == 0 then return walk.following end

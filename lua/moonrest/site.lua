@@ -23,6 +23,9 @@ site.options = {
   max_body = "integer",
 }
 
+-- What an err of a closed one says.
+site.closed = "the client was closed"
+
 -- Those that are in use; what nobody holds any more is not.
 site.opened = setmetatable({}, { __mode = "k" })
 
@@ -289,6 +292,12 @@ function site.open(at, given)
   self.traces_body = traces_body(at.trace)
   site.opened[self] = true
   return self
+end
+
+-- Ends what is in flight; from then on calls raise.
+function site:close()
+  self.is_closed = true
+  self.engine:cancel_route(self.route, site.closed)
 end
 
 -- The recipe of an operation, prepared when first asked for.

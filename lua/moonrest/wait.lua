@@ -4,6 +4,7 @@
 local wait = {}
 
 local slice <const> = 0.1 -- seconds
+local task_look <const> = 0.5 -- seconds between the looks of a task that sleeps
 
 local known_engine
 local scheduler -- from when tasks are used in this lua_State
@@ -84,15 +85,19 @@ function wait.activity(request)
   pass(slice)
 end
 
--- Lets time pass, in seconds, while all that is in flight goes on.
-function wait.sleep(seconds)
+-- Lets time pass, in seconds, while all that is in flight goes on. Ends earlier, within half a second, when 'is_enough'
+-- (may be nil) says so.
+function wait.sleep(seconds, is_enough)
   local clock = require "moonrest.core".clock
   local task = scheduler and scheduler.waiter()
-  local deadline = clock.now() + seconds
-  if task then return scheduler.wait_until(task, deadline) end
+  local deadline, look = clock.now() + seconds, task and is_enough and task_look or math.huge
   local remaining = seconds
-  while remaining > 0 do
-    pass(math.min(remaining, slice))
+  while remaining > 0 and not (is_enough and is_enough()) do
+    if task then
+      scheduler.wait_until(task, math.min(deadline, clock.now() + look))
+    else
+      pass(math.min(remaining, slice))
+    end
     remaining = deadline - clock.now()
   end
 end

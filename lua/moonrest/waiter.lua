@@ -183,8 +183,14 @@ end
 
 local real_time = { now = core.clock.now, sleep = wait.sleep }
 
+-- Between two polls nothing is in flight, but the wait is.
+local function closed(attempt)
+  return mark(attempt, errors.of_start(attempt.recipe, "cancelled",
+    ("%s between two polls"):format(attempt.recipe.site.closed)))
+end
+
 local function run(attempt, given)
-  local declared, clock = attempt.declared, attempt.clock
+  local declared, clock, site = attempt.declared, attempt.clock, attempt.recipe.site
   local seconds = given and given.timeout or declared.timeout or usual.timeout
   local delay, deadline = declared.delay or usual.delay, attempt.began + seconds
   while true do
@@ -198,7 +204,8 @@ local function run(attempt, given)
       attempt.last.err = reply
     end
     if clock.now() + delay >= deadline then return nil, timed_out(attempt, seconds) end
-    clock.sleep(jitter(delay))
+    clock.sleep(jitter(delay), function() return site.is_closed end)
+    if site.is_closed then return nil, closed(attempt) end
     delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)
   end
 end

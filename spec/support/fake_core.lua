@@ -154,6 +154,7 @@ function Engine:step(seconds)
 end
 
 function Engine.pending() return 0 end
+function Engine.cancel_route() end
 function Engine:on_event(handler) self.core.emit = handler end
 
 function Engine:random()

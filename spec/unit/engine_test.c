@@ -545,6 +545,36 @@ static void limit(struct world *world, int64_t count) {
   world->endpoint->bucket_count = 1;
 }
 
+/* One is sent, one waits for a slot, one to try again; what goes by another route is somebody else's. */
+static void a_route_is_cancelled_as_a_whole(void **state) {
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 503, .headers = "Retry-After: 50\r\n"},
+       {.wait_us = MR_SECOND});
+  struct mr_route other_route = {0};
+  struct mr_request *requests[4];
+  for (int i = 0; i < 4; i++) {
+    if (i == 2) limit(&world, 1);
+    requests[i] = prepare(&world);
+    mr_engine_start(world.engine, requests[i]);
+    while (i == 0 && requests[0]->state != MR_STATE_WAITING)
+      assert_true(mr_engine_step(world.engine, MR_SECOND, NULL) >= 0);
+  }
+  assert_int_equal(requests[1]->state, MR_STATE_SENDING);
+  assert_int_equal(requests[3]->state, MR_STATE_THROTTLED);
+  mr_engine_cancel_route(world.engine, &other_route, "closed");
+  assert_int_equal(mr_engine_pending(world.engine), 4);
+  mr_engine_cancel_route(world.engine, &world.route, "closed");
+  assert_int_equal(mr_engine_pending(world.engine), 0);
+  assert_string_equal(requests[0]->error.message, "closed while waiting");
+  assert_string_equal(requests[1]->error.message, "closed while sending");
+  assert_string_equal(requests[3]->error.message, "closed while throttled");
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(requests[i]->error.kind, MR_CANCELLED);
+    if (i > 0) mr_request_free(requests[i]);
+  }
+  close_all(&world, requests[0]);
+}
+
 static struct mr_event expect_event(struct world *world, enum mr_event_kind kind) {
   struct mr_event event;
   do {
@@ -620,6 +650,7 @@ int main(void) {
       cmocka_unit_test(slots_are_waited_for),
       cmocka_unit_test(a_slot_that_comes_too_late_is_told_at_once),
       cmocka_unit_test(cancel_releases_everything),
+      cmocka_unit_test(a_route_is_cancelled_as_a_whole),
       cmocka_unit_test(closing_the_engine_cancels),
       cmocka_unit_test(a_download_is_whole_or_not_there),
       cmocka_unit_test(a_stream_waits_for_its_reader),
