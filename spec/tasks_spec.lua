@@ -186,6 +186,54 @@ describe("tasks", function()
       assert.error_matches(function() one:await() end, "no close")
     end)
 
+    describe("of a task whose variables make calls when they are closed", function()
+      local server, seen
+
+      before_each(function() server, seen = slow_server.start(), {} end)
+      after_each(function() server:stop() end)
+
+      local function cleaning(clean)
+        local one = moonrest.spawn(function()
+          local _ <close> = setmetatable({}, { __close = clean })
+          moonrest.sleep(3600)
+        end)
+        moonrest.step(0.01)
+        return one
+      end
+
+      local function call()
+        local ok, got = pcall(server.client.things.get, "a")
+        seen[#seen + 1] = ok and got.id or got
+      end
+
+      it("says that they cannot wait", function()
+        local one = cleaning(call)
+        moonrest.run(function() one:cancel() end)
+        moonrest.spawn(function()
+          local _ <close> = setmetatable({}, { __close = call })
+          error("on purpose", 0)
+        end)
+        stderr_of(moonrest.run)
+        assert.equal(2, #seen)
+        for _, problem in ipairs(seen) do
+          assert.matches("tasks_spec.lua:%d+: a task that was cancelled or has failed cannot wait", problem)
+          assert.matches("moonrest.spawn", problem, 1, true)
+        end
+        assert.equal(0, server:look().seen)
+      end)
+
+      it("lets them spawn a task", function()
+        local one = cleaning(function() moonrest.spawn(call) end)
+        moonrest.run(function() one:cancel() end)
+        assert.same({ "a" }, seen)
+      end)
+
+      it("lets them wait where whoever cancels can block", function()
+        cleaning(call):cancel()
+        assert.same({ "a" }, seen)
+      end)
+    end)
+
     it("releases the request", function()
       local server <close> = slow_server.start()
       local one = moonrest.spawn(function() server.client.held:get "a" end)

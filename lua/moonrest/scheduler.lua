@@ -38,6 +38,7 @@ local ready, first, last = {}, 1, 0
 local adopted = setmetatable({}, { __mode = "k" }) -- coroutines of moonrest.wrap -> the task that they run in
 
 local current                     -- the task that is being resumed
+local closing                     -- the coroutine of an ended task while its to-be-closed variables are closed
 local turning = false             -- a turn is on the stack
 local shaken = false              -- an error came where the loop was not whole: the next turn recovers first
 local deadline                    -- of the budgeted step that is on the stack
@@ -78,10 +79,18 @@ local function finish(task, state, values)
   return #waiters > 0
 end
 
+local function close_variables(thread)
+  local before = closing
+  closing = thread
+  local closed, problem = coroutine.close(thread)
+  closing = before
+  return closed, problem
+end
+
 local function fail(task, problem)
   local thread = task.thread
   local traceback = debug.traceback(thread)
-  local closed, second = coroutine.close(thread)
+  local closed, second = close_variables(thread)
   if not closed and second ~= nil then problem = second end -- of a to-be-closed variable: it replaces the first
   if not finish(task, "failed", { problem, n = 1 }) then unheard.keep(task, problem, traceback) end
 end
@@ -209,7 +218,7 @@ function scheduler.cancel(task)
   local thread = task.thread
   release(task)
   task.state = "cancelled"
-  local closed, problem = coroutine.close(thread)
+  local closed, problem = close_variables(thread)
   if closed then
     finish(task, "cancelled")
   elseif not finish(task, "failed", { problem, n = 1 }) then
@@ -248,6 +257,8 @@ local in_coroutine = "a call in a coroutine of your own inside a task cannot wai
   .. " moonrest.wrap"
 local in_c = "a call in a task cannot wait here, because a C function that cannot be left and entered again is in"
   .. " between (table.sort, string.gsub, require, a finalizer): make the call before, and use its result here"
+local in_closing = "a task that was cancelled or has failed cannot wait any more while its to-be-closed variables are"
+  .. " closed: make the call in a task of its own there, moonrest.spawn(function() ... end)"
 local forbidden = "this program does not let calls block: make the call in a task (moonrest.spawn)"
 
 -- The task that the running coroutine can wait as, why it cannot, or nil for one that knows nothing of tasks.
@@ -259,6 +270,7 @@ local function host()
 end
 
 local function waiter_elsewhere()
+  if (current or turning) and running() == closing then caller.raise(in_closing) end
   if not current then
     if turning then caller.raise(in_step) end
     if not may_block then caller.raise(forbidden) end
