@@ -233,6 +233,15 @@ describe("limits in Redis", function()
     assert.matches("throttled", said)
   end)
 
+  it("say what a call that came too late waited for, without Redis", function()
+    local said = run([[
+      get(1)
+      local _, err = client.things:get("1", {}, { timeout = 1 })
+      print(err.kind, err.message, err.retry_after > 1)]], "redis://127.0.0.1:1", "100/min")
+    assert.matches("throttled\tredis, which shares the limits, is away; the 1/16 of them", said, 1, true)
+    assert.matches("at the earliest, and it may wait 1.0 s.*\ttrue\n$", said)
+  end)
+
   it("go on at a part of the limit, told by an event, without Redis", function()
     local said = run([[get(3); print(elapsed() > 0.1 and elapsed() < 5)]], "redis://127.0.0.1:1", "100/s")
     assert.matches("told: Redis at 127.0.0.1:1 cannot be reached: Connection refused; requests go on", said, 1, true)

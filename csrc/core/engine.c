@@ -276,9 +276,7 @@ static void start_granted(struct mr_engine *engine) {
       mr_hop_send(engine, request);
     } else {
       request->retry_after_us = retry_after_us;
-      mr_fail(&request->error, MR_THROTTLED,
-              "no slot within the time that this call has; wait %.1f s",
-              (double)retry_after_us / MR_SECOND);
+      mr_queue_explain(engine->queue, ticket, retry_after_us, &request->error);
       mr_judge_finish(engine, request, MR_STATE_FAILED);
     }
     if (!may_start(engine)) return;

@@ -418,6 +418,15 @@ int64_t mr_limiter_estimate(struct mr_limiter *limiter, const struct mr_ticket *
   return estimate_us;
 }
 
+bool mr_limiter_look_elsewhere(struct mr_limiter *limiter, const struct mr_ticket *ticket,
+                               struct mr_remote_view *view) {
+  mr_limiter_enter(limiter);
+  bool found = limiter->remote && ticket->bucket_count > 0;
+  if (found) mr_remote_look(limiter->remote, ticket, view);
+  unlock(limiter);
+  return found;
+}
+
 void mr_bucket_look(struct mr_bucket *bucket, struct mr_bucket_view *view) {
   struct mr_limiter *limiter = bucket->limiter;
   mr_limiter_begin(limiter, &bucket, 1);

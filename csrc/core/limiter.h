@@ -119,6 +119,10 @@ enum mr_kind mr_queue_enter(struct mr_queue *queue, struct mr_ticket *ticket,
 ** *retry_after_us set); NULL when there is none now. */
 struct mr_ticket *mr_queue_next(struct mr_queue *queue, int64_t *retry_after_us);
 
+/* MR_THROTTLED in words, for a ticket that mr_queue_next gave back IDLE with that *retry_after_us. */
+enum mr_kind mr_queue_explain(struct mr_queue *queue, const struct mr_ticket *ticket,
+                              int64_t retry_after_us, struct mr_error *error);
+
 /* When mr_queue_next is worth a call; MR_NEVER when nothing waits. */
 int64_t mr_queue_wake_us(struct mr_queue *queue);
 size_t mr_queue_size(const struct mr_queue *queue);

@@ -62,6 +62,9 @@ bool mr_limiter_take(struct mr_limiter *limiter, struct mr_ticket *ticket, int64
 /* A time before which the ticket cannot have its slots behind 'ahead' other units. */
 int64_t mr_limiter_estimate(struct mr_limiter *limiter, const struct mr_ticket *ticket,
                             int64_t ahead, int64_t now_us);
+/* False when no other machine takes part. */
+bool mr_limiter_look_elsewhere(struct mr_limiter *limiter, const struct mr_ticket *ticket,
+                               struct mr_remote_view *view);
 /* Can anyone else free a slot, without an event in this queue? */
 bool mr_limiter_is_shared(const struct mr_limiter *limiter);
 

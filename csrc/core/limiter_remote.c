@@ -138,20 +138,24 @@ static void free_idle(void *context, struct mr_hash_link *link) {
   mr_free(line);
 }
 
-/* NULL: there is no memory. */
-static struct line *line_of(struct mr_remote *remote, const struct mr_ticket *ticket) {
-  uint64_t hash = hash_of(ticket);
-  struct mr_hash_link *link = mr_hash_table_find(&remote->lines, hash);
+static struct line *find_line(const struct mr_remote *remote, const struct mr_ticket *ticket) {
+  struct mr_hash_link *link = mr_hash_table_find(&remote->lines, hash_of(ticket));
   while (link && !is_line_of((struct line *)link, ticket))
     link = mr_hash_table_next(link);
-  if (link) return measured((struct line *)link);
+  return (struct line *)link;
+}
+
+/* NULL: there is no memory. */
+static struct line *line_of(struct mr_remote *remote, const struct mr_ticket *ticket) {
+  struct line *line = find_line(remote, ticket);
+  if (line) return measured(line);
   if (remote->lines.size >= LINES_MAX) mr_hash_table_each(&remote->lines, free_idle, remote);
-  struct line *line = mr_alloc_zero(1, sizeof(*line));
+  line = mr_alloc_zero(1, sizeof(*line));
   if (!line) return NULL;
   memcpy(line->buckets, ticket->buckets, sizeof(line->buckets));
   line->bucket_count = ticket->bucket_count;
   line->sharers = SHARERS_UNKNOWN;
-  if (mr_hash_table_add(&remote->lines, &line->link, hash)) return measured(line);
+  if (mr_hash_table_add(&remote->lines, &line->link, hash_of(ticket))) return measured(line);
   mr_free(line);
   return NULL;
 }
@@ -277,6 +281,17 @@ int64_t mr_remote_ready(struct mr_remote *remote, const struct mr_ticket *ticket
     return look_us < ready_us ? look_us : ready_us;
   }
   return ready_us;
+}
+
+void mr_remote_look(const struct mr_remote *remote, const struct mr_ticket *ticket,
+                    struct mr_remote_view *view) {
+  const struct line *line = find_line(remote, ticket);
+  *view = (struct mr_remote_view){.name = remote->type->name};
+  if (!line || remote->state == MR_KEEPER_HERE) return;
+  view->is_awaited = remote->state == MR_KEEPER_COMING && !remote->was_away;
+  if (view->is_awaited) return;
+  view->sharers = line->sharers;
+  view->alone_us = line->alone_us;
 }
 
 void mr_remote_take(struct mr_remote *remote, const struct mr_ticket *ticket, int64_t now_us) {

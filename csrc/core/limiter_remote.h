@@ -75,6 +75,15 @@ void mr_remote_forked(struct mr_remote *remote);
 ** (else leaves it) when the keeper went away, or came back. */
 int64_t mr_remote_ready(struct mr_remote *remote, const struct mr_ticket *ticket, int64_t wanted,
                         int64_t now_us, struct mr_error *trouble);
+/* What the keeper has to do with a ticket's wait. */
+struct mr_remote_view {
+  const char *name;
+  bool is_awaited;  /* no word of it yet: nothing leaves */
+  int64_t sharers;  /* by which the limits are divided while it is away; 0: it is not */
+  int64_t alone_us; /* when the next request may leave while it is away */
+};
+void mr_remote_look(const struct mr_remote *remote, const struct mr_ticket *ticket,
+                    struct mr_remote_view *view);
 void mr_remote_take(struct mr_remote *remote, const struct mr_ticket *ticket, int64_t now_us);
 void mr_remote_give_back(struct mr_remote *remote, const struct mr_ticket *ticket);
 void mr_remote_pause(struct mr_remote *remote, const struct mr_ticket *ticket, int64_t pause_us);

@@ -2,8 +2,9 @@
 #include "memory.h"
 
 #define POLL_US                                                                                    \
-  (5 * MR_MILLISECOND)     /* between looks when only somebody else's event can free a slot */
-#define SWEEP_US MR_SECOND /* a wait so long is worth a look at everyone's deadline */
+  (5 * MR_MILLISECOND) /* between looks when only somebody else's event can free a slot */
+#define LEAST_TOLD_US (50 * MR_MILLISECOND) /* of a wait: less is 0.0 s in a message */
+#define SWEEP_US      MR_SECOND /* a wait so long is worth a look at everyone's deadline */
 
 struct mr_queue *mr_queue_open(struct mr_limiter *limiter, const struct mr_clock *clock,
                                uint64_t seed) {
@@ -142,6 +143,14 @@ static void drop_repeated_buckets(struct mr_ticket *ticket) {
   ticket->bucket_count = kept;
 }
 
+static enum mr_kind comes_too_late(const struct mr_ticket *ticket, int64_t retry_after_us,
+                                   struct mr_error *error) {
+  return mr_fail(error, MR_THROTTLED,
+                 "the limits allow this request in %.1f s at the earliest, and it may wait %.1f s",
+                 (double)retry_after_us / MR_SECOND,
+                 (double)(ticket->deadline_us - ticket->entered_us) / MR_SECOND);
+}
+
 static enum mr_kind check_fit(struct mr_queue *queue, const struct mr_lane *lane,
                               const struct mr_ticket *ticket, int64_t *retry_after_us,
                               struct mr_error *error) {
@@ -150,10 +159,7 @@ static enum mr_kind check_fit(struct mr_queue *queue, const struct mr_lane *lane
   int64_t at_us = mr_limiter_estimate(queue->limiter, ticket, ahead, ticket->entered_us);
   if (at_us <= ticket->deadline_us) return MR_NONE;
   *retry_after_us = at_us - ticket->entered_us;
-  return mr_fail(error, MR_THROTTLED,
-                 "the limits allow this request in %.1f s at the earliest, and it may wait %.1f s",
-                 (double)*retry_after_us / MR_SECOND,
-                 (double)(ticket->deadline_us - ticket->entered_us) / MR_SECOND);
+  return comes_too_late(ticket, *retry_after_us, error);
 }
 
 static enum mr_kind wait_in(struct mr_queue *queue, struct mr_lane *lane, struct mr_ticket *ticket,
@@ -224,7 +230,10 @@ enum mr_kind mr_queue_enter(struct mr_queue *queue, struct mr_ticket *ticket,
 
 static struct mr_ticket *give_up(struct mr_queue *queue, struct mr_ticket *ticket, int64_t now_us,
                                  int64_t *retry_after_us) {
-  *retry_after_us = mr_limiter_estimate(queue->limiter, ticket, 0, now_us) - now_us;
+  struct mr_remote_view view = {0};
+  int64_t at_us = mr_limiter_estimate(queue->limiter, ticket, 0, now_us);
+  mr_limiter_look_elsewhere(queue->limiter, ticket, &view);
+  *retry_after_us = (view.alone_us > at_us ? view.alone_us : at_us) - now_us;
   remove_ticket(queue, ticket, false);
   ticket->state = MR_TICKET_IDLE;
   return ticket;
@@ -284,6 +293,31 @@ struct mr_ticket *mr_queue_next(struct mr_queue *queue, int64_t *retry_after_us)
     if (ticket) return ticket;
   }
   return NULL;
+}
+
+enum mr_kind mr_queue_explain(struct mr_queue *queue, const struct mr_ticket *ticket,
+                              int64_t retry_after_us, struct mr_error *error) {
+  struct mr_remote_view view = {0};
+  double could_s = (double)(ticket->deadline_us - ticket->entered_us) / MR_SECOND;
+  mr_limiter_look_elsewhere(queue->limiter, ticket, &view);
+  if (view.sharers > 0 && retry_after_us >= LEAST_TOLD_US)
+    return mr_fail(
+        error, MR_THROTTLED,
+        "%s, which shares the limits, is away; the 1/%lld of them that this process goes on "
+        "with allows this request in %.1f s at the earliest, and it may wait %.1f s: raise "
+        "max_wait or timeout, or see why it is away",
+        view.name, (long long)view.sharers, (double)retry_after_us / MR_SECOND, could_s);
+  if (view.is_awaited)
+    return mr_fail(
+        error, MR_THROTTLED,
+        "%s, which shares the limits, has not answered in the %.1f s that this request may "
+        "wait: raise max_wait or timeout, or see why it does not answer",
+        view.name, could_s);
+  if (retry_after_us >= LEAST_TOLD_US) return comes_too_late(ticket, retry_after_us, error);
+  return mr_fail(error, MR_THROTTLED,
+                 "no slot in the %.1f s that this request may wait, others were before it: raise "
+                 "max_wait or timeout, or ask for less at once",
+                 could_s);
 }
 
 int64_t mr_queue_wake_us(struct mr_queue *queue) {

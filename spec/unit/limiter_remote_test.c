@@ -258,6 +258,46 @@ static void test_goes_on_alone(void **state) {
   close_fixture(&f);
 }
 
+static void expect_refusal(struct world *world, struct mr_bucket *bucket, const char *words) {
+  struct mr_ticket ticket = ticket_for(bucket);
+  struct mr_error error = {0};
+  int64_t retry_after_us = -1;
+  ticket.deadline_us = world->clock.now_us + MR_SECOND;
+  enter(world, &ticket);
+  assert_int_equal(ticket.state, MR_TICKET_QUEUED);
+  while (mr_queue_next(world->queue, &retry_after_us) != &ticket)
+    world->clock.now_us = mr_queue_wake_us(world->queue);
+  assert_int_equal(ticket.state, MR_TICKET_IDLE);
+  assert_int_equal(mr_queue_explain(world->queue, &ticket, retry_after_us, &error), MR_THROTTLED);
+  assert_non_null(strstr(error.message, words));
+  assert_null(strstr(error.message, " 0.0 s"));
+}
+
+static void expect_refusal_by(enum mr_keeper_state state, const char *words) {
+  struct world world;
+  struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
+  keeper = (struct keeper){.state = state, .why = "it is away"};
+  world_open(&world);
+  assert_int_equal(mr_limiter_share_by(world.limiter, &type, "good", NULL), MR_NONE);
+  struct mr_bucket *bucket = world_bucket(&world, "a", &limits);
+  expect_refusal(&world, bucket, words);
+  mr_bucket_release(bucket);
+  world_close(&world);
+}
+
+/* A ticket that is given up hears why, and never that it should wait for no time at all. */
+static void test_says_what_was_waited_for(void **state) {
+  (void)state;
+  expect_refusal_by(
+      MR_KEEPER_AWAY,
+      "somebody, which shares the limits, is away; the 1/16 of them that this process "
+      "goes on with allows this request in 8.6 s at the earliest, and it may wait 1.0 s");
+  expect_refusal_by(MR_KEEPER_COMING,
+                    "somebody, which shares the limits, has not answered in the 1.0 s");
+  expect_refusal_by(MR_KEEPER_HERE, "no slot in the 1.0 s that this request may wait, others were "
+                                    "before it");
+}
+
 /* Slots that were reserved are not used while nobody counts, nor is what was asked waited for. */
 static void test_forgets_slots_when_the_keeper_goes(void **state) {
   (void)state;
@@ -449,6 +489,7 @@ int main(void) {
                                      cmocka_unit_test(test_a_keeper_that_takes_no_ask),
                                      cmocka_unit_test(test_waits_for_a_keeper_that_comes),
                                      cmocka_unit_test(test_goes_on_alone),
+                                     cmocka_unit_test(test_says_what_was_waited_for),
                                      cmocka_unit_test(test_forgets_slots_when_the_keeper_goes),
                                      cmocka_unit_test(test_a_weight_takes_several_slots),
                                      cmocka_unit_test(test_what_never_left_is_given_back),
