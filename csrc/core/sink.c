@@ -29,8 +29,10 @@ static enum mr_kind io_error(const struct mr_sink *sink, const char *verb, struc
 ** leads to; a directory, a device or a pipe must stay what it is. */
 static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
   struct stat facts;
-  if (stat(sink->path, &facts) != 0)
+  if (stat(sink->path, &facts) != 0) {
+    if (errno == ENAMETOOLONG) return io_error(sink, "write", error); /* before the download */
     return MR_NONE; /* nothing there yet, or the file's creation tells */
+  }
   if (!S_ISREG(facts.st_mode))
     return mr_fail(error, MR_IO, "cannot write '%.120s': it is there, and no regular file",
                    sink->path);
@@ -44,14 +46,26 @@ static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
   return MR_NONE;
 }
 
+/* How much of the path a temporary name begins with: all, or what leaves its last part room for the suffix, with no
+** character of UTF-8 cut in the middle. */
+static size_t stem_size(const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  size_t size = strlen(name);
+  if (size <= NAME_MAX - SUFFIX_SIZE) return (size_t)(name - path) + size;
+  size = NAME_MAX - SUFFIX_SIZE;
+  while (size > 0 && ((unsigned char)name[size] & 0xC0) == 0x80)
+    size--;
+  return (size_t)(name - path) + size;
+}
+
 /* Calls make() for names beside the target until one is free. The name is left in 'temporary'. */
 static enum mr_kind take_name(struct mr_sink *sink, int (*make)(struct mr_sink *sink),
                               struct mr_error *error) {
-  size_t size = strlen(sink->path) + SUFFIX_SIZE;
+  size_t stem = stem_size(sink->path), size = stem + SUFFIX_SIZE;
   sink->temporary = mr_alloc(size);
   if (!sink->temporary) return mr_fail(error, MR_LIMIT, "out of memory");
   for (int i = 0; i < NAME_TRIES; i++) {
-    snprintf(sink->temporary, size, "%s.%ld-%d.part", sink->path, (long)getpid(), i);
+    snprintf(sink->temporary, size, "%.*s.%ld-%d.part", (int)stem, sink->path, (long)getpid(), i);
     if (make(sink) == 0) return MR_NONE;
     if (errno != EEXIST) break;
   }
@@ -77,11 +91,9 @@ static void descriptor_path(const struct mr_sink *sink, char out[SUFFIX_SIZE]) {
   snprintf(out, SUFFIX_SIZE, "/proc/self/fd/%d", sink->descriptor);
 }
 
-/* False where the file system, or /proc, without which the file can get no name, does not allow it; and for a name that
-** may be too long, which must be told before the download and not behind it. */
+/* False where the file system, or /proc, without which the file can get no name, does not allow it. */
 static bool open_nameless(struct mr_sink *sink) {
   const char *slash = strrchr(sink->path, '/');
-  if (strlen(slash ? slash : sink->path) > NAME_MAX - SUFFIX_SIZE) return false;
   size_t size = slash == sink->path ? 1 : slash ? (size_t)(slash - sink->path) : 1;
   char *folder = mr_duplicate(slash ? sink->path : ".", size);
   if (!folder) return false;
