@@ -40,6 +40,28 @@ describe("definition", function()
     assert.error_matches(function() definition.read(copy) end, "resources.apps.list.colour is unknown")
   end)
 
+  it("checks a built-in one that was changed in place, and opens it so", function()
+    local function reopen(module, is_legacy, change)
+      definition.read("edgegap", is_legacy)
+      change(require(module))
+      local ok, opened = pcall(definition.read, "edgegap", is_legacy)
+      package.loaded[module] = nil
+      return ok, opened
+    end
+    local own = "moonrest.definitions.edgegap"
+    local ok, problem = reopen(own, false, function(at) at.limits.defualt = "slow" end)
+    assert.is_false(ok)
+    assert.matches("definition 'edgegap': limits.defualt is unknown; did you mean 'default'?", problem, 1, true)
+    local _, changed = reopen(own, false, function(at) at.title = "Mine" end)
+    assert.equal("Mine", changed.title)
+    ok, problem = reopen(own .. "_legacy", true, function(at) (at.resources or at).colour = "red" end)
+    assert.is_false(ok)
+    assert.matches("resources.colour must be an operation", problem, 1, true)
+    assert.equal(definition.read "edgegap", definition.read "edgegap")
+    assert.is_not.equal("Mine", definition.read("edgegap").title)
+    assert(definition.read("edgegap", true))
+  end)
+
   it("copies deeply", function()
     local at = test_api.definition()
     local copy = definition.copy(at)

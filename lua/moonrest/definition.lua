@@ -8,6 +8,15 @@ local definition = {}
 
 definition.built_in = { "capgo", "cygni", "edgee", "edgegap", "template" }
 
+local own_prefix <const> = "moonrest.definitions."
+
+local function is_built_in(source)
+  for _, name in ipairs(definition.built_in) do
+    if name == source then return true end
+  end
+  return false
+end
+
 definition.limit_periods = {
   s = 1, sec = 1, second = 1, min = 60, minute = 60, h = 3600, hour = 3600, d = 86400, day = 86400,
 }
@@ -33,9 +42,22 @@ definition.methods = {
   GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true,
 }
 
+-- What comes with the library, as the library loaded it, by module. It does not stand in package.loaded: a program that
+-- requires such a module has a table of its own, which it may change, and which is checked when it is opened by name.
+local pristine = {}
+
+local function load_own(module)
+  local changed = package.loaded[module]
+  if changed then return changed end
+  if not pristine[module] then
+    pristine[module] = require(module)
+    package.loaded[module] = nil
+  end
+  return pristine[module]
+end
+
 local function find_module(name)
-  local own = "moonrest.definitions." .. name
-  for _, module in ipairs { own, name } do
+  for _, module in ipairs { own_prefix .. name, name } do
     local is_there = package.loaded[module] or package.preload[module] or package.searchpath(module, package.path)
     if is_there then return module end
   end
@@ -44,12 +66,13 @@ end
 
 -- The definition of that name: a built-in one, else any module of that name. Raises when there is none.
 function definition.find(name)
+  if pristine[own_prefix .. name] then return load_own(own_prefix .. name) end
   local module = find_module(name)
   if not module then
     caller.raise("there is no definition '%s'%s; built in are: %s", name, nearest.hint(name, definition.built_in),
       table.concat(definition.built_in, ", "))
   end
-  return require(module)
+  return is_built_in(name) and load_own(module) or require(module)
 end
 
 -- A deep copy, for whoever wants to change a field without changing it for everybody.
@@ -79,7 +102,7 @@ function definition.with_legacy(at)
   if not at.legacy then caller.raise("definition '%s' has no legacy operations", at.name) end
   local whole = {}
   for key, value in pairs(at) do whole[key] = value end
-  local more = require(at.legacy)
+  local more = at.legacy:sub(1, #own_prefix) == own_prefix and load_own(at.legacy) or require(at.legacy)
   whole.resources = merge_resources(at.resources, more.resources or more)
   for _, key in ipairs { "shapes", "results" } do
     if more.resources and more[key] then whole[key] = merge_resources(at[key] or {}, more[key]) end
@@ -87,20 +110,15 @@ function definition.with_legacy(at)
   return whole
 end
 
-local function is_built_in(source)
-  for _, name in ipairs(definition.built_in) do
-    if name == source then return true end
-  end
-  return false
-end
-
--- Reads a name or a table and returns a good definition; raises when it is none. Those that come with the library were
--- checked by its tests: checking one again takes longer than a program's first request.
+-- Reads a name or a table and returns a good definition; raises when it is none. What comes with the library was
+-- checked by its tests: checking it again takes longer than a program's first request.
 function definition.read(source, legacy)
   local at = source
   if type(source) == "string" then at = definition.find(source) end
+  local is_pristine = is_built_in(source) and pristine[own_prefix .. source] == at
+    and not (legacy and package.loaded[at.legacy])
   if legacy and type(at) == "table" then at = definition.with_legacy(at) end
-  local problem = not is_built_in(source) and require "moonrest.definition_check".problem(at)
+  local problem = not is_pristine and require "moonrest.definition_check".problem(at)
   if problem then caller.raise("%s", problem) end
   return at
 end
