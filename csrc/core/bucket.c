@@ -60,7 +60,7 @@ size_t mr_bucket_state_size(const struct mr_bucket_limits *limits) {
   return sizeof(struct mr_bucket_state) + count_cells(limits) * sizeof(struct mr_cell);
 }
 
-struct mr_cell *mr_bucket_cells(const struct mr_bucket_state *state, uint32_t window) {
+static struct mr_cell *cells_of(const struct mr_bucket_state *state, uint32_t window) {
   struct mr_cell *cells = (struct mr_cell *)(uintptr_t)(state + 1);
   return cells + state->windows[window].start;
 }
@@ -122,8 +122,8 @@ void mr_bucket_state_adopt(struct mr_bucket_state *state, const struct mr_bucket
   memcpy(state->windows, fresh.windows, sizeof(state->windows));
   for (uint32_t i = 0; i < state->limits.window_count && old->limits.window_count > 0; i++) {
     uint32_t source = best_source(old, state->windows[i].period_us);
-    mr_window_adopt(&state->windows[i], mr_bucket_cells(state, i), &old->windows[source],
-                    mr_bucket_cells(old, source));
+    mr_window_adopt(&state->windows[i], cells_of(state, i), &old->windows[source],
+                    cells_of(old, source));
   }
   set_margins(state);
 }
@@ -143,7 +143,7 @@ int64_t mr_bucket_ready(struct mr_bucket_state *state, int64_t weight, int64_t n
     ready_us = MR_NEVER;
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
     struct mr_window *window = &state->windows[i];
-    int64_t window_us = mr_window_ready(window, mr_bucket_cells(state, i), units_of(window, weight),
+    int64_t window_us = mr_window_ready(window, cells_of(state, i), units_of(window, weight),
                                         state->pending, now_us);
     ready_us = later(ready_us, window_us);
   }
@@ -155,7 +155,7 @@ int64_t mr_bucket_estimate(struct mr_bucket_state *state, int64_t ahead, int64_t
   int64_t estimate_us = later(now_us, state->paused_until_us);
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
     struct mr_window *window = &state->windows[i];
-    const struct mr_cell *cells = mr_bucket_cells(state, i);
+    const struct mr_cell *cells = cells_of(state, i);
     mr_window_release(window, cells, now_us);
     estimate_us =
         later(estimate_us, mr_window_estimate(window, cells, ahead, units_of(window, weight),
@@ -203,7 +203,7 @@ static void set_base(struct mr_bucket_state *state, int64_t weight, uint64_t *sl
   lower(&state->pending, weight);
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
     struct mr_window *window = &state->windows[i];
-    mr_window_push(window, mr_bucket_cells(state, i), units_of(window, weight), base_us);
+    mr_window_push(window, cells_of(state, i), units_of(window, weight), base_us);
   }
 }
 
@@ -308,7 +308,7 @@ void mr_bucket_pause(struct mr_bucket_state *state, int64_t until_us, int64_t no
 
 void mr_bucket_release_all(struct mr_bucket_state *state, int64_t now_us) {
   for (uint32_t i = 0; i < state->limits.window_count; i++)
-    mr_window_release(&state->windows[i], mr_bucket_cells(state, i), now_us);
+    mr_window_release(&state->windows[i], cells_of(state, i), now_us);
 }
 
 /* Changes nothing, so that it may be asked of a state that nobody guards against a sudden end. */
@@ -350,13 +350,13 @@ bool mr_bucket_is_timely(const struct mr_bucket_state *state, int64_t now_us) {
 void mr_bucket_fill(struct mr_bucket_state *state, int64_t now_us) {
   for (uint32_t i = 0; i < state->limits.window_count; i++) {
     struct mr_window *window = &state->windows[i];
-    mr_window_push(window, mr_bucket_cells(state, i), window->count, now_us);
+    mr_window_push(window, cells_of(state, i), window->count, now_us);
   }
 }
 
 void mr_bucket_shift(struct mr_bucket_state *state, int64_t shift_us) {
   for (uint32_t i = 0; i < state->limits.window_count; i++)
-    mr_window_shift(&state->windows[i], mr_bucket_cells(state, i), shift_us);
+    mr_window_shift(&state->windows[i], cells_of(state, i), shift_us);
   state->paused_until_us += shift_us;
   state->paused_since_us += shift_us;
   state->probe_until_us += shift_us;

@@ -58,7 +58,6 @@ size_t mr_bucket_state_size(const struct mr_bucket_limits *limits); /* bytes, wi
 void mr_bucket_state_init(struct mr_bucket_state *state, const struct mr_bucket_limits *limits);
 /* The history of an older state under other limits. */
 void mr_bucket_state_adopt(struct mr_bucket_state *state, const struct mr_bucket_state *old);
-struct mr_cell *mr_bucket_cells(const struct mr_bucket_state *state, uint32_t window);
 
 /* 'now' when that weight may be taken, else when to look again; MR_NEVER: after an event. */
 int64_t mr_bucket_ready(struct mr_bucket_state *state, int64_t weight, int64_t now_us);

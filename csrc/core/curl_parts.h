@@ -171,7 +171,6 @@ struct mr_curl_line {
 };
 
 void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle);
-void mr_curl_line_remove(struct mr_curl_line *line, struct mr_curl_handle *handle); /* is in it */
 
 /* A step that may not work long takes so much from one descriptor before others have their turn: libcurl would read as
 ** long as more is there, a megabyte and more. */

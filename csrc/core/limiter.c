@@ -8,6 +8,9 @@
 #define FIRST_PURGE 64
 #define PASS_MAX_US (366 * 86400 * MR_SECOND) /* no window is so long */
 
+/* Takes limiter->lock; in a child of fork the limiter becomes the child's first. */
+static void enter(struct mr_limiter *limiter);
+
 struct mr_limiter *mr_limiter_open(const struct mr_clock *clock, struct mr_error *error) {
   struct mr_limiter *limiter = mr_alloc_zero(1, sizeof(*limiter));
   if (!limiter || pthread_mutex_init(&limiter->lock, NULL) != 0) {
@@ -53,7 +56,7 @@ enum mr_kind mr_limiter_share_by(struct mr_limiter *limiter, const struct mr_kee
   struct mr_remote *remote = NULL;
   enum mr_kind kind = mr_remote_open(type, &limiter->clock, url, &remote, error);
   if (kind) return kind;
-  mr_limiter_enter(limiter);
+  enter(limiter);
   bool late = limiter->settled;
   if (!late) {
     struct mr_remote *before = limiter->remote;
@@ -68,7 +71,7 @@ enum mr_kind mr_limiter_share_by(struct mr_limiter *limiter, const struct mr_kee
 
 enum mr_kind mr_limiter_share(struct mr_limiter *limiter, enum mr_sharing sharing,
                               struct mr_error *error) {
-  mr_limiter_enter(limiter);
+  enter(limiter);
   bool late = limiter->settled && limiter->sharing != sharing;
   struct mr_remote *before = NULL;
   if (!late) {
@@ -103,14 +106,14 @@ static void free_limiter(struct mr_limiter *limiter) {
 
 void mr_limiter_close(struct mr_limiter *limiter) {
   if (!limiter) return;
-  mr_limiter_enter(limiter);
+  enter(limiter);
   bool last = --limiter->references == 0;
   pthread_mutex_unlock(&limiter->lock);
   if (last) free_limiter(limiter);
 }
 
 void mr_limiter_retain(struct mr_limiter *limiter) {
-  mr_limiter_enter(limiter);
+  enter(limiter);
   limiter->references++;
   pthread_mutex_unlock(&limiter->lock);
 }
@@ -173,14 +176,14 @@ static void inherit(struct mr_limiter *limiter) {
   mr_shared_close(parents);
 }
 
-void mr_limiter_enter(struct mr_limiter *limiter) {
+static void enter(struct mr_limiter *limiter) {
   if (mr_fork_mark_is_child(&limiter->mark)) inherit(limiter);
   pthread_mutex_lock(&limiter->lock);
 }
 
 /* true: the file is locked as well, and unlock() will release both. */
 static bool lock(struct mr_limiter *limiter) {
-  mr_limiter_enter(limiter);
+  enter(limiter);
   return is_shared(limiter) && mr_shared_lock(limiter->shared, &limiter->trouble);
 }
 
@@ -205,7 +208,7 @@ void mr_limiter_end(struct mr_limiter *limiter) {
 }
 
 bool mr_limiter_trouble(struct mr_limiter *limiter, struct mr_error *error) {
-  mr_limiter_enter(limiter);
+  enter(limiter);
   bool any = limiter->trouble.kind != MR_NONE;
   if (any) *error = limiter->trouble;
   limiter->trouble.kind = MR_NONE;
@@ -319,7 +322,7 @@ enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key,
   if (kind) return kind;
   if (strlen(key) > KEY_MAX)
     return mr_fail(error, MR_LIMIT, "the name of a bucket is longer than %d bytes", KEY_MAX);
-  mr_limiter_enter(limiter);
+  enter(limiter);
   if (!limiter->settled) settle(limiter, NULL, &limiter->trouble);
   pthread_mutex_unlock(&limiter->lock);
   lock(limiter);
@@ -332,7 +335,7 @@ enum mr_kind mr_limiter_bucket(struct mr_limiter *limiter, const char *key,
 }
 
 struct mr_bucket *mr_bucket_hold(struct mr_bucket *bucket) {
-  mr_limiter_enter(bucket->limiter);
+  enter(bucket->limiter);
   bucket->references++;
   pthread_mutex_unlock(&bucket->limiter->lock);
   return bucket;
@@ -345,7 +348,7 @@ const char *mr_bucket_key(const struct mr_bucket *bucket) {
 void mr_bucket_release(struct mr_bucket *bucket) {
   if (!bucket) return;
   struct mr_limiter *limiter = bucket->limiter;
-  mr_limiter_enter(limiter);
+  enter(limiter);
   bool unused = --bucket->references == 0;
   pthread_mutex_unlock(&limiter->lock);
   if (unused) mr_limiter_close(limiter);
@@ -420,7 +423,7 @@ int64_t mr_limiter_estimate(struct mr_limiter *limiter, const struct mr_ticket *
 
 bool mr_limiter_look_elsewhere(struct mr_limiter *limiter, const struct mr_ticket *ticket,
                                struct mr_remote_view *view) {
-  mr_limiter_enter(limiter);
+  enter(limiter);
   bool found = limiter->remote && ticket->bucket_count > 0;
   if (found) mr_remote_look(limiter->remote, ticket, view);
   unlock(limiter);

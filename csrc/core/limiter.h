@@ -125,7 +125,6 @@ enum mr_kind mr_queue_explain(struct mr_queue *queue, const struct mr_ticket *ti
 
 /* When mr_queue_next is worth a call; MR_NEVER when nothing waits. */
 int64_t mr_queue_wake_us(struct mr_queue *queue);
-size_t mr_queue_size(const struct mr_queue *queue);
 
 /* The life of a granted ticket. After sent: answered or closed. Instead of sent: give_back. */
 void mr_ticket_sent(struct mr_queue *queue, struct mr_ticket *ticket);

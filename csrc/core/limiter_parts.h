@@ -47,9 +47,6 @@ struct mr_bucket {
   char key[];
 };
 
-/* Takes limiter->lock; in a child of fork the limiter becomes the child's first. */
-void mr_limiter_enter(struct mr_limiter *limiter);
-
 /* Between the two the states of these buckets may be read and changed. */
 void mr_limiter_begin(struct mr_limiter *limiter, struct mr_bucket *const *buckets,
                       uint32_t bucket_count);

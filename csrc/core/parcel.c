@@ -101,8 +101,12 @@ static bool copy_texts(struct mr_parcel *parcel, const struct mr_exchange *x) {
   return true;
 }
 
+/* The copy of an open route, made when it is new. NULL: no memory. */
+static const struct mr_route *find_route(struct mr_transport *transport,
+                                         const struct mr_route *original);
+
 struct mr_parcel *mr_parcel_new(struct mr_transport *transport, struct mr_exchange *x) {
-  const struct mr_route *route = mr_thread_route_find(transport, x->route);
+  const struct mr_route *route = find_route(transport, x->route);
   struct mr_parcel *parcel = route ? mr_alloc_zero(1, sizeof *parcel) : NULL;
   if (!parcel) return NULL;
   parcel->transport = transport;
@@ -158,8 +162,8 @@ static struct mr_thread_route *copy_route(const struct mr_route *original) {
   return NULL;
 }
 
-const struct mr_route *mr_thread_route_find(struct mr_transport *transport,
-                                            const struct mr_route *original) {
+static const struct mr_route *find_route(struct mr_transport *transport,
+                                         const struct mr_route *original) {
   struct mr_thread_route *copy = transport->routes;
   while (copy && copy->original != original)
     copy = copy->next;

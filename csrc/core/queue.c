@@ -33,10 +33,6 @@ void mr_queue_close(struct mr_queue *queue) {
   mr_free(queue);
 }
 
-size_t mr_queue_size(const struct mr_queue *queue) {
-  return queue->size;
-}
-
 /*
 ** {======================================================
 ** Lanes of this queue

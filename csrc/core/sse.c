@@ -161,11 +161,4 @@ enum mr_kind mr_sse_feed(struct mr_sse *parser, const char *bytes, size_t size, 
   return MR_NONE;
 }
 
-/* A comment that is cut off loses nothing. */
-bool mr_sse_is_partial(const struct mr_sse *parser) {
-  size_t skipped = byte_order_mark(parser);
-  bool in_line = parser->line.size > skipped && parser->line.data[skipped] != ':';
-  return in_line || parser->has_data || parser->event.size > 0;
-}
-
 /* }====== */

@@ -33,7 +33,5 @@ void mr_sse_free(struct mr_sse *parser);
 ** filled (valid until the next call). Call again with the rest. MR_TOO_LARGE for a block over MR_SSE_MAX. */
 enum mr_kind mr_sse_feed(struct mr_sse *parser, const char *bytes, size_t size, size_t *used,
                          struct mr_sse_event *event, bool *found);
-/* True when the stream ended in the middle of an event: what came of it is lost, as the standard demands. */
-bool mr_sse_is_partial(const struct mr_sse *parser);
 
 #endif

@@ -157,9 +157,6 @@ struct mr_letter *mr_letter_new(enum mr_letter_kind kind, size_t size); /* NULL:
 struct mr_parcel *mr_parcel_new(struct mr_transport *transport, struct mr_exchange *x);
 void mr_parcel_free(struct mr_parcel *parcel);
 
-/* The copy of an open route, made when it is new. NULL: no memory. */
-const struct mr_route *mr_thread_route_find(struct mr_transport *transport,
-                                            const struct mr_route *original);
 void mr_thread_route_free(struct mr_thread_route *route);
 
 /* ---- what they tell each other ---- */

@@ -149,7 +149,8 @@ void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle) 
   line->last = handle;
 }
 
-void mr_curl_line_remove(struct mr_curl_line *line, struct mr_curl_handle *handle) {
+/* It is in the line. */
+static void leave_line(struct mr_curl_line *line, struct mr_curl_handle *handle) {
   struct mr_curl_handle *before = NULL;
   for (struct mr_curl_handle *one = line->first; one != handle; one = one->next)
     before = one;
@@ -211,8 +212,8 @@ static void detach(struct mr_curl_handle *handle) {
   handle->x->transport_data = NULL;
   handle->x = NULL;
   mr_timer_clear(&transport->timers, &handle->timer);
-  if (handle->progress.resume_asked) mr_curl_line_remove(&transport->resuming, handle);
-  if (handle->progress.launching) mr_curl_line_remove(&transport->launching, handle);
+  if (handle->progress.resume_asked) leave_line(&transport->resuming, handle);
+  if (handle->progress.launching) leave_line(&transport->launching, handle);
   curl_multi_remove_handle(transport->multi, handle->easy);
 }
 
@@ -246,7 +247,7 @@ static void finish(struct mr_curl_handle *handle, CURLcode code) {
 
 static void launch(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
-  mr_curl_line_remove(&transport->launching, handle);
+  leave_line(&transport->launching, handle);
   handle->progress.launching = false;
   if (curl_multi_add_handle(transport->multi, handle->easy)) finish(handle, CURLE_OUT_OF_MEMORY);
 }
@@ -254,7 +255,7 @@ static void launch(struct mr_curl_handle *handle) {
 /* libcurl may deliver what it held back from inside curl_easy_pause. */
 static void resume_paused(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
-  mr_curl_line_remove(&transport->resuming, handle);
+  leave_line(&transport->resuming, handle);
   handle->progress.resume_asked = false;
   handle->progress.paused = false;
   handle->active_us = transport->now_us;

@@ -133,7 +133,8 @@ static const char *send_all(struct attempt *attempt, const char *bytes, size_t s
   return NULL;
 }
 
-bool mr_sender_complete(const char *bytes, size_t size) {
+/* Are the bytes a whole HTTP/1 answer whose end its headers tell? */
+static bool is_complete(const char *bytes, size_t size) {
   static const char name[] = "\r\ncontent-length:";
   const char *end = memmem(bytes, size, "\r\n\r\n", 4);
   if (!end) return false;
@@ -155,7 +156,7 @@ static const char *receive(struct attempt *attempt, struct mr_buffer *answer) {
     if (got < 0) return "the receiver closed the connection";
     if (got == 0) return answer->size > 0 ? NULL : "the receiver did not answer";
     if (mr_buffer_append(answer, part, (size_t)got) != MR_NONE) return NULL; /* enough */
-    if (mr_sender_complete(mr_buffer_string(answer), answer->size)) return NULL;
+    if (is_complete(mr_buffer_string(answer), answer->size)) return NULL;
   }
 }
 

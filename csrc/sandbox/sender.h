@@ -29,7 +29,4 @@ void *mr_sender_run(void *context);
 /* Frees what was never sent. */
 void mr_sender_clear(struct mr_sandbox *server);
 
-/* True when the bytes are a whole HTTP/1 answer whose end its headers tell. */
-bool mr_sender_complete(const char *bytes, size_t size);
-
 #endif

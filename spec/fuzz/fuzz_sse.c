@@ -32,7 +32,6 @@ static void read_stream(const char *bytes, size_t size, size_t piece, struct mr_
     if (found) note(seen, &event);
     at += used;
   }
-  mr_buffer_byte(seen, mr_sse_is_partial(&parser) ? 'p' : 'w');
   mr_sse_free(&parser);
 }
 

@@ -179,7 +179,6 @@ static void test_every_pair_of_splits(void **state) {
       feed(&reading, sample + first, second - first);
       feed(&reading, sample + second, size - second);
       assert_string_equal(mr_buffer_string(&reading.seen), sample_events);
-      assert_true(mr_sse_is_partial(&reading.parser));
       reading_free(&reading);
     }
 }
@@ -215,28 +214,6 @@ static void test_event_comes_with_its_last_byte(void **state) {
 }
 
 #define MARK "\xEF\xBB\xBF"
-
-static bool partial(const char *stream) {
-  struct reading reading;
-  reading_init(&reading);
-  feed(&reading, stream, strlen(stream));
-  bool result = mr_sse_is_partial(&reading.parser);
-  reading_free(&reading);
-  return result;
-}
-
-static void test_partial(void **state) {
-  (void)state;
-  static const char *const yes[] = {"d",          "data: a", "data: a\n",      "data: a\n\nx",
-                                    "event: a\n", "data\n",  "data: a\n: hea", (MARK "d")};
-  static const char *const no[] = {
-      "",   "data: a\n\n",  "data: a\r\n\r",   ": heart", ": heartbeat\n",
-      "\n", "\xEF\xBB\xBF", "\xEF\xBB\xBF: x", "id: 7\n", "event: a\n\n"};
-  for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-    assert_true(partial(yes[i]));
-  for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-    assert_false(partial(no[i]));
-}
 
 /* One line "data:xxx...", fed in two pieces, that fills all the room there is. */
 static void test_largest_block(void **state) {
@@ -302,7 +279,6 @@ int main(void) {
       cmocka_unit_test(test_every_pair_of_splits),
       cmocka_unit_test(test_byte_for_byte),
       cmocka_unit_test(test_event_comes_with_its_last_byte),
-      cmocka_unit_test(test_partial),
       cmocka_unit_test(test_largest_block),
       cmocka_unit_test(test_every_allocation_fails_once),
   };
