@@ -98,12 +98,17 @@ end
 local yielded = "a task yielded by itself, which only its waits may do; make a coroutine that yields inside a task with"
   .. " moonrest.wrap"
 
+local function place_of_yield(thread)
+  local info = debug.getinfo(thread, 1, "Sl") -- 0 is coroutine.yield
+  return info and info.currentline > 0 and ("%s:%d: "):format(info.short_src, info.currentline) or ""
+end
+
 -- Whoever parks does not run any more when its mark comes: a mark that a function returns as its result is no mark.
 local function settle(task, ok, mark, ...)
   if ok and mark == PARK and task.state ~= "running" then return task.is_doomed and scheduler.cancel(task) end
   if not ok then return fail(task, mark) end
   if status(task.thread) == "dead" then return finish(task, "done", table.pack(mark, ...)) end
-  fail(task, yielded)
+  fail(task, place_of_yield(task.thread) .. yielded)
 end
 
 local function run(task)
