@@ -131,6 +131,47 @@ describe("map", function()
     assert.equal(0, moonrest.step(0))
   end)
 
+  it("raises when a function or the iterator yields by itself, and waits for nobody", function()
+    local closed = 0
+    local function yielding(item)
+      local _ <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+      if item == 2 then coroutine.yield() end
+      moonrest.sleep(3600)
+    end
+    local other = moonrest.spawn(moonrest.sleep, 3600) -- with it nobody can see that the loop stands still
+    local _, problem = pcall(moonrest.map, { 1, 2, 3 }, yielding)
+    assert.matches("^spec/map_spec.lua:%d+: a task yielded by itself", problem)
+    assert.equal(3, closed)
+    assert.error_matches(function() moonrest.map(function() coroutine.yield(1) end, error) end,
+      "a task yielded by itself")
+    other:cancel()
+    assert.equal(0, scheduler.live())
+  end)
+
+  it("makes no more tasks than an iterator has items for, however many there may be", function()
+    local running, most = 0, 0
+    local function count(number)
+      running = running + 1
+      most = math.max(most, running)
+      moonrest.sleep(0.001)
+      running = running - 1
+      return number
+    end
+    local function up_to(last)
+      local number = 0
+      return function()
+        number = number + 1
+        return number <= last and number or nil
+      end
+    end
+    assert.same({ 1, 2, 3 }, (moonrest.map(up_to(3), count, { concurrency = math.maxinteger })))
+    assert.equal(500, #moonrest.map(up_to(500), function(number)
+      moonrest.sleep(0.02)
+      return count(number)
+    end, { concurrency = 300 }))
+    assert.is_true(most > 200 and most <= 300, tostring(most))
+  end)
+
   it("does nothing for nothing", function()
     assert.same({}, (moonrest.map({}, error)))
   end)

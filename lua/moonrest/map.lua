@@ -5,10 +5,12 @@ local nearest = require "moonrest.nearest"
 local scheduler = require "moonrest.scheduler"
 local task = require "moonrest.task"
 local tasks = require "moonrest.tasks"
+local unheard = require "moonrest.unheard"
 
 local map = {}
 
 local default_concurrency <const> = 16
+local first_workers <const> = 64 -- of an iterator, whose length nobody knows; more come with the items
 
 local known = { concurrency = true, progress = true }
 
@@ -59,6 +61,15 @@ local job_type = { __name = "moonrest.map", __close = function(job)
   if type(meta) == "table" and meta.__call and meta.__close then meta.__close(source) end
 end }
 
+-- A worker's place in its job, closed when it ends. One that ends otherwise than by its last item (a function yields by
+-- itself, the state has no memory) ends the job too: nobody else would do the work that it took.
+local desk_type = { __name = "moonrest.map.desk", __close = function(desk)
+  local job = desk.job
+  job.running = job.running - 1
+  job.is_broken = job.is_broken or not desk.is_through
+  scheduler.wake(job.coordinator)
+end }
+
 local function set_result(job, index, ok, value, err)
   local problem
   if not ok then
@@ -101,18 +112,29 @@ local function take(job, worker)
   return nil
 end
 
+local start -- below: it and the work need each other
+
 -- One task for many items: making one costs as much as half a small request.
-local function work(job)
-  local worker = scheduler.current()
+local function work(desk)
+  local _ <close> = desk
+  local job, worker = desk.job, scheduler.current()
   local index, item = take(job, worker)
   while index do
+    if job.count < job.most then start(job, 1) end
     set_result(job, index, pcall(job.fn, item))
     job.done = job.done + 1
     if job.progress then scheduler.wake(job.coordinator) end
     index, item = take(job, worker)
   end
-  job.running = job.running - 1
-  scheduler.wake(job.coordinator)
+  desk.is_through = true
+end
+
+function start(job, count)
+  for _ = 1, count do
+    local desk = setmetatable({ job = job }, desk_type)
+    job.workers[job.count + 1] = task.new(work, { desk, n = 1 })
+    job.count, job.running = job.count + 1, job.running + 1
+  end
 end
 
 local function tell(job)
@@ -123,25 +145,32 @@ local function tell(job)
   end
 end
 
-local function start(job, count)
-  for index = 1, count do
-    job.workers[index] = task.new(work, { job, n = 1 })
-    job.running = job.running + 1
+-- Raises what ended the first worker that ended too early.
+local function raise_broken(job)
+  local broken
+  for _, worker in ipairs(job.workers) do
+    if worker.state == "failed" then
+      unheard.forget(worker)
+      broken = broken or worker
+    end
   end
+  if broken then task.outcome(broken) end
+  error("moonrest.map: a task of the loop was cancelled", 0)
 end
 
 local function run(items, source, total, fn, options)
   local job <close> = setmetatable({
     items = items, source = source, fn = fn, total = total, progress = options.progress,
     coordinator = scheduler.current(), workers = {}, idle = {}, results = {},
-    running = 0, taken = 0, done = 0, told = 0,
+    count = 0, running = 0, taken = 0, done = 0, told = 0,
   }, job_type)
-  local concurrency = options.concurrency or default_concurrency
-  start(job, math.min(concurrency, total or concurrency))
-  while job.running > 0 and not job.has_failed do
+  job.most = math.min(options.concurrency or default_concurrency, total or math.huge)
+  start(job, math.min(job.most, total or first_workers))
+  while job.running > 0 and not job.has_failed and not job.is_broken do
     scheduler.park(job.coordinator)
     tell(job)
   end
+  if job.is_broken then raise_broken(job) end
   if job.has_failed then error(job.problem, 0) end
   return job.results, job.failures
 end
