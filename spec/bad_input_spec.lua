@@ -1,9 +1,11 @@
 -- What a bad day brings: each ends in a clear error that names the operation and tells what to do, quickly, and leaves
 -- nothing half-written behind.
 
+local core = require "moonrest.core"
 local moonrest = require "moonrest"
 local raw_server = require "spec.support.raw_server"
 local sandbox = require "moonrest.sandbox"
+local slow_server = require "spec.support.slow_server"
 
 local function definition(fields)
   local base = {
@@ -275,6 +277,30 @@ describe("Ctrl-C", function()
     local pipe <close> = assert(io.popen(script))
     assert.matches("interrupted", pipe:read "a", 1, true)
     assert.is_true(os.time() - started < 10)
+  end)
+
+  it("ends what it interrupts: a call that waited for its slot is not sent later", function()
+    local server <close> = slow_server.start()
+    local ten_in_a_second = { default = "account", buckets = { account = { "10/s" } } }
+    local limited = slow_server.open(server.url, { account = "interrupted" }, ten_in_a_second)
+    for _ = 1, 10 do limited.things:get "a" end
+    local calls = {
+      function() limited.things:get "quick" end,
+      function() limited.posted:send({}, { body = "text" }) end,
+      function() limited.bytes.get:stream(10) end,
+    }
+    for _, call in ipairs(calls) do
+      local when = core.clock.now() + 0.02
+      debug.sethook(function() -- as lua5.4 raises it
+        if core.clock.now() < when then return end
+        debug.sethook()
+        error("interrupted!", 0)
+      end, "", 1)
+      local _, problem = pcall(call)
+      debug.sethook()
+      assert.equal("interrupted!", problem)
+      assert.equal(0, core.engine():pending())
+    end
   end)
 end)
 

@@ -25,6 +25,12 @@ describe("wait", function()
     assert.equal(4, calls)
   end)
 
+  it("ends the request when it is left by an error", function()
+    local request = start { status = 200, slices = 3 }
+    assert.error_matches(function() wait.finish(request, function() error "enough" end) end, "enough")
+    assert.is_true(request.is_closed)
+  end)
+
   it("sleeps by stepping the engine", function()
     local before = core.time
     wait.sleep(1.25)

@@ -56,6 +56,12 @@ static int request_gc(lua_State *L) {
   return request_close(L);
 }
 
+/* In a to-be-closed variable: what leaves the block by an error, Ctrl-C above all, leaves nobody behind who wants the
+** answer, and a request that still waits for a slot must not be sent then. */
+static int request_leave(lua_State *L) {
+  return lua_isnoneornil(L, 2) ? 0 : request_gc(L);
+}
+
 /* request:wait(timeout): whether it is finished now. The time counts from the last start or step, so that the clock
 ** need not be read again: who waits for longer calls again. */
 static int request_wait(lua_State *L) {
@@ -272,7 +278,7 @@ static int request_tostring(lua_State *L) {
 
 void mr_lua_open_request(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", request_gc},
-                                         {"__close", request_close},
+                                         {"__close", request_leave},
                                          {"__tostring", request_tostring},
                                          {NULL, NULL}};
   static const luaL_Reg methods[] = {{"wait", request_wait},

@@ -48,6 +48,7 @@ end
 -- Waits for the headers; an error status becomes an err.
 local function check_status(reader)
   local request = reader.request
+  local _ <close> = request
   while not request:status() and not request:finished() do wait.activity(request) end
   local kind, message = request:failure()
   if kind then return transport_error(reader, kind, message) end

@@ -64,9 +64,10 @@ local function finish_in_task(task, request, watch)
 end
 
 -- Returns when the request is finished, whatever its end. 'watch', when given, is called
--- between slices with the request.
+-- between slices with the request. An error (of 'watch', of Ctrl-C) ends the request.
 function wait.finish(request, watch)
   local task = scheduler and scheduler.waiter()
+  local _ <close> = request
   if task then
     finish_in_task(task, request, watch)
   else

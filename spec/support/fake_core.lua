@@ -44,6 +44,10 @@ function Request:close()
   self.is_closed = true
 end
 
+function Request:__close(problem)
+  if problem ~= nil then self:close() end
+end
+
 function Request:failure()
   if self.reply.kind then return self.reply.kind, self.reply.message, self.reply.retry_after end
   return nil
