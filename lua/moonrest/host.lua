@@ -2,6 +2,7 @@
 
 local events = require "moonrest.events"
 local tasks = require "moonrest.tasks"
+local unheard = require "moonrest.unheard"
 
 local host = { step = tasks.step, set_blocking = tasks.set_blocking }
 
@@ -12,7 +13,7 @@ local fields <const> = { "operation", "message", "task", "error", "attempt", "st
 local function describe(details)
   local parts = {}
   for _, field in ipairs(fields) do
-    if details[field] ~= nil then parts[#parts + 1] = ("%s: %s"):format(field, tostring(details[field])) end
+    if details[field] ~= nil then parts[#parts + 1] = ("%s: %s"):format(field, unheard.text(details[field])) end
   end
   return table.concat(parts, ", ")
 end

@@ -7,13 +7,19 @@ local unheard = {}
 
 local kept = setmetatable({}, { __mode = "k" })
 
+-- What an error says, whatever it is: its own __tostring may fail.
+function unheard.text(problem)
+  local is_good, text = pcall(tostring, problem)
+  return is_good and text or "an error object whose __tostring fails"
+end
+
 local function tell(note)
   if note.is_told then return end
   note.is_told = true
   if events.is_heard "task_failed" then
     events.emit("task_failed", { error = note.problem, traceback = note.traceback, task = note.number })
   else
-    io.stderr:write("moonrest: a task failed and nobody awaited it: ", tostring(note.problem), "\n",
+    io.stderr:write("moonrest: a task failed and nobody awaited it: ", unheard.text(note.problem), "\n",
       note.traceback, "\n")
   end
 end
