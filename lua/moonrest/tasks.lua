@@ -75,9 +75,21 @@ end
 -- Several at once
 -- =========================================================================
 
--- Tasks that end with a block.
+local function unwatch(member, watcher)
+  for place, waiter in ipairs(member.waiters or {}) do
+    if waiter == watcher then
+      table.remove(member.waiters, place)
+      return
+    end
+  end
+end
+
+-- Tasks that end with a block. Nobody waits for them any more then: what fails in their closing is told as unheard.
 local group_type = { __name = "moonrest.group", __close = function(group)
-  for _, member in ipairs(group) do scheduler.cancel(member) end
+  for _, member in ipairs(group) do
+    unwatch(member, group.watcher)
+    scheduler.cancel(member)
+  end
 end }
 
 local function check_members(given, label)
@@ -127,9 +139,10 @@ local function next_ended(group, seen)
   end
 end
 
--- Ends of members wake the task that runs, until 'watch' is closed.
+-- Ends of members wake the task that runs, until the group is closed.
 local function watch(group)
   local self = scheduler.current()
+  group.watcher = self
   for _, member in ipairs(group) do
     if not scheduler.is_over(member) then
       member.waiters = member.waiters or {}
