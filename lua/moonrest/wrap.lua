@@ -29,7 +29,8 @@ end
 
 local function resume(guard, ...)
   if guard.is_waiting then caller.raise "this coroutine waits for an answer: nobody else can resume it" end
-  if coroutine.status(guard.thread) == "dead" then caller.raise "cannot resume a dead coroutine" end
+  local status = coroutine.status(guard.thread)
+  if status ~= "suspended" then caller.raise("cannot resume a %s coroutine", status) end
   scheduler.adopt(guard.thread)
   local _ <close> = guard
   return pass_on(guard, coroutine.resume(guard.thread, ...))
