@@ -62,9 +62,11 @@ function decoding.next()
   return turn % 4 ~= 0 and by_left[#by_left] or task
 end
 
--- Forgets all. Their decode_left is the caller's to clear.
+-- Forgets all, and needs no memory for it. Their decode_left is the caller's to clear.
 function decoding.reset()
-  by_left, by_age, first, last = {}, {}, 1, 0
+  for place in pairs(by_left) do by_left[place] = nil end
+  for place in pairs(by_age) do by_age[place] = nil end
+  first, last = 1, 0
 end
 
 return decoding

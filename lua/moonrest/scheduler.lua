@@ -87,12 +87,20 @@ local function close_variables(thread)
   return closed, problem
 end
 
+local without_memory = { "not enough memory", n = 1 } -- what a task fails with when there is none to say so
+
+local function failure(problem)
+  local is_made, values = pcall(table.pack, problem)
+  return is_made and values or without_memory
+end
+
 local function fail(task, problem)
   local thread = task.thread
-  local traceback = debug.traceback(thread)
+  local is_told, traceback = pcall(debug.traceback, thread)
+  if not is_told then traceback = "stack traceback: none, for want of memory" end
   local closed, second = close_variables(thread)
   if not closed and second ~= nil then problem = second end -- of a to-be-closed variable: it replaces the first
-  if not finish(task, "failed", { problem, n = 1 }) then unheard.keep(task, problem, traceback) end
+  if not finish(task, "failed", failure(problem)) then unheard.keep(task, problem, traceback) end
 end
 
 local yielded = "a task yielded by itself, which only its waits may do; make a coroutine that yields inside a task with"
@@ -423,25 +431,38 @@ local function patience(timeout)
   return task and math.max(0, math.min(timeout, task.wake_at - now())) or timeout
 end
 
+local lost <const> = "the loop was interrupted when this task ended"
+
+local function is_older(one, other) return one.number < other.number end
+
+-- Everyone's wait is over, those whose end was interrupted included.
+local function recover_one(task)
+  task.sleep_place, task.decode_left = nil, nil
+  if is_over[task.state] then -- interrupted on its way out
+    finish(task, task.state, task.values)
+  else
+    task.state = "waiting"
+    make_ready(task)
+  end
+end
+
 -- An error (Ctrl-C above all) may have come between any two instructions of the loop, so nothing of what it was about
--- to do is trusted: all tasks look for themselves whether their wait is over.
+-- to do is trusted: all tasks look for themselves whether their wait is over. The error may have been that there is no
+-- memory, and it is the tasks that have it: nothing is made anew here, and those that find no room in the queue are
+-- taken up by the next turn.
 local function recover()
-  ready, first, last = {}, 1, 0
+  for place in pairs(ready) do ready[place] = nil end
+  first, last = 1, 0
   sleepers.reset()
   decoding.reset()
-  for _, number in ipairs(numbers()) do
-    local task = tasks[number]
-    task.sleep_place, task.decode_left = nil, nil
-    if is_over[task.state] then -- interrupted on its way out
-      finish(task, task.state, task.values)
-    elseif status(task.thread) == "dead" then
-      finish(task, "failed", { "the loop was interrupted when this task ended", n = 1 })
-    else
-      task.state = "waiting"
-      make_ready(task)
-    end
+  local is_whole = true
+  for _, task in pairs(tasks) do is_whole = pcall(recover_one, task) and is_whole end
+  table.sort(ready, is_older)
+  for place = 1, last do
+    local task = ready[place]
+    if task.thread and status(task.thread) ~= "suspended" then is_whole = pcall(fail, task, lost) and is_whole end
   end
-  shaken = false
+  shaken = not is_whole
 end
 
 local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = function(_, problem)

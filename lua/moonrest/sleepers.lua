@@ -54,7 +54,10 @@ function sleepers.first() return heap[1] end
 
 function sleepers.count() return #heap end
 
--- Forgets all, in whatever state an error left the heap. Their sleep_place is the caller's to clear.
-function sleepers.reset() heap = {} end
+-- Forgets all, in whatever state an error left the heap, and needs no memory for it. Their sleep_place is the caller's
+-- to clear.
+function sleepers.reset()
+  for place in pairs(heap) do heap[place] = nil end
+end
 
 return sleepers

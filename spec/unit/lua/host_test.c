@@ -429,6 +429,29 @@ static void test_values_over_the_limit_of_the_state_in_slices(void **state) {
   check_lua_memory("require 'moonrest'.spawn(function() data, err = client.things:get() end)");
 }
 
+/* It is tasks that hold the memory: only those that get on and fail give any of it back. */
+static void test_tasks_that_take_all_memory_end(void **state) {
+  (void)state;
+  struct scene scene;
+  open_scene(&scene, &well);
+  run(scene.L, "assert(client.things:get()) require 'moonrest'.spawn(function() end):await()");
+  run(scene.L, "told = 0 require 'moonrest'.on('task_failed', function() told = told + 1 end)");
+  scene.memory.limit = scene.memory.used + 500000;
+  run(scene.L, "for i = 1, 200 do require 'moonrest'.spawn(function()\n"
+               "  local kept = {}\n"
+               "  while true do\n"
+               "    kept[#kept + 1] = ('x'):rep(500) .. #kept .. i\n"
+               "    require 'moonrest'.sleep(0) end end) end");
+  int steps = 0;
+  while (mr_step(scene.L, 2000).status != MR_STEP_IDLE)
+    assert_true(steps++ < 5000);
+  assert_true(scene.memory.failed);
+  assert_true(is_true(scene.L, "client.things:get().size == 17"));
+  run(scene.L, "collectgarbage()");
+  assert_true(is_true(scene.L, "told > 0"));
+  close_scene(&scene);
+}
+
 /* }====== */
 
 /* {====== No memory at all ====== */
@@ -600,6 +623,7 @@ int main(void) {
       cmocka_unit_test(test_a_body_over_the_limit),
       cmocka_unit_test(test_values_over_the_limit_of_the_state),
       cmocka_unit_test(test_values_over_the_limit_of_the_state_in_slices),
+      cmocka_unit_test(test_tasks_that_take_all_memory_end),
       cmocka_unit_test(test_every_allocation_of_lua_may_fail),
       cmocka_unit_test(test_opening_without_memory),
       cmocka_unit_test(test_the_allocator_is_asked_and_stays),
