@@ -462,6 +462,8 @@ local function recover()
     local task = ready[place]
     if task.thread and status(task.thread) ~= "suspended" then is_whole = pcall(fail, task, lost) and is_whole end
   end
+  live = 0 -- one may have been taken out and not been counted
+  for _ in pairs(tasks) do live = live + 1 end
   shaken = not is_whole
 end
 
