@@ -29,6 +29,11 @@ describe("redact", function()
     assert.equal("a", redact.text("a", { {}, 7 }))
   end)
 
+  it("replaces them in names as well", function()
+    assert.same({ ["***"] = { "***" }, b = 1, [2] = true },
+      redact.texts({ ["a-secret"] = { "a-secret" }, b = 1, [2] = true }, { "a-secret" }))
+  end)
+
   it("remembers what of a result must not be printed, without touching it", function()
     local record = { key = "secret", name = "n", inner = { key = "secret" } }
     assert.equal(record, redact.shown(record))

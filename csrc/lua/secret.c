@@ -9,6 +9,7 @@
 
 #include "core/fingerprint.h"
 #include "core/secret_source.h"
+#include "core/url.h"
 
 struct mr_secret *mr_lua_test_secret(lua_State *L, int index) {
   struct mr_lua_secret *box = luaL_testudata(L, index, MR_LUA_SECRET);
@@ -87,42 +88,61 @@ static int from_command(lua_State *L) {
 
 #define SHORTEST_MASKED 4 /* bytes: replacing "1" in every message would help nobody */
 
-static void add_masked(luaL_Buffer *out, const char *text, size_t size,
-                       const struct mr_buffer *value) {
+/* Replaces the text on the top of the stack by one with *** for each occurrence of 'value'. */
+static void mask_top(lua_State *L, struct mr_slice value) {
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (value.size < SHORTEST_MASKED || !memmem(text, size, value.data, value.size)) return;
   const char *end = text + size;
-  for (const char *at; (at = memmem(text, (size_t)(end - text), value->data, value->size));
-       text = at + value->size) {
-    luaL_addlstring(out, text, (size_t)(at - text));
-    luaL_addstring(out, "***");
+  luaL_Buffer out;
+  luaL_buffinit(L, &out);
+  for (const char *at; (at = memmem(text, (size_t)(end - text), value.data, value.size));
+       text = at + value.size) {
+    luaL_addlstring(&out, text, (size_t)(at - text));
+    luaL_addstring(&out, "***");
   }
-  luaL_addlstring(out, text, (size_t)(end - text));
+  luaL_addlstring(&out, text, (size_t)(end - text));
+  luaL_pushresult(&out);
+  lua_replace(L, -2);
 }
 
-/* Pushes a copy of a secret's value in a userdata: an error cannot leak it. */
-static enum mr_kind push_value(lua_State *L, struct mr_secret *secret, struct mr_buffer **value) {
-  *value = lua_newuserdatauv(L, sizeof **value, 0);
-  mr_buffer_init(*value, MR_SECRET_MAX);
+/* Pushes an empty buffer for secret bytes in a userdata: an error cannot leak it. */
+static struct mr_buffer *push_buffer(lua_State *L) {
+  struct mr_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
+  mr_buffer_init(buffer, 3 * MR_SECRET_MAX); /* percent-encoded at its longest */
   luaL_setmetatable(L, "moonrest.buffer");
-  (*value)->secret = true;
+  buffer->secret = true;
+  return buffer;
+}
+
+/* Pushes a copy of a secret's value. */
+static enum mr_kind push_value(lua_State *L, struct mr_secret *secret, struct mr_buffer **value) {
+  *value = push_buffer(L);
   return mr_secret_append(secret, "", *value);
 }
 
-/* mask(text, secret): the text with *** where it repeats the secret's value. */
+/* The value without the word that may stand before it, as in "Bearer K". */
+static struct mr_slice behind_prefix(struct mr_slice value) {
+  const char *space = memchr(value.data, ' ', value.size);
+  size_t skipped = space ? (size_t)(space + 1 - value.data) : 0;
+  return (struct mr_slice){value.data + skipped, value.size - skipped};
+}
+
+/* mask(text, secret): the text with *** where it repeats the secret's value: whole, without the prefix that it was
+** given with, or as it stands in a query. */
 static int mask(lua_State *L) {
-  size_t size;
-  const char *text = luaL_checklstring(L, 1, &size);
-  struct mr_secret *secret = mr_lua_check_secret(L, 2);
+  luaL_checktype(L, 1, LUA_TSTRING);
   struct mr_buffer *value;
-  enum mr_kind kind = push_value(L, secret, &value);
-  if (!kind && value->size >= SHORTEST_MASKED && memmem(text, size, value->data, value->size)) {
-    luaL_Buffer out;
-    luaL_buffinit(L, &out);
-    add_masked(&out, text, size, value);
-    luaL_pushresult(&out);
-  } else {
-    lua_pushvalue(L, 1);
-  }
+  if (push_value(L, mr_lua_check_secret(L, 2), &value)) return luaL_error(L, "not enough memory");
+  struct mr_slice whole = {value->data, value->size};
+  struct mr_buffer *encoded = push_buffer(L);
+  if (mr_url_query(encoded, whole.data, whole.size)) return luaL_error(L, "not enough memory");
+  lua_pushvalue(L, 1);
+  mask_top(L, whole);
+  mask_top(L, behind_prefix(whole));
+  mask_top(L, (struct mr_slice){encoded->data, encoded->size});
   mr_buffer_free(value);
+  mr_buffer_free(encoded);
   return 1;
 }
 

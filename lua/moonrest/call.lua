@@ -282,7 +282,8 @@ function call.finish(recipe, request, given, values)
   end
   local status, kind, message, retry_after = request:outcome()
   if kind then
-    return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message, retry_after, given)
+    return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message, retry_after, given,
+      call.secrets(recipe, values))
   end
   deprecation.look(recipe, request)
   if status >= 200 and status < 300 then return read_success(recipe, request, status, given, values) end

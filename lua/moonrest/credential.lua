@@ -27,7 +27,8 @@ local function basic(given)
     caller.raise "moonrest.open: Basic authentication needs username and password, both strings"
   end
   if name:find(":", 1, true) then caller.raise "moonrest.open: 'username' must not contain ':' (RFC 7617 section 2)" end
-  return credential.read(require "moonrest.digest".base64(name .. ":" .. password), "password")
+  local secret = credential.read(require "moonrest.digest".base64(name .. ":" .. password), "password")
+  return secret, (core.secret(password))
 end
 
 -- The first variable that holds a good value; nil and what is wrong with those that are set.
@@ -41,9 +42,10 @@ local function find_in_environment(names)
   return nil, table.concat(problems, "; ")
 end
 
-local function place(auth, secret)
+-- 'plain' is what a server may make of the secret and repeat: a password.
+local function place(auth, secret, plain)
   if auth.query then return { query = auth.query, secret = secret } end
-  return { header = auth.header or "Authorization", prefix = auth.prefix, secret = secret }
+  return { header = auth.header or "Authorization", prefix = auth.prefix, secret = secret, plain = plain }
 end
 
 local function option_of(auth)
@@ -87,12 +89,13 @@ function credential.find(at, given, is_own)
     return {}, nil
   end
   if given[auth.option or "token"] == false then return {}, nil end
-  local secret, problem = given_secret(auth, given), nil
+  local secret, plain = given_secret(auth, given)
+  local problem
   if not secret and not is_own then refuse_foreign(at, auth) end
   if not secret then secret, problem = find_in_environment(auth.env) end
   if not secret then return {}, advice(auth, problem) end
   local shown = auth.scheme == "basic" and { header = auth.header, prefix = "Basic " } or auth
-  local list = { place(shown, secret) }
+  local list = { place(shown, secret, plain) }
   for option, header in pairs(auth.extra or {}) do
     if given[option] ~= nil then
       local value = math.type(given[option]) == "integer" and tostring(given[option]) or given[option]

@@ -14,6 +14,7 @@
 local caller = require "moonrest.caller"
 local error_shapes = require "moonrest.error_shapes"
 local redact = require "moonrest.redact"
+local response = require "moonrest.response"
 
 local errors = {}
 
@@ -111,7 +112,10 @@ end
 -- The secrets among the arguments, and the client's credentials.
 local function all_secrets(recipe, secrets)
   local list = { table.unpack(secrets or {}) }
-  for _, one in ipairs(recipe.site.credentials or {}) do list[#list + 1] = one.secret end
+  for _, one in ipairs(recipe.site.credentials or {}) do
+    list[#list + 1] = one.secret
+    list[#list + 1] = one.plain
+  end
   return list
 end
 
@@ -125,7 +129,7 @@ local function mask(fields, recipe, secrets)
     redact.fields(fields.data, recipe.secrets)
     redact.fields(fields.details, recipe.secrets)
   end
-  for _, name in ipairs { "message", "code", "details", "data", "url" } do
+  for _, name in ipairs { "message", "code", "details", "data", "url", "request_id" } do
     fields[name] = redact.texts(fields[name], secrets)
   end
 end
@@ -135,8 +139,9 @@ end
 -- where to look in the body when that is not where the definition's errors are.
 function errors.of_answer(recipe, reply, body, problem, given, secrets, declared)
   secrets = all_secrets(recipe, secrets)
+  response.hide(reply, secrets)
   body = redact.texts(body, secrets)
-  local text = type(body) ~= "table" and problem and redact.text(reply.raw, secrets) or nil
+  local text = type(body) ~= "table" and problem and reply.raw or nil
   local shape = error_shapes.read(declared or recipe.errors or {}, reply, body, text)
   local fields = {
     kind = shape.kind or "http", code = shape.code, message = shape.message, details = shape.details,
@@ -152,17 +157,22 @@ end
 -- A whole answer came, but not what the operation promises.
 function errors.of_content(recipe, reply, kind, message, body, secrets)
   local fields = { kind = kind, message = message, data = body }
+  secrets = all_secrets(recipe, secrets)
+  response.hide(reply, secrets)
   fill_from_response(fields, recipe, reply)
   fields.retryable = transient_kinds[kind] == true and is_repeatable(recipe)
-  mask(fields, recipe, all_secrets(recipe, secrets))
+  mask(fields, recipe, secrets)
   return errors.make(fields)
 end
 
 -- No whole answer came. 'reply' reads from the failed request.
-function errors.of_transport(recipe, reply, kind, message, retry_after, given)
+function errors.of_transport(recipe, reply, kind, message, retry_after, given, secrets)
   local fields = { kind = kind, message = message, retry_after = retry_after }
+  secrets = all_secrets(recipe, secrets)
+  response.hide(reply, secrets)
   fill_from_response(fields, recipe, reply)
   fields.retryable = is_retryable(recipe, given, kind, nil, reply.request:lasting())
+  mask(fields, recipe, secrets)
   return errors.make(fields)
 end
 

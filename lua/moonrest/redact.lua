@@ -38,13 +38,24 @@ function redact.text(text, secrets)
   return text
 end
 
--- The same for every string of a decoded body, at any depth, in place.
+-- Gives names that hold a secret other ones.
+local function rename_keys(value, secrets)
+  local renamed = {}
+  for key in pairs(value) do
+    local shown = type(key) == "string" and redact.text(key, secrets) or key
+    if shown ~= key then renamed[key] = shown end
+  end
+  for key, shown in pairs(renamed) do value[key], value[shown] = nil, value[key] end
+end
+
+-- The same for every string of a decoded body, names included, at any depth, in place.
 function redact.texts(value, secrets, depth)
   if type(value) == "string" then return redact.text(value, secrets) end
   if type(value) ~= "table" then return value end
   depth = depth or 1
   if depth > deepest then return redact.mask end
   for key, field in pairs(value) do value[key] = redact.texts(field, secrets, depth + 1) end
+  rename_keys(value, secrets)
   return value
 end
 

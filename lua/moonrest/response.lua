@@ -12,14 +12,14 @@
 --   request_id    where the definition says so
 
 local lookup = require "moonrest.lookup"
+local redact = require "moonrest.redact"
 
 local response = {}
 
 -- A call makes one of these whether it is looked at or not, so it is a list of what there is then, which costs Lua half
 -- of what a table with names does. Everything else is read by its name, the first time. request:plain_single makes the
--- same list, with a record of the request in it, which has only :recall.
--- request:plain_single makes the same, with the request's record in its place.
-local REQUEST <const>, RECIPE <const>, STATUS <const> = 1, 2, 3
+-- same list, with a record in place of the request, which has only :recall.
+local REQUEST <const>, RECIPE <const>, STATUS <const>, SECRETS <const> = 1, 2, 3, 4
 
 local readers = {}
 local metatable = { __name = "moonrest.response" }
@@ -51,12 +51,24 @@ function readers.url(self)
   return self.request:url()
 end
 
+-- What a server may repeat a credential in.
+local echoes <const> = { headers = true, raw = true, url = true, request_id = true, meta = true, body = true }
+
 function metatable.__index(self, name)
   local reader = readers[name]
   if not reader then return nil end
   local value = reader(self)
+  local secrets = rawget(self, SECRETS)
+  if secrets and echoes[name] then value = redact.texts(value, secrets) end
   rawset(self, name, value)
   return value
+end
+
+-- For a response that becomes part of an error: what the server repeats of these secrets is masked in all that is read
+-- of it from now on.
+function response.hide(self, secrets)
+  self[SECRETS] = secrets
+  for name in pairs(echoes) do rawset(self, name, redact.texts(rawget(self, name), secrets)) end
 end
 
 local is_internal = { request = true, recipe = true, raw = true }

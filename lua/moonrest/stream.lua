@@ -19,7 +19,8 @@ local reader_type = { __name = "moonrest.stream" }
 
 local function transport_error(reader, kind, message)
   local reply = response.new(reader.recipe, reader.request, reader.request:status())
-  return errors.of_transport(reader.recipe, reply, kind, message, nil, reader.given)
+  return errors.of_transport(reader.recipe, reply, kind, message, nil, reader.given,
+    call.secrets(reader.recipe, reader.values))
 end
 
 local function read_error_body(request)

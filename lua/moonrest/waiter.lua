@@ -129,23 +129,32 @@ local function polls_of(attempt)
   return ("%d poll%s of %s"):format(attempt.polls, attempt.polls == 1 and "" or "s", attempt.recipe.label)
 end
 
-local function failed(attempt, acceptor, data, reply)
-  local message = ("will not become '%s': %s after %.3g s (%s)"):format(attempt.name, describe(acceptor, data),
-    elapsed(attempt), polls_of(attempt))
-  local secrets = call.secrets(attempt.recipe, attempt.values)
-  local err = errors.of_content(attempt.recipe, reply, "http", message, data, secrets)
+-- The err of a wait; 'data' and 'reply' are what a poll returned, nil where none did.
+local function error_of(attempt, kind, message, data, reply)
+  local err
+  if reply then
+    local secrets = call.secrets(attempt.recipe, attempt.values)
+    err = errors.of_content(attempt.recipe, reply, kind, message, data, secrets)
+  else
+    err = errors.make { kind = kind, message = message }
+  end
   err.operation = attempt.label
   return mark(attempt, err)
 end
 
+local function failed(attempt, acceptor, data, reply)
+  local message = ("will not become '%s': %s after %.3g s (%s)"):format(attempt.name, describe(acceptor, data),
+    elapsed(attempt), polls_of(attempt))
+  return error_of(attempt, "http", message, data, reply)
+end
+
 local function timed_out(attempt, seconds)
   local last = attempt.last
-  local err = errors.make {
-    kind = "timeout", operation = attempt.label, retryable = true, data = last.data, response = last.reply,
-    message = ("not '%s' after %g s (%s)%s"):format(attempt.name, seconds, polls_of(attempt),
-      last.err and (", the last failed: " .. last.err.message) or describe_last(attempt.declared, last.data)),
-  }
-  return mark(attempt, err)
+  local message = ("not '%s' after %g s (%s)%s"):format(attempt.name, seconds, polls_of(attempt),
+    last.err and (", the last failed: " .. last.err.message) or describe_last(attempt.declared, last.data))
+  local err = error_of(attempt, "timeout", message, last.data, last.reply)
+  err.retryable = true
+  return err
 end
 
 local function copy_values(values)
