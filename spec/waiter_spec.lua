@@ -97,6 +97,30 @@ describe("waiter", function()
     assert.matches("polls of shop.items:state%), the last failed: no connection$", err.message)
   end)
 
+  it("asks a server again when it said so, and not before", function()
+    local busy = { status = 503, headers = { ["Retry-After"] = "17" } }
+    core.answer(busy)
+    states "READY"
+    local began = core.time
+    assert(shop.items:wait("7", "ready"))
+    assert.is_true(core.time - began >= 17)
+    core.handle(function() return busy end)
+    local before = #core.sent
+    local _, err = shop.items:wait("7", "ready", { timeout = 20 })
+    assert.equal("timeout", err.kind)
+    assert.equal(2, #core.sent - before)
+  end)
+
+  it("shows nothing secret of what it saw last", function()
+    shop, core = test_api.open({ org_id = "o" }, function(at)
+      at.resources.items.state.secret = { "key" }
+    end)
+    core.handle(function() return { status = 200, json = { data = { state = "canary-token", key = "k-1234" } } } end)
+    local _, err = shop.items:wait("7", "ready", { timeout = 20 })
+    assert.matches("last seen: state = %*%*%*$", err.message)
+    assert.same({ state = "***", key = "***" }, err.data)
+  end)
+
   it("uses the definition's own time limit", function()
     core.handle(function() return { status = 200, json = { data = { state = "SEEKING" } } } end)
     local _, err = shop.items:wait("7", "ready")

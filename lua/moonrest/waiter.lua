@@ -212,8 +212,9 @@ local function run(attempt, given)
     else
       attempt.last.err = reply
     end
-    if clock.now() + delay >= deadline then return nil, timed_out(attempt, seconds) end
-    clock.sleep(jitter(delay), function() return site.is_closed end)
+    local pause = math.max(jitter(delay), data == nil and reply.retry_after or 0)
+    if clock.now() + math.max(delay, pause) >= deadline then return nil, timed_out(attempt, seconds) end
+    clock.sleep(pause, function() return site.is_closed end)
     if site.is_closed then return nil, closed(attempt) end
     delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)
   end
