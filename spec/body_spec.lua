@@ -16,6 +16,25 @@ describe("body", function()
     assert.is_nil(last().json)
   end)
 
+  it("of JSON says so, unless the caller says something else", function()
+    shop.items:create { name = "n" }
+    assert.equal("application/json", last().content_type)
+    shop.items:create(nil, { body = { any = "thing" } })
+    assert.equal("application/json", last().content_type)
+    shop.items:create(nil, { body = { any = "thing" }, content_type = "application/merge-patch+json" })
+    assert.equal("application/merge-patch+json", last().content_type)
+    shop.images:upload("1", nil, { body = { any = "thing" } })
+    assert.equal("application/json", last().content_type)
+    shop.items:create({ name = "n" }, { headers = { ["content-type"] = "application/vnd.shop+json" } })
+    assert.is_nil(last().content_type)
+    assert.same({ "content-type: application/vnd.shop+json" }, last().headers)
+    shop.items:get "1"
+    assert.is_nil(last() and last().content_type)
+    assert.error_matches(function()
+      shop.images:send({ title = "t" }, { headers = { ["Content-Type"] = "multipart/form-data" } })
+    end, "header 'Content%-Type' is set by the library here")
+  end)
+
   it("keeps empty lists lists", function()
     shop.items:sell_many { ids = {} }
     assert.equal('{"ids":[]}', core.json.encode(last().json))

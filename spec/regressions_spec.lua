@@ -141,6 +141,25 @@ describe("what is sent", function()
     assert.matches("\r\nAuthorization: mine\r\n", server:requests()[1])
   end)
 
+  it("says once what a body is", function()
+    local server <close> = raw_server.start { ok }
+    assert(open(server).things:create { name = "a" })
+    local client = open(server, { headers = { ["content-type"] = "application/b+json" } })
+    assert(client.things:create({ name = "a" }, { headers = { ["Content-Type"] = "application/a+json" } }))
+    assert(client.things:form { file = { data = "x" } })
+    assert(client:request("POST", "/things", { json = { 1 } }))
+    local types = {}
+    for index, bytes in ipairs(server:requests()) do
+      local count = 0
+      for kind in bytes:lower():gmatch "\r\ncontent%-type: ([^;\r]+)" do
+        if count == 0 then types[index] = kind end
+        count = kind:find "octet" and count or count + 1
+      end
+      assert.equal(1, count)
+    end
+    assert.same({ "application/json", "application/a+json", "multipart/form-data", "application/b+json" }, types)
+  end)
+
   it("is not cut at a NUL, and misuse is told at the caller's line", function()
     local server <close> = raw_server.start { ok }
     local client = open(server)

@@ -26,19 +26,23 @@ local function gather(recipe, values)
   return fields, any
 end
 
-local function set_json(call, value, codec, label)
+-- Without a Content-Type many servers do not look at a body (RFC 9110 section 8.3 lets them guess).
+local function set_json(call, value, codec, recipe, content_type)
   if codec then
-    call.body, call.content_type = codec.encode(value, label), "application/json"
+    call.body = codec.encode(value, recipe.label)
   else
     call.json = value
   end
+  local declared = recipe.body_type == "json" and recipe.declaration.content_type
+  local usual = not recipe.site.header_by_name["content-type"] and "application/json" or nil
+  call.content_type = content_type or declared or usual
 end
 
 -- A body without a field is sent as {} where the method expects one.
 function writers.json(call, recipe, values, codec)
   local fields, any = gather(recipe, values)
   for name, value in pairs(not recipe.opens_query and values.open or {}) do fields[name], any = value, true end
-  if any or recipe.expects_body then set_json(call, fields, codec, recipe.label) end
+  if any or recipe.expects_body then set_json(call, fields, codec, recipe) end
 end
 
 function writers.form(call, recipe, values)
@@ -137,15 +141,26 @@ local function write_whole(call, recipe, given, codec)
   elseif type(given.body) == "string" or (recipe.body_type == "raw" and types.is_secret(given.body)) then
     call.body = given.body
   else
-    return set_json(call, given.body, codec, recipe.label)
+    return set_json(call, given.body, codec, recipe, given.content_type)
   end
   local usual = recipe.body_type == "json" and "application/json" or "application/octet-stream"
   call.content_type = given.content_type or recipe.declaration.content_type or usual
 end
 
--- Adds the body of a call. 'given' are the options, may be nil. Returns what is wrong with a file that is to be
--- sent, nil when nothing is.
-function body.write(call, recipe, values, given, codec)
+-- A Content-Type among the caller's headers goes out instead of ours; that of a multipart body has its boundary.
+local function yield_type(call, recipe, headers)
+  for name in pairs(call.content_type and headers or {}) do
+    if name:lower() == "content-type" then
+      if call.content_type:find "^multipart/" then
+        caller.raise("%s: header '%s' is set by the library here: it names the boundary of the parts", recipe.label,
+          name)
+      end
+      call.content_type = nil
+    end
+  end
+end
+
+local function write(call, recipe, values, given, codec)
   if given and (given.body ~= nil or given.upload) then
     if has_fields(recipe, values) then
       caller.raise("%s: the options bring a whole body, so no body field can be given as a parameter", recipe.label)
@@ -158,6 +173,14 @@ function body.write(call, recipe, values, given, codec)
     return writers[recipe.body_type](call, recipe, values, codec)
   end
   return nil
+end
+
+-- Adds the body of a call. 'given' are the options, may be nil. Returns what is wrong with a file that is to be
+-- sent, nil when nothing is.
+function body.write(call, recipe, values, given, codec)
+  local problem = write(call, recipe, values, given, codec)
+  if given and given.headers then yield_type(call, recipe, given.headers) end
+  return problem
 end
 
 return body

@@ -2,7 +2,8 @@
 --   method, uri (as received), path (raw, below the system's prefix), params, query, headers, body, raw, time, client
 -- `query.name` is the first value as text; `query["name[]"]` is always a list; request.list(name) gives
 -- all values of any name. `headers` has lower-cased names; a repeated field is joined with ", ".
--- `body` is the decoded JSON (nil if there is none), `body_error` says why a JSON body cannot be read.
+-- `body` is the decoded JSON (nil if there is none), `body_error` says why a JSON body cannot be read. As in the real
+-- systems' frameworks, what does not say that it is JSON is not read as such.
 
 local json = require "moonrest.sandbox.json"
 local decode_percent = require "moonrest.sandbox.router".decode
@@ -41,8 +42,8 @@ local function header_map(flat)
 end
 
 local function decode_body(made)
-  local content_type = made.headers["content-type"] or "application/json"
-  if made.raw == "" or not content_type:find("json", 1, true) then return end
+  local content_type = made.headers["content-type"] or ""
+  if made.raw == "" or not content_type:lower():find("json", 1, true) then return end
   made.body, made.body_error = json.decode(made.raw)
 end
 
