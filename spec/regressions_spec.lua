@@ -234,6 +234,32 @@ describe("a redirect", function()
   end)
 end)
 
+describe("a redirect of a write", function()
+  it("that is not followed is told with its address, and without what its query says", function()
+    for address, shown in pairs {
+      ["/things/?key=" .. canary] = "/things/",
+      ["http://[::1]:4711/new"] = "http://[::1]:4711/new",
+      ["/" .. ("a"):rep(400)] = "aaa...",
+    } do
+      local server <close> = raw_server.start { raw_server.response(301, "", { "Location: " .. address }) }
+      local _, err = open(server).things:create { name = "a" }
+      assert.equal("redirect", err.kind)
+      assert.matches("^301 redirect to http://%S+ not followed: it would ", err.message)
+      assert.matches(shown .. " not followed", err.message, 1, true)
+      assert.not_matches(canary, err.message, 1, true)
+    end
+  end)
+
+  it("that becomes a read takes along nothing that describes the body", function()
+    local server <close> = raw_server.start { raw_server.response(303, "", { "Location: /things/1" }), ok }
+    assert(open(server).things:create({ name = "a" }, { headers = { ["X-Kept"] = "1", ["Content-Language"] = "en" } }))
+    local read = server:requests()[2]
+    assert.matches("^GET /things/1 ", read)
+    assert.not_matches("\r\n[Cc]ontent%-", read)
+    assert.matches("\r\nX-Kept: 1\r\n", read, 1, true)
+  end)
+end)
+
 describe("a redirect that leads nowhere", function()
   it("is told as what it is", function()
     local server <close> = raw_server.start { raw_server.response(302, ""), redirect(302, "http://["),

@@ -1,8 +1,11 @@
 #include "redirect.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "url.h"
+
+#define MOST_SHOWN 120 /* bytes of an address in a message, which has room for twice as many */
 
 bool mr_redirect_is(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -12,10 +15,14 @@ static bool reads(const char *method) {
   return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-static enum mr_kind refuse(const struct mr_request *request, const struct mr_url *to,
+/* The address is told without its query, where signatures and tokens are. */
+static enum mr_kind refuse(const struct mr_request *request, const struct mr_buffer *target,
                            const char *reason, struct mr_error *error) {
-  return mr_fail(error, MR_REDIRECT, "%d redirect to %s://%.*s not followed: %s", request->status,
-                 to->https ? "https" : "http", (int)to->host.size, to->host.data, reason);
+  const char *query = memchr(target->data, '?', target->size);
+  size_t size = query ? (size_t)(query - target->data) : target->size;
+  bool cut = size > MOST_SHOWN;
+  return mr_fail(error, MR_REDIRECT, "%d redirect to %.*s%s not followed: %s", request->status,
+                 (int)(cut ? MOST_SHOWN : size), target->data, cut ? "..." : "", reason);
 }
 
 /* A write goes on only where the server says "there, with the same method" and stays at home. */
@@ -32,8 +39,23 @@ static const char *objection(const struct mr_request *request, const struct mr_u
   return NULL;
 }
 
+/* What describes a body goes with it. 'lines' end in a NUL each. */
+static void drop_content_lines(struct mr_buffer *lines) {
+  size_t kept = 0;
+  for (size_t at = 0; at < lines->size;) {
+    const char *line = lines->data + at;
+    size_t size = strlen(line) + 1;
+    at += size;
+    if (strncasecmp(line, "Content-", 8) == 0) continue;
+    memmove(lines->data + kept, line, size);
+    kept += size;
+  }
+  lines->size = kept;
+}
+
 static void become_get(struct mr_request *request) {
   if (request->status != 303 || reads(request->method)) return;
+  drop_content_lines(&request->extra);
   request->method = "GET";
   request->has_body = false;
   request->has_upload = false;
@@ -47,7 +69,7 @@ static enum mr_kind turn(struct mr_request *request, const struct mr_buffer *tar
   if (!kind) kind = mr_url_parse(request->url.data, request->url.size, &from, error);
   if (kind) return MR_REDIRECT;
   const char *reason = objection(request, &from, &to);
-  if (reason) return refuse(request, &to, reason, error);
+  if (reason) return refuse(request, target, reason, error);
   if (!mr_url_same_origin(&request->endpoint->base_url, &to)) request->foreign = true;
   become_get(request);
   mr_buffer_clear(&request->url);
