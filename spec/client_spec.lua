@@ -98,6 +98,17 @@ describe("client", function()
       assert.equal(0, #core.sent)
     end)
 
+    it("refuses what a query or a form cannot say", function()
+      local null = require "moonrest".null
+      for _, parts in ipairs { { query = { x = null } }, { query = { x = { "a", null } } }, { form = { x = null } } } do
+        assert.error_matches(function() shop:request("POST", "/a", parts) end, "request POST /a: 'x' is null, which")
+      end
+      for _, value in ipairs { print, io.stdout, { {} } } do
+        local function ask() shop:request("GET", "/a", { query = { x = value } }) end
+        assert.error_matches(ask, "cannot be sent as text")
+      end
+    end)
+
     it("refuses writes of a read-only client", function()
       shop = test_api.open { read_only = true }
       assert.error_matches(function() shop:request("DELETE", "/a") end, "read_only = true")

@@ -3,6 +3,7 @@
 
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
+local types = require "moonrest.types"
 
 local target = {}
 
@@ -96,6 +97,12 @@ end
 
 -- Visits name and single value of a table of plain values and lists, in the order of the names.
 local function each_pair(parameters, label, visit)
+  local function visit_one(name, value)
+    if value == core.null then
+      caller.raise("%s: '%s' is null, which a query or a form cannot say: leave it out, or send ''", label, name)
+    end
+    visit(encode_query(name), value)
+  end
   local names = {}
   for name in pairs(parameters) do
     if type(name) ~= "string" then
@@ -107,16 +114,16 @@ local function each_pair(parameters, label, visit)
   for _, name in ipairs(names) do
     local value = parameters[name]
     if type(value) == "table" then
-      for _, item in ipairs(value) do visit(encode_query(name), item) end
+      for _, item in ipairs(value) do visit_one(name, item) end
     else
-      visit(encode_query(name), value)
+      visit_one(name, value)
     end
   end
 end
 
 local function append_all(pieces, parameters, label)
   each_pair(parameters, label, function(name, value)
-    append_pair(pieces, name, type(value) == "userdata" and value or text_of(value, label))
+    append_pair(pieces, name, types.is_secret(value) and value or text_of(value, label))
   end)
 end
 
