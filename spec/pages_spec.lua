@@ -189,7 +189,7 @@ describe("pages", function()
           break
         end
       end
-      assert.equal("1|shop.items:list|2|3|i2", token)
+      assert.equal("1|shop.items:list|2|3|10|-|i2", token)
       open()
       with_pages(25, 10)
       assert.same(numbers(14, 25), ids(shop.items:each({ limit = 10 }, { resume = token })))
@@ -203,8 +203,32 @@ describe("pages", function()
       assert.equal("end", tokens[20])
     end)
 
+    it("is the same place whatever size of page the options lead to", function()
+      with_pages(250, 100)
+      local token
+      for _, place in shop.items:each({}, { max_items = 30 }) do token = place:resume() end
+      assert.equal("1|shop.items:list|2|0|30|-|i2", token)
+      assert.same(numbers(31, 250), ids(shop.items:each({}, { resume = token })))
+      assert.same(numbers(31, 35), ids(shop.items:each({}, { resume = token, max_items = 5 })))
+      assert.same(numbers(31, 250), ids(shop.items:each({ limit = "30" }, { resume = token })))
+    end)
+
+    it("refuses other parameters and other sizes than it was made with", function()
+      with_pages(25, 10)
+      local token
+      local given = { limit = 10, status = "active" }
+      for _, place in shop.items:each(given, { max_items = 3 }) do token = place:resume() end
+      local function refused(values, problem)
+        assert.error_matches(function() shop.items:each(values, { resume = token }) end, problem)
+      end
+      refused({ limit = 10 }, "other parameters")
+      refused({ limit = 10, status = "gone" }, "other parameters")
+      refused({ limit = 20, status = "active" }, "pages of 10 items, not of 20: leave 'limit' as it was")
+      assert.equal(22, #ids(shop.items:each({ page = 2, status = "active" }, { resume = token })))
+    end)
+
     it("refuses a token of another list", function()
-      assert.error_matches(function() shop.items:each({}, { resume = "1|shop.orders:list|1|0|i1" }) end,
+      assert.error_matches(function() shop.items:each({}, { resume = "1|shop.orders:list|1|0|-|-|i1" }) end,
         "is a token of shop%.orders:list")
       assert.error_matches(function() shop.items:each({}, { resume = "nonsense" }) end, "no token")
     end)

@@ -423,8 +423,8 @@ describe("a resume token", function()
     local styles = { { style = "link" }, { style = "url", next = "next" }, { style = "page", page = "page" },
       { style = "offset", offset = "offset" } }
     for _, style in ipairs(styles) do
-      for _, rest in ipairs { "2|0|s" .. foreign.url .. "/x", "99999999999999999999|0|n", "2|99999999999999999999|n",
-        "2|0|s\r\n" } do
+      for _, rest in ipairs { "2|0|-|-|s" .. foreign.url .. "/x", "99999999999999999999|0|-|-|n", "2|0|-|-|s\r\n",
+        "2|99999999999999999999|-|-|n", "2|0|99999999999999999999|-|n", "2|0|-1|-|n" } do
         local client = open(server, {}, { pages = style })
         refused("option 'resume' is no token", function()
           client.things:all({}, { resume = "1|tested.things:list|" .. rest })

@@ -31,17 +31,46 @@ local walk_type = { __name = "moonrest.place", __index = walk_methods }
 -- Starting
 -- =========================================================================
 
+local function size_field(recipe)
+  return recipe.pages.size and recipe.fields[recipe.pages.size]
+end
+
 local function page_size(recipe, values, given)
-  local style = recipe.pages
-  local field = style.size and recipe.fields[style.size]
+  local style, field = recipe.pages, size_field(recipe)
   local asked = field and math.tointeger(tonumber(values[field]))
   if asked or not field or not style.max_size then return asked end
   return math.min(style.max_size, given and given.max_items or style.max_size)
 end
 
+-- A word for the parameters that say which list it is, and not where in it.
+local function mark_of(walk)
+  if not walk.mark then
+    local ignored = {}
+    for _, name in ipairs { "page", "offset", "cursor", "size" } do
+      local field = walk.style[name] and walk.recipe.fields[walk.style[name]]
+      if field then ignored[field] = true end
+    end
+    walk.mark = resume_token.mark(walk.values, ignored)
+  end
+  return walk.mark
+end
+
+-- In pages of another size the place would be elsewhere: items would be missing, or come again. An offset and a cursor
+-- are the same place in pages of any size.
+local function keep_size(walk, place)
+  if walk.style.style ~= "page" and place.index == 0 then return end
+  local field = size_field(walk.recipe)
+  if field and walk.values[field] ~= nil and walk.size ~= place.size then
+    caller.raise("%s: option 'resume' is a token of pages of %s items, not of %s: leave '%s' as it was",
+      walk.recipe.label, place.size or "the server's own number of", walk.size, field.name)
+  end
+  walk.size = place.size
+end
+
 local function go_to_token(walk, token)
-  local place, problem = resume_token.read(token, walk.recipe.label)
+  local place, problem = resume_token.read(token, walk.recipe.label, mark_of(walk))
   if not place then caller.raise("%s: %s", walk.recipe.label, problem) end
+  keep_size(walk, place)
   walk.position, walk.skip, walk.number = place.position, place.index, place.number - 1
   walk.started_first = false
 end
@@ -259,7 +288,7 @@ end
 -- =========================================================================
 
 local function token_at(walk, position, number, index)
-  return resume_token.write(walk.recipe.label, position, number, index)
+  return resume_token.write(walk.recipe.label, position, number, index, walk.size, mark_of(walk))
 end
 
 local function check_cap(walk)
