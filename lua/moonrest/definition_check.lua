@@ -15,6 +15,10 @@ local result_words = {
 }
 local page_styles = { page = true, offset = true, cursor = true, link = true, url = true, single = true }
 local page_ends = { short = true, empty = true, no_new = true, missing = true }
+local page_needs = { page = { "page" }, offset = { "offset" }, cursor = { "cursor", "next" }, url = { "next" } }
+
+local header_name <const> = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
+local deepest <const> = 32 -- resources in resources
 
 -- A problem travels as a table, so that a mistake of this file's own is not taken for one.
 local problem_type = {}
@@ -123,6 +127,9 @@ local function check_parameter(specification, at, path)
   end
   if specification.type then check_type(specification.type, at, join(path, "type")) end
   if specification.encode and specification.encode ~= "json" then fail(join(path, "encode"), "must be 'json'") end
+  if specification.min and specification.max and specification.min > specification.max then
+    fail(join(path, "min"), "is greater than max")
+  end
 end
 
 local function check_parameters(parameters, at, path)
@@ -152,6 +159,33 @@ local function check_servers(at)
     fail("default_server", "there is no server '%s'%s", at.default_server, nearest.hint(at.default_server, at.servers))
   end
   if count > 1 and not at.default_server then fail("default_server", "is required when there are several servers") end
+end
+
+local function check_header_name(name, path)
+  if name and not (type(name) == "string" and name:find(header_name)) then
+    fail(path, "'%s' is no header name", (tostring(name):gsub("%c", "?")))
+  end
+end
+
+local function check_auth(auth)
+  check_kind(auth, schema.auth, "auth")
+  check_header_name(auth.header, "auth.header")
+  for option, name in pairs(auth.extra or {}) do check_header_name(name, join("auth.extra", option)) end
+  if auth.prefix and auth.prefix:find "%c" then fail("auth.prefix", "must not contain control characters") end
+  if auth.scheme and auth.scheme ~= "basic" then
+    fail("auth.scheme", "must be 'basic', got '%s'; everything else is header and prefix, or query", auth.scheme)
+  end
+  if auth.header and auth.query then fail("auth.query", "excludes header: a credential goes to one place") end
+end
+
+local function check_trace(trace, path)
+  if type(trace) == "string" then return check_header_name(trace, path) end
+  if type(trace) == "table" and trace[1] ~= nil then
+    for index, one in ipairs(trace) do check_trace(one, join(path, index)) end
+  else
+    check_kind(trace, schema.trace, path)
+    check_header_name(trace.header, join(path, "header"))
+  end
 end
 
 local function check_map(map, keys, path)
@@ -201,6 +235,12 @@ local function check_pages(pages, at, path)
   if not style then fail(join(path, "style"), "is required") end
   check_word(style, page_styles, join(path, "style"))
   check_word(pages.ends, page_ends, join(path, "ends"))
+  local inherited = at.pages and at.pages.style == style and at.pages or {}
+  for _, name in ipairs(page_needs[style] or {}) do
+    if pages[name] == nil and inherited[name] == nil then
+      fail(join(path, name), "is required: pages of the style '%s' have it", style)
+    end
+  end
 end
 
 -- }========================================================================
@@ -220,7 +260,8 @@ local function check_route(operation, path)
     if names[name] then fail(join(path, 1), "has {%s} twice", name) end
     names[name] = true
   end
-  if route:gsub("{[%w_%-]+}", ""):find "[{}?#]" then fail(join(path, 1), "'%s' is no path template", route) end
+  local is_bad = route:gsub("{[%w_%-]+}", ""):find "[{}?#]" or (route .. "/"):find "/%.%.?/"
+  if is_bad then fail(join(path, 1), "'%s' is no path template", route) end
   for name, specification in pairs(operation.path or {}) do
     if not names[name] then fail(join(join(path, "path"), name), "is not in the path%s", nearest.hint(name, names)) end
     if specification ~= "slashes" then check_parameter(specification, {}, join(join(path, "path"), name)) end
@@ -243,9 +284,25 @@ local function check_buckets(operation, at, path)
   end
 end
 
+-- Fields that are of one kind or another.
+local function check_loose(operation, path)
+  local paged, confirm, deprecated = type(operation.paged), type(operation.confirm), type(operation.deprecated)
+  if paged ~= "nil" and paged ~= "boolean" and paged ~= "table" and operation.paged ~= "none" then
+    fail(join(path, "paged"), "must be true or a table, got a %s", paged)
+  end
+  if confirm ~= "nil" and confirm ~= "string" and confirm ~= "table" then
+    fail(join(path, "confirm"), "must be a text that says what cannot be undone, or a table, got a %s", confirm)
+  end
+  if deprecated ~= "nil" and deprecated ~= "boolean" and deprecated ~= "string" then
+    fail(join(path, "deprecated"), "must be true or a text, got a %s", deprecated)
+  end
+end
+
 local function check_operation(operation, at, path)
   check_record(operation, schema.operation, path)
+  check_loose(operation, path)
   check_route(operation, path)
+  for name in pairs(operation.header or {}) do check_header_name(name, join(join(path, "header"), name)) end
   for _, place in ipairs { "query", "header", "body" } do check_parameters(operation[place], at, join(path, place)) end
   check_word(operation.body_type, body_types, join(path, "body_type"))
   check_word(operation.repeatable, repeats, join(path, "repeatable"))
@@ -264,6 +321,7 @@ local function check_waiter(waiter, resource, path)
   if not definition.is_operation(resource[waiter.poll]) then
     fail(join(path, "poll"), "there is no operation '%s'%s", waiter.poll, nearest.hint(waiter.poll, resource))
   end
+  if #waiter.accept == 0 then fail(join(path, "accept"), "needs at least one state") end
   for index, acceptor in ipairs(waiter.accept) do
     local at = join(join(path, "accept"), index)
     check_kind(acceptor, schema.acceptor, at)
@@ -271,7 +329,8 @@ local function check_waiter(waiter, resource, path)
   end
 end
 
-local function check_resource(resource, at, path)
+local function check_resource(resource, at, path, depth)
+  if depth > deepest then fail(path, "is nested too deeply; does a table contain itself?") end
   for name, value in pairs(resource) do
     local here = join(path, name)
     if not kinds.name(name) then fail(here, "must be a Lua identifier") end
@@ -280,7 +339,7 @@ local function check_resource(resource, at, path)
     elseif definition.is_operation(value) then
       check_operation(value, at, here)
     elseif type(value) == "table" then
-      check_resource(value, at, here)
+      check_resource(value, at, here, depth + 1)
     elseif name ~= "summary" or type(value) ~= "string" then
       fail(here, "must be an operation { 'GET /path', ... } or a resource, got a %s", type(value))
     end
@@ -295,7 +354,8 @@ local function check_all(at)
   check_map(at.variables, schema.variable, "variables")
   check_map(at.tenant, schema.tenant, "tenant")
   check_map(at.errors and at.errors.codes, schema.error_code, "errors.codes")
-  if at.auth then check_kind(at.auth, schema.auth, "auth") end
+  if at.auth then check_auth(at.auth) end
+  if at.trace then check_trace(at.trace, "trace") end
   if at.retry then check_record(at.retry, schema.retry, "retry") end
   if at.limits then check_limits(at.limits) end
   if at.pages then check_pages(at.pages, at, "pages") end
@@ -303,7 +363,7 @@ local function check_all(at)
     check_kind(shape, "map", join("shapes", name))
     check_parameters(shape, at, join("shapes", name))
   end
-  check_resource(at.resources, at, "resources")
+  check_resource(at.resources, at, "resources", 1)
 end
 
 -- nil when the table is a good definition, else what is wrong, with the field's path.

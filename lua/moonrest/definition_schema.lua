@@ -63,6 +63,8 @@ return {
 
   retry = { idempotency_header = "string", attempts = "integer", backoff = "number", max_backoff = "number" },
 
+  trace = { header = "string", body = "paths" },
+
   tenant = { parameter = "string!", env = "words", doc = "string" },
 
   variable = { default = "string!", enum = "words", doc = "string" },
