@@ -52,6 +52,8 @@ describe("loading", function()
     local source = assert(loadfile(path))().first
     assert.same(debug.getinfo(source, "SL"), debug.getinfo(compiled, "SL"))
     assert.equal("@" .. path, debug.getinfo(compiled, "S").source)
+    assert.is_string(debug.getlocal(source, 1))
+    assert.is_nil(debug.getlocal(compiled, 1)) -- names take longer to load than all the rest
   end)
 
   it("loads what stands in an edited file", function()

@@ -60,10 +60,7 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
 void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box) {
   struct mr_engine *engine = mr_lua_engine_open(L, box);
   if (mr_engine_has_transport(engine)) return;
-  mr_lua_load_lazily(L, "moonrest.curl");
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "moonrest.curl");
-  lua_call(L, 1, 1);
+  mr_lua_require(L, "moonrest.curl");
   lua_getfield(L, -1, "transport");
   const struct mr_transport_type *type = lua_touserdata(L, -1);
   lua_pop(L, 2);

@@ -1,15 +1,18 @@
 #include "lua/loading.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #define HEAD_SIZE   32 /* bytes before the name of the source: header, number of upvalues */
 #define NAME_LIMIT  (1 << 14)
-#define BLOCK_SIZE  8192 /* bytes, a multiple of 8 */
+#define LANES       4         /* of the hash, so that no multiplication waits for the one before */
+#define BLOCK_SIZE  (1 << 14) /* bytes, a multiple of what the lanes take; most sources fit in */
 #define HASH_FACTOR UINT64_C(0x9E3779B97F4A7C15)
 
 /* In every Lua. One that does not export it is taken for another release. */
@@ -17,37 +20,44 @@ extern const char lua_ident[] __attribute__((weak));
 
 /* {====== Is it the same source ====== */
 
-static uint64_t hash_more(uint64_t hash, const char *text, size_t size) {
-  for (size_t i = 0; i < size; i += 8) {
-    uint64_t word = 0;
-    memcpy(&word, text + i, size - i < 8 ? size - i : 8);
-    hash = (hash ^ word) * HASH_FACTOR;
-    hash ^= hash >> 32;
-  }
-  return hash;
+static uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * HASH_FACTOR;
+  return hash ^ hash >> 32;
 }
 
-/* Tells texts apart, not attackers: who can write the source needs no tricks. False when the file cannot be read. */
-static bool hash_file(const char *path, uint64_t *hash) {
+/* The words of the text take turns in the lanes; what is missing of the last turn is zero. */
+static void hash_more(uint64_t lanes[LANES], const char *text, size_t size) {
+  for (size_t i = 0; i < size; i += LANES * sizeof *lanes) {
+    uint64_t words[LANES] = {0};
+    memcpy(words, text + i, size - i < sizeof words ? size - i : sizeof words);
+    for (int lane = 0; lane < LANES; lane++)
+      lanes[lane] = mix(lanes[lane], words[lane]);
+  }
+}
+
+/* The next block of a file, or what is left of it; negative when it cannot be read. */
+static ssize_t read_block(int file, char block[BLOCK_SIZE]) {
+  ssize_t got, size = 0;
+  while (size < BLOCK_SIZE && (got = read(file, block + size, (size_t)(BLOCK_SIZE - size))) > 0)
+    size += got;
+  return got < 0 ? got : size;
+}
+
+/* Tells texts apart, not attackers: who can write the source needs no tricks. */
+static bool is_source(const struct mr_compiled *module, int file) {
   char block[BLOCK_SIZE];
-  size_t size, total = 0;
-  FILE *file = fopen(path, "rb");
-  if (!file) return false;
-  setvbuf(file, NULL, _IONBF, 0);
-  *hash = 0;
-  while ((size = fread(block, 1, sizeof block, file)) > 0) {
-    *hash = hash_more(*hash, block, size);
-    total += size;
-  }
-  bool good = !ferror(file);
-  fclose(file);
-  *hash ^= total;
-  return good;
-}
-
-static bool is_source(const struct mr_compiled *module, const char *path) {
-  uint64_t hash;
-  return hash_file(path, &hash) && hash == module->hash;
+  uint64_t lanes[LANES] = {0}, hash = 0;
+  ssize_t size;
+  size_t total = 0;
+  do {
+    size = read_block(file, block);
+    if (size < 0) return false;
+    hash_more(lanes, block, (size_t)size);
+    total += (size_t)size;
+  } while (size == BLOCK_SIZE);
+  for (int lane = 0; lane < LANES; lane++)
+    hash = mix(hash, lanes[lane]);
+  return (hash ^ total) == module->hash;
 }
 
 /* }====== */
@@ -87,25 +97,33 @@ static bool undump(lua_State *L, const struct mr_compiled *module, const char *c
   return false;
 }
 
-/* Pushes the file in which package.path or package.cpath ('where') has the module, and returns it; else NULL, and a text
-** that tells where it was looked for. */
-static const char *push_path(lua_State *L, const char *name, const char *where) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_getfield(L, -1, LUA_LOADLIBNAME);
-  lua_getfield(L, -1, "searchpath");
-  lua_pushstring(L, name);
-  lua_getfield(L, -3, where);
-  lua_call(L, 2, 2);
-  bool found = !lua_isnil(L, -2);
-  lua_pushvalue(L, found ? -2 : -1);
-  lua_replace(L, -5);
-  lua_pop(L, 3);
-  return found ? lua_tostring(L, -1) : NULL;
-}
-
 static const struct mr_compiled *find(const struct mr_compiled_set *set, const char *name) {
   for (const struct mr_compiled *module = set->modules; module->name; module++)
     if (strcmp(module->name, name) == 0) return module;
+  return NULL;
+}
+
+/* Pushes the file that package.path has for the module, and returns its name, when it holds the source of the compiled
+** form; else NULL. Looks where Lua's own searcher does, and opens the file once. */
+static const char *push_source(lua_State *L, const struct mr_compiled *module) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, LUA_LOADLIBNAME);
+  lua_getfield(L, -1, "path");
+  const char *path = lua_tostring(L, -1);
+  const char *place = path ? luaL_gsub(L, module->name, ".", LUA_DIRSEP) : NULL;
+  const char *next = path ? luaL_gsub(L, path, LUA_PATH_MARK, place) : "";
+  while (*next) {
+    size_t size = strcspn(next, LUA_PATH_SEP);
+    const char *name = lua_pushlstring(L, next, size);
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+      bool good = is_source(module, file);
+      close(file);
+      return good ? name : NULL;
+    }
+    lua_pop(L, 1);
+    next += size + (next[size] != '\0');
+  }
   return NULL;
 }
 
@@ -114,11 +132,9 @@ static const struct mr_compiled *find(const struct mr_compiled_set *set, const c
 static int search(lua_State *L) {
   const struct mr_compiled *module =
       find(lua_touserdata(L, lua_upvalueindex(1)), luaL_checkstring(L, 1));
-  const char *path = module ? push_path(L, module->name, "path") : NULL;
-  if (!path) return 0;
-  const char *chunk_name = lua_pushfstring(L, "@%s", path);
-  if (!is_source(module, path) || !undump(L, module, chunk_name)) return 0;
-  lua_pushvalue(L, -3); /* the file, which require passes on */
+  const char *path = module ? push_source(L, module) : NULL;
+  if (!path || !undump(L, module, lua_pushfstring(L, "@%s", path))) return 0;
+  lua_pushstring(L, path); /* the file, which require passes on */
   return 2;
 }
 
@@ -153,13 +169,38 @@ void mr_lua_install_compiled(lua_State *L, const struct mr_compiled_set *set) {
 
 /* }====== */
 
-void mr_lua_load_lazily(lua_State *L, const char *name) {
+/* Pushes the file in which package.cpath has the module, and returns it; else NULL, and a text that tells where it was
+** looked for. */
+static const char *push_library(lua_State *L, const char *name) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, LUA_LOADLIBNAME);
+  lua_getfield(L, -1, "searchpath");
+  lua_pushstring(L, name);
+  lua_getfield(L, -3, "cpath");
+  lua_call(L, 2, 2);
+  bool found = !lua_isnil(L, -2);
+  lua_pushvalue(L, found ? -2 : -1);
+  lua_replace(L, -5);
+  lua_pop(L, 3);
+  return found ? lua_tostring(L, -1) : NULL;
+}
+
+/* Loads the libraries behind a C module of ours: require would have every symbol in them bound at once, and libcurl
+** brings thirty libraries of which a program calls little. What goes wrong here is for require to tell. */
+static void load_lazily(lua_State *L, const char *name) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   bool is_inside =
       lua_getfield(L, -1, name) != LUA_TNIL; /* of the program, as in the static library */
   lua_pop(L, 2);
   if (is_inside) return;
-  const char *path = push_path(L, name, "cpath");
+  const char *path = push_library(L, name);
   if (path) dlopen(path, RTLD_LAZY | RTLD_LOCAL);
   lua_pop(L, 1);
+}
+
+void mr_lua_require(lua_State *L, const char *name) {
+  load_lazily(L, name);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, name);
+  lua_call(L, 1, 1);
 }

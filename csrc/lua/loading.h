@@ -15,7 +15,7 @@
 struct mr_compiled {
   const char *name;           /* as given to require; NULL ends a list */
   uint64_t hash;              /* of the source: see compile.lua */
-  const unsigned char *chunk; /* as string.dump gives it, without the name of the source */
+  const unsigned char *chunk; /* of string.dump, without the names of source and variables */
   size_t size;
 };
 
@@ -30,8 +30,7 @@ extern const struct mr_compiled_set mr_compiled_set; /* made by the build: compi
 ** another Lua runs, or one without a package library. 'set' is used for as long as the state lives. */
 void mr_lua_install_compiled(lua_State *L, const struct mr_compiled_set *set);
 
-/* Loads the libraries behind a C module of ours, before require does: require has every symbol in them bound at once, and
-** libcurl brings thirty libraries of which a program calls little. What goes wrong here is for require to tell. */
-void mr_lua_load_lazily(lua_State *L, const char *name);
+/* Pushes what require has for a C module of ours, whose libraries are bound as they are called. */
+void mr_lua_require(lua_State *L, const char *name);
 
 #endif

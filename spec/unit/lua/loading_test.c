@@ -24,17 +24,23 @@ struct fixture {
   struct mr_compiled_set set;
 };
 
+static uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+  return hash ^ hash >> 32;
+}
+
 /* As compile.lua does. */
 static uint64_t hash_of(const char *text) {
   size_t size = strlen(text);
-  uint64_t hash = 0;
-  for (size_t i = 0; i < size; i += 8) {
+  uint64_t lanes[4] = {0}, hash = 0;
+  for (size_t i = 0; i < size || i % 32 > 0; i += 8) {
     uint64_t word = 0;
     for (size_t j = i; j < i + 8 && j < size; j++)
       word |= (uint64_t)(uint8_t)text[j] << 8 * (j - i);
-    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-    hash ^= hash >> 32;
+    lanes[i / 8 % 4] = mix(lanes[i / 8 % 4], word);
   }
+  for (int lane = 0; lane < 4; lane++)
+    hash = mix(hash, lanes[lane]);
   return hash ^ size;
 }
 
