@@ -86,6 +86,7 @@ describe("secrets", function()
     assert.equal(print, core.fingerprint(core.secret "hunter2", "salt"))
     assert.not_equal(print, core.fingerprint(core.secret "hunter3", "salt"))
     assert.not_equal(print, core.fingerprint(secret, "pepper"))
+    assert.equal("202233fe53f96a624994d1664e228de7", core.fingerprint(secret, "moonrest.account")) -- openssl dgst -hmac
   end)
 
   it("raise for misuse", function()

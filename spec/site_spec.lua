@@ -95,6 +95,15 @@ describe("site", function()
     end, "shop has no plans")
   end)
 
+  it("tells accounts apart by their credentials, and needs no libcrypto until a limit counts", function()
+    local opened = moonrest.open(test_api.definition(), { token = "hunter2" })
+    assert.is_nil(package.loaded["moonrest.digest"])
+    opened.items:get "1"
+    assert.matches("^shop/202233fe53f96a624994d1664e228de7/", core.buckets[1].key)
+    moonrest.open(test_api.definition(), { token = "hunter3" }).items:get "1"
+    assert.not_matches("/202233fe53f96a624994d1664e228de7/", core.buckets[2].key)
+  end)
+
   it("takes tenant values from the options, else from the environment", function()
     local shop = moonrest.open(test_api.definition(), { token = "abc", org_id = "o1" })
     shop.orders:list()

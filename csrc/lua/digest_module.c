@@ -11,7 +11,8 @@
 #include "core/secret.h"
 #include "lua/secret.h"
 
-#define BOX "moonrest.digest.box"
+#define BOX              "moonrest.digest.box"
+#define FINGERPRINT_SIZE (MR_SHA256_SIZE / 2) /* bytes */
 
 static int box_free(lua_State *L) {
   mr_buffer_free(luaL_checkudata(L, 1, BOX));
@@ -93,6 +94,15 @@ static int digest_hmac_sha256(lua_State *L) {
   return 1;
 }
 
+/* fingerprint(key, salt): a name for a credential, the same one wherever the salt is the same, from which nobody gets to
+** the credential. */
+static int digest_fingerprint(lua_State *L) {
+  uint8_t digest[MR_SHA256_SIZE];
+  compute_hmac(L, digest);
+  struct mr_buffer *box = push_box(L, SIZE_MAX);
+  return finish_box(L, box, mr_hex(box, digest, FINGERPRINT_SIZE));
+}
+
 static int digest_equal(lua_State *L) {
   size_t a_size, b_size;
   const char *a = luaL_checklstring(L, 1, &a_size);
@@ -145,10 +155,15 @@ static int digest_unbase64(lua_State *L) {
 /* }====== */
 
 static const luaL_Reg functions[] = {
-    {"base64", digest_base64}, {"equal", digest_equal},
-    {"hex", digest_hex},       {"hmac_sha256", digest_hmac_sha256},
-    {"sha256", digest_sha256}, {"unbase64", digest_unbase64},
-    {"unhex", digest_unhex},   {NULL, NULL},
+    {"base64", digest_base64},
+    {"equal", digest_equal},
+    {"fingerprint", digest_fingerprint},
+    {"hex", digest_hex},
+    {"hmac_sha256", digest_hmac_sha256},
+    {"sha256", digest_sha256},
+    {"unbase64", digest_unbase64},
+    {"unhex", digest_unhex},
+    {NULL, NULL},
 };
 
 __attribute__((visibility("default"))) int luaopen_moonrest_digest(lua_State *L) {

@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "core/fingerprint.h"
 #include "core/secret_source.h"
 #include "core/url.h"
+#include "lua/loading.h"
 
 struct mr_secret *mr_lua_test_secret(lua_State *L, int index) {
   struct mr_lua_secret *box = luaL_testudata(L, index, MR_LUA_SECRET);
@@ -146,16 +146,17 @@ static int mask(lua_State *L) {
   return 1;
 }
 
-/* fingerprint(secret, salt): tells credentials apart without telling what they are. */
+/* fingerprint(secret, salt): tells credentials apart without telling what they are. It is made by libcrypto, which is
+** loaded for it: programs do that before their first request and not before. */
 static int fingerprint(lua_State *L) {
-  struct mr_secret *secret = mr_lua_check_secret(L, 1);
-  const char *salt = luaL_checkstring(L, 2);
-  struct mr_buffer *value;
-  if (push_value(L, secret, &value)) return luaL_error(L, "not enough memory");
-  char print[MR_FINGERPRINT_SIZE + 1];
-  mr_fingerprint(value->data, value->size, salt, print);
-  mr_buffer_free(value);
-  lua_pushstring(L, print);
+  mr_lua_check_secret(L, 1);
+  luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  mr_lua_require(L, "moonrest.digest");
+  lua_getfield(L, 3, "fingerprint");
+  lua_replace(L, 3);
+  lua_rotate(L, 1, 1);
+  lua_call(L, 2, 1);
   return 1;
 }
 

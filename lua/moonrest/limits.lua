@@ -31,7 +31,7 @@ local function words_of(site, bucket)
 end
 
 local function key_of(site, name, suffix)
-  local key = table.concat({ site.definition.name, site.account, name }, separator)
+  local key = table.concat({ site.definition.name, site:account(), name }, separator)
   return suffix and key .. separator .. suffix or key
 end
 

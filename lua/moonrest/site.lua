@@ -252,12 +252,14 @@ local function make_route(given)
   return made
 end
 
--- Who shares the limits: the named account, else whoever has the same credential, told by its fingerprint.
-local function account_of(self, given)
-  if given.account then return given.account end
-  local first = self.credentials[1]
-  if not first or not self.definition.limits then return core.url.origin(self.base_url) end
-  return core.fingerprint(first.secret, "moonrest.account")
+-- Who shares the limits: the named account, else whoever has the same credential, told by its fingerprint. That loads
+-- libcrypto, so it is made when the first limit is needed: the first request will load it all the same.
+function site:account()
+  if not self.account_name then
+    local first = self.credentials[1]
+    self.account_name = first and core.fingerprint(first.secret, "moonrest.account") or core.url.origin(self.base_url)
+  end
+  return self.account_name
 end
 
 -- Whether the request's id may stand in the body, which is then kept with the response.
@@ -285,7 +287,7 @@ function site.open(at, given)
   self.header_by_name, self.header_order = own_headers(at, given)
   self.tenant, self.plan, self.retry = tenant_values(at, given), read_plan(at, given), read_retry(at, given)
   self.engine, self.route = core.engine(), make_route(given)
-  self.account = account_of(self, given)
+  self.account_name = given.account
   self.codec = given.json and require "moonrest.codec".of(given.json) or nil
   self.read_only, self.strict, self.max_wait = given.read_only, given.strict, given.max_wait
   self.insecure_http, self.max_body = given.insecure_http, given.max_body

@@ -1,5 +1,8 @@
 #include "failing_allocator.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include "core/digest.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -46,7 +49,25 @@ static void test_hmac_of_nothing(void **state) {
   assert_true(mr_hmac_sha256("Jefe", 4, "x", 1, digest));
   assert_true(mr_hmac_sha256(NULL, 0, "", 0, digest));
   assert_digest(digest, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
-  assert_false(mr_hmac_sha256("x", (size_t)INT32_MAX + 1, "", 0, digest));
+}
+
+static void assert_like_libcrypto(const char *key, size_t key_size, const char *text, size_t size) {
+  uint8_t digest[MR_SHA256_SIZE], theirs[MR_SHA256_SIZE];
+  assert_true(mr_hmac_sha256(key, key_size, text, size, digest));
+  HMAC(EVP_sha256(), key, (int)key_size, (const uint8_t *)text, size, theirs, NULL);
+  assert_memory_equal(digest, theirs, sizeof digest);
+}
+
+/* Every length around the ends of blocks, of key and text, with bytes of all values. */
+static void test_hmac_of_all_lengths(void **state) {
+  (void)state;
+  char key[260], text[260];
+  for (size_t i = 0; i < sizeof key; i++) {
+    key[i] = (char)(i * 37);
+    text[i] = (char)(i * 91);
+  }
+  for (size_t i = 0; i < sizeof key; i++)
+    assert_like_libcrypto(key, i, text, sizeof key - i);
 }
 
 static void test_equal(void **state) {
@@ -178,6 +199,7 @@ int main(void) {
       cmocka_unit_test(test_sha256),
       cmocka_unit_test(test_hmac),
       cmocka_unit_test(test_hmac_of_nothing),
+      cmocka_unit_test(test_hmac_of_all_lengths),
       cmocka_unit_test(test_equal),
       cmocka_unit_test(test_unhex),
       cmocka_unit_test(test_base64),
