@@ -11,7 +11,7 @@ describe("types", function()
     local kind = types.parse "Port[]!"
     assert.equal("Port", kind.base)
     assert.is_true(kind.list and kind.required)
-    assert.is_false(kind.nullable)
+    assert.is_nil(kind.nullable)
     assert.is_true(types.parse("string?!").nullable)
     assert.equal(types.parse "integer", types.parse "integer")
     for _, bad in ipairs { "", "[]", "a b", "string*", "string[][]", "!" } do assert.is_nil(types.parse(bad), bad) end

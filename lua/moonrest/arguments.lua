@@ -31,13 +31,14 @@ local function join_names(list)
 end
 
 local function raise_positional(recipe, count)
-  local filled = #recipe.path - #recipe.positional
+  local positional = recipe.positional or recipe.path
+  local filled = #recipe.path - #positional
   local note = filled > 0 and ", the others are filled by the client" or ""
-  if #recipe.positional == 0 then
+  if #positional == 0 then
     caller.raise("%s takes no path parameter%s; parameters go into a table: { name = value }", recipe.label, note)
   end
-  caller.raise("%s takes %d path parameter%s (%s)%s, got %d", recipe.label, #recipe.positional,
-    #recipe.positional == 1 and "" or "s", join_names(recipe.positional), note, count)
+  caller.raise("%s takes %d path parameter%s (%s)%s, got %d", recipe.label, #positional,
+    #positional == 1 and "" or "s", join_names(positional), note, count)
 end
 
 local function example_of(recipe)
@@ -125,7 +126,7 @@ local function put_positional(recipe, values, count, ...)
   while position <= count do
     local value = select(position, ...)
     if not is_positional(value) then break end
-    local field = recipe.positional[position]
+    local field = (recipe.positional or recipe.path)[position]
     if not field then raise_positional(recipe, count) end
     put(recipe, values, field.name, value)
     position = position + 1
@@ -138,7 +139,7 @@ local function check_tables(recipe, count, position, parameters, given)
     caller.raise("%s: too many arguments: path parameters, then parameters and options, both tables", recipe.label)
   end
   if parameters ~= nil and type(parameters) ~= "table" then
-    local field = recipe.positional[position]
+    local field = (recipe.positional or recipe.path)[position]
     caller.raise("%s: %s must be a %s, got a %s", recipe.label,
       field and ("path parameter '%s'"):format(field.name) or "parameters",
       field and "string or a number" or "table", type(parameters))
@@ -185,7 +186,7 @@ local function tenant_hint(recipe, field)
 end
 
 local function check_required(recipe, values, given)
-  for _, field in ipairs(recipe.required) do
+  for _, field in ipairs(recipe.required or recipe.path) do
     if values[field] == nil and not (field.place == "body" and brings_body(given)) then
       caller.raise("%s: parameter '%s' is required (%s, %s)%s", recipe.label, field.name, field.place,
         types.text(field.descriptor), tenant_hint(recipe, field))

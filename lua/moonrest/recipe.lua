@@ -9,8 +9,8 @@
 --   query, header, body   fields in a fixed order
 --   fields         field by Lua name, by wire name, and by "place:name"
 --   also           second and further fields that a name fills: lists by name
---   positional     the path fields that leading strings fill, in order
---   required       fields that must be given
+--   positional     the path fields that leading strings fill, in order; nil: those of 'path'
+--   required       fields that must be given; nil: those of 'path'
 --   single         the only field is one path parameter: calls take the short way
 --   plain, keeps_body, bare   how its answers are read: a success is its body; parts of the body are kept for the
 --                  response; neither envelope nor such parts
@@ -38,7 +38,7 @@ end
 -- Fields
 -- =========================================================================
 
-local known_fields = {}
+local known_fields = { path = {}, query = {}, header = {}, body = {} }
 
 local function make_field(key, specification, place, secret)
   local descriptor = types.describe(specification)
@@ -52,11 +52,18 @@ local function make_field(key, specification, place, secret)
   return field
 end
 
+-- Fields by place and name; 'another' is the next one of that name, with another specification.
 local function shared_field(key, specification, place, secret)
   if type(specification) ~= "string" then return make_field(key, specification, place, secret) end
-  local id = ("%s %s %s %s"):format(place, key, specification, secret)
-  known_fields[id] = known_fields[id] or make_field(key, specification, place, secret)
-  return known_fields[id]
+  local descriptor, known = types.describe(specification), known_fields[place]
+  local is_secret = (secret or descriptor.secret) and true or nil
+  local field = known[key]
+  while field and (field.descriptor ~= descriptor or field.secret ~= is_secret) do field = field.another end
+  if not field then
+    field = make_field(key, specification, place, secret)
+    field.another, known[key] = known[key], field
+  end
+  return field
 end
 
 local slashed_fields = {}
@@ -147,6 +154,9 @@ local function share_lists(self)
   for _, name in ipairs { "path", "query", "header", "body", "positional", "required" } do
     if #self[name] == 0 then self[name] = none end
   end
+  for _, name in ipairs { "literals", "query", "body", "required" } do -- without the room to grow
+    if #self[name] > 2 and self[name] ~= path then self[name] = { table.unpack(self[name]) } end
+  end
 end
 
 local contexts = setmetatable({}, { __mode = "k" })
@@ -193,6 +203,14 @@ local function list_of(words)
   return words
 end
 
+local metatables = setmetatable({}, { __mode = "k" })
+
+-- One whose tables have what 'base' has, where they have nothing of their own.
+local function metatable_over(base)
+  metatables[base] = metatables[base] or { __index = base }
+  return metatables[base]
+end
+
 -- The page style of an operation: its own over the definition's; nil when it is no list.
 function recipe.pages_of(at, declaration)
   local paged = declaration.paged
@@ -200,7 +218,7 @@ function recipe.pages_of(at, declaration)
   local pages = paged == true and at.pages or merge(at.pages, paged)
   if type(paged) == "table" and paged.style and at.pages and paged.style ~= at.pages.style then pages = paged end
   if not declaration.items and not declaration.key then return pages end
-  return merge(pages, { items = declaration.items, key = declaration.key })
+  return setmetatable({ items = declaration.items, key = declaration.key }, metatable_over(pages))
 end
 
 local function add_result_secrets(self)
@@ -266,7 +284,7 @@ local function read_shape(self)
   self.envelope = declaration.envelope or at.envelope
   self.pages = recipe.pages_of(at, declaration)
   self.body_type = declaration.body_type or "json"
-  self.expects_body = declaration.body ~= nil and expects_body[self.method] or nil
+  self.expects_body = declaration.body ~= nil and expects_body[self.method] or false
   self.repeatable = repeatable_of(self)
   self.writes = not (self.method == "GET" or self.method == "HEAD" or declaration.read)
   self.confirm = declaration.confirm
@@ -307,20 +325,39 @@ local function usual_of(site)
   return {
     site = site, method = "GET", repeatable = "safe", body_type = "json", errors = at.errors, envelope = at.envelope,
     context = context_of(at), idempotency_header = at.retry and at.retry.idempotency_header,
-    path = none, query = none, header = none, body = none, positional = none, required = none,
+    path = none, query = none, header = none, body = none,
     quick = false, plain = true, keeps_body = false, bare = false, writes = false, default_key = false,
+    expects_body = false,
   }
+end
+
+-- The metatable of a site's recipes of one method; those that read have the fewest fields of their own.
+local function type_of(site, method)
+  local types_of_site = site.recipe_types
+  if not types_of_site then
+    types_of_site = { GET = { __index = usual_of(site) } }
+    site.recipe_types = types_of_site
+  end
+  if not types_of_site[method] then
+    local usual = {
+      method = method, repeatable = default_repeat[method] or "never", writes = method ~= "HEAD",
+      expects_body = expects_body[method] or false,
+    }
+    types_of_site[method] = { __index = setmetatable(usual, types_of_site.GET) }
+  end
+  return types_of_site[method]
 end
 
 -- The same recipe with that in a table behind it: with all operations in use this is a third of a client's memory.
 local function slim(self)
-  local site = self.site
-  site.recipe_type = site.recipe_type or { __index = usual_of(site) }
-  local usual, own = site.recipe_type.__index, {}
+  local recipe_type, own = type_of(self.site, self.method), {}
+  local usual = recipe_type.__index
+  if self.positional == self.path then self.positional = nil end
+  if self.required == self.path then self.required = nil end
   for name, value in pairs(self) do
     if usual[name] ~= value then own[name] = value end
   end
-  return setmetatable(own, site.recipe_type)
+  return setmetatable(own, recipe_type)
 end
 
 -- Prepares 'declaration' of an opened definition. 'label' names it in messages.

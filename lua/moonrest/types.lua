@@ -25,7 +25,7 @@ local deepest <const> = 32 -- levels of nested parameters
 
 local words = {}
 
--- "T[]!" -> { base = "T", list = true, required = true, nullable = false, word = "T[]!" }; nil for what is no word.
+-- "T[]?" -> { base = "T", word = "T[]?", list = true, nullable = true }; nil for what is no word.
 local function parse(word)
   local known = words[word]
   if known then return known end
@@ -34,10 +34,10 @@ local function parse(word)
   local rest, lists = suffix:gsub("%[%]", "")
   rest = rest:gsub("[!?]", "")
   if rest ~= "" or lists > 1 then return nil end
-  known = {
-    base = base, word = word, list = lists == 1,
-    required = suffix:find("!", 1, true) ~= nil, nullable = suffix:find("?", 1, true) ~= nil,
-  }
+  known = { base = base, word = word }
+  if lists == 1 then known.list = true end
+  if suffix:find("!", 1, true) then known.required = true end
+  if suffix:find("?", 1, true) then known.nullable = true end
   words[word] = known
   return known
 end
