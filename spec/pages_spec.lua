@@ -319,5 +319,26 @@ describe("pages", function()
       assert.equal(10000, count)
       assert.is_true(late - early < 60, ("grew by %.0f KB"):format(late - early))
     end)
+
+    -- In a program of its own: where much is in memory the collector goes on in steps.
+    it("holds one page besides the one in use", function()
+      local program = [[
+        local shop, core = require "spec.support.test_api".open { org_id = "o" }
+        core.handle(function() -- of which nothing is kept
+          core.sent = {}
+          local item = '{"id":' .. os.clock() .. ',"name":"some","size":1},'
+          return { status = 200, body = '{"data":[' .. item:rep(999) .. '{}],"meta":{"pages":50}}' }
+        end)
+        local alive, most = setmetatable({}, { __mode = "k" }), 0
+        for page in shop.items:pages() do
+          alive[page.items] = true
+          local count = 0
+          for _ in pairs(alive) do count = count + 1 end
+          most = math.max(most, count)
+        end
+        print(most)]]
+      local pipe <close> = assert(io.popen("lua5.4 -e '" .. program:gsub("'", "'\\''") .. "'"))
+      assert.equal("2", pipe:read "l")
+    end)
   end)
 end)
