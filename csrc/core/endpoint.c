@@ -98,6 +98,7 @@ enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, 
                    (int)strcspn(line, ":\r\n"), line);
   enum mr_kind kind = mr_buffer_append(&endpoint->headers, line, size);
   if (!kind) kind = mr_buffer_byte(&endpoint->headers, '\0');
+  if (kind == MR_LIMIT) return no_memory(error);
   if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
   return MR_NONE;
 }

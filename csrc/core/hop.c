@@ -44,8 +44,11 @@ static enum mr_flow on_header(struct mr_exchange *x, const char *line, size_t si
   struct mr_request *request = x->owner;
   enum mr_kind kind = mr_headers_add(&request->headers, line, size);
   if (!kind || kind == MR_DECODE) return MR_FLOW_ON; /* a line that is no field is nobody's loss */
-  mr_fail(&request->error, kind, "the response headers exceed %d bytes or %d fields",
-          MR_HEADERS_MAX_BYTES, MR_HEADERS_MAX_COUNT);
+  if (kind == MR_LIMIT)
+    mr_fail(&request->error, kind, "out of memory for the response headers");
+  else
+    mr_fail(&request->error, kind, "the response headers exceed %d bytes or %d fields",
+            MR_HEADERS_MAX_BYTES, MR_HEADERS_MAX_COUNT);
   return stop(request, kind);
 }
 

@@ -201,6 +201,11 @@ enum mr_kind mr_request_query_credentials(struct mr_request *request) {
   return kind;
 }
 
+enum mr_kind mr_request_no_url(enum mr_kind kind, struct mr_error *error) {
+  if (kind == MR_LIMIT) return mr_fail(error, kind, "out of memory for the URL");
+  return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
+}
+
 /* The caller has put the whole URL together in request->url. */
 enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error) {
   struct mr_url url;
@@ -214,8 +219,7 @@ enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct
       return mr_fail(error, MR_AUTH, "plain http to another host than the server's own is refused");
   }
   kind = mr_request_query_credentials(request);
-  if (kind) return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
-  return MR_NONE;
+  return kind ? mr_request_no_url(kind, error) : MR_NONE;
 }
 
 enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
@@ -282,6 +286,7 @@ enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *err
     if (credential->header) kind = add_credential(request, credential);
   }
   if (!kind) kind = mr_buffer_byte(&request->head, '\0');
+  if (kind == MR_LIMIT) return mr_fail(error, kind, "out of memory for the request headers");
   if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
   return MR_NONE;
 }

@@ -339,7 +339,8 @@ enum mr_kind mr_url_resolve(const char *base, size_t base_size, const char *refe
   struct reference from = split(base, base_size), to = split(reference, reference_size);
   kind = compose(out, &from, &to);
   if (kind != MR_NONE)
-    mr_fail(error, kind, "no room for the URL that a reference leads to");
+    mr_fail(error, kind, "%s for the URL that a reference leads to",
+            kind == MR_LIMIT ? "out of memory" : "no room");
   else
     kind = mr_url_parse(mr_buffer_string(out) + start, out->size - start, &url, error);
   if (kind != MR_NONE) truncate_to(out, start);

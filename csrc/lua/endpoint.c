@@ -149,8 +149,9 @@ static void read_hint(lua_State *L, const char *field, struct mr_buffer *out) {
     for (lua_Integer i = 1; i <= count; i++) {
       lua_geti(L, -1, i);
       const char *text = luaL_checklstring(L, -1, &size);
-      if (mr_buffer_append(out, text, size + 1))
-        luaL_error(L, "%s holds more than %d bytes", field, HINTS_MAX);
+      enum mr_kind kind = mr_buffer_append(out, text, size + 1);
+      if (kind == MR_LIMIT) mr_lua_error(L, "out of memory");
+      if (kind) luaL_error(L, "%s holds more than %d bytes", field, HINTS_MAX);
       lua_pop(L, 1);
     }
   }

@@ -10,6 +10,7 @@ enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, TASK = 4, REQUEST = 5 };
 enum { SINGLE_TASK = 3, SINGLE_THREAD = 4 };
 
 static void bad(lua_State *L, const char *field, enum mr_kind kind) {
+  if (kind == MR_LIMIT) luaL_error(L, "out of memory for %s", field);
   luaL_error(L, "%s does not fit (%s)", field, mr_kind_name(kind));
 }
 
@@ -57,7 +58,7 @@ static enum mr_kind read_target(lua_State *L, struct mr_request *request, bool a
   if (!kind) kind = append_pieces(L, TARGET, true, &request->url);
   if (kind == MR_DECODE)
     return mr_fail(error, kind, "a secret in the path must be neither \".\" nor \"..\"");
-  if (kind) return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
+  if (kind) return mr_request_no_url(kind, error);
   return mr_request_target(request, absolute, error);
 }
 

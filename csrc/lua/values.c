@@ -18,9 +18,12 @@ static int buffer_gc(lua_State *L) {
   return 0;
 }
 
+/* What has no words was the buffer's: what they say of a text would be wrong of it. */
 static int push_result(lua_State *L, enum mr_kind kind, struct mr_buffer *buffer,
-                       const struct mr_error *error) {
+                       struct mr_error *error) {
   if (kind) {
+    if (error->message[0] == '\0')
+      mr_fail(error, kind, kind == MR_LIMIT ? "out of memory" : "the URL is too long");
     luaL_pushfail(L);
     lua_pushstring(L, error->message);
     mr_buffer_free(buffer);
@@ -53,7 +56,7 @@ static int encode(lua_State *L, encoder encoder, const char *what) {
     mr_fail(&error, kind,
             "'%.80s' cannot be %s: empty, '.', '..' and control characters are refused", text,
             what);
-  else if (kind)
+  else if (kind && kind != MR_LIMIT)
     mr_fail(&error, kind, "too long for %s", what);
   return push_result(L, kind, buffer, &error);
 }

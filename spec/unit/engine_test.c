@@ -512,7 +512,8 @@ static void tags_tell_who_is_finished(void **state) {
   close_all(&world, request);
 }
 
-/* The n-th allocation fails, for every n: an error or a result, never a crash, never a leak, never a secret left. */
+/* The n-th allocation fails, for every n: a result or an error that says why, never a crash, never a leak, never a
+** secret left. */
 static void every_allocation_may_fail(void **state) {
   (void)state;
   static const struct mr_virtual_answer script[] = {
@@ -530,6 +531,8 @@ static void every_allocation_may_fail(void **state) {
       if (request) {
         mr_engine_start(world.engine, request);
         run(&world, request);
+        if (request->state == MR_STATE_FAILED && memory.calls >= n)
+          assert_non_null(strstr(request->error.message, "memory"));
         mr_request_free(request);
       }
     }
