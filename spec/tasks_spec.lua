@@ -500,6 +500,23 @@ describe("tasks", function()
     end)
   end)
 
+  -- A turn of the loop in which an error comes after so many instructions.
+  local function interrupt_turn(instructions, timeout)
+    local is_inside = false
+    debug.sethook(function()
+      if not is_inside then return end
+      is_inside = false
+      debug.sethook()
+      error("interrupted!", 0)
+    end, "", instructions)
+    pcall(function()
+      is_inside = true
+      scheduler.turn(timeout)
+      is_inside = false
+    end)
+    debug.sethook()
+  end
+
   it("survive an interrupted turn: nothing is lost", function()
     local count = 0
     for _ = 1, 10 do
@@ -508,23 +525,25 @@ describe("tasks", function()
         count = count + 1
       end)
     end
-    local instructions, is_inside = 0, false
+    local instructions = 0
     while scheduler.live() > 0 do
       instructions = instructions + 13
-      debug.sethook(function()
-        if not is_inside then return end
-        is_inside = false
-        debug.sethook()
-        error("interrupted!", 0)
-      end, "", instructions)
-      pcall(function()
-        is_inside = true
-        scheduler.turn(0.001)
-        is_inside = false
-      end)
-      debug.sethook()
+      interrupt_turn(instructions, 0.001)
     end
     assert.equal(10, count)
+  end)
+
+  it("say what interrupted their end", function()
+    local words = {}
+    for instructions = 1, 500 do
+      local one = moonrest.spawn(function() return true end)
+      interrupt_turn(instructions, 0)
+      local ok, problem = pcall(one.await, one)
+      if not ok then words[problem] = true end
+    end
+    assert.is_true(words["the loop was interrupted when this task ended: interrupted!"])
+    words["the loop was interrupted when this task ended: interrupted!"], words["interrupted!"] = nil, nil
+    assert.same({}, words)
   end)
 end)
 

@@ -41,6 +41,7 @@ local current                     -- the task that is being resumed
 local closing                     -- the coroutine of an ended task while its to-be-closed variables are closed
 local turning = false             -- a turn is on the stack
 local shaken = false              -- an error came where the loop was not whole: the next turn recovers first
+local disturbance                 -- that error, when it is known
 local deadline                    -- of the budgeted step that is on the stack
 local may_block = true            -- outside of tasks
 local on_ready                    -- a foreign loop's: told when a task becomes ready outside of a turn
@@ -274,6 +275,26 @@ local in_closing = "a task that was cancelled or has failed cannot wait any more
   .. " closed: make the call in a task of its own there, moonrest.spawn(function() ... end)"
 local forbidden = "this program does not let calls block: make the call in a task (moonrest.spawn)"
 
+-- In a coroutine the loop, which runs below it, cannot be seen.
+local function is_on_the_stack(level)
+  local _, is_main = running()
+  if not is_main then return true end
+  level = level + 1
+  local info = debug.getinfo(level, "f")
+  while info and info.func ~= scheduler.turn and info.func ~= scheduler.step do
+    level = level + 1
+    info = debug.getinfo(level, "f")
+  end
+  return info ~= nil
+end
+
+-- Whether a turn is on the stack, from that level on. 'turning' alone is not trusted: an error in the very last
+-- instructions of a turn leaves it set.
+local function is_turning(level)
+  if turning and not is_on_the_stack(level) then turning, shaken = false, true end
+  return turning
+end
+
 -- The task that the running coroutine can wait as, why it cannot, or nil for one that knows nothing of tasks.
 local function host()
   local thread = running()
@@ -285,7 +306,7 @@ end
 local function waiter_elsewhere()
   if (current or turning) and running() == closing then caller.raise(in_closing) end
   if not current then
-    if turning then caller.raise(in_step) end
+    if is_turning(2) then caller.raise(in_step) end
     if not may_block then caller.raise(forbidden) end
     return nil
   end
@@ -431,7 +452,13 @@ local function patience(timeout)
   return task and math.max(0, math.min(timeout, task.wake_at - now())) or timeout
 end
 
-local lost <const> = "the loop was interrupted when this task ended"
+-- What a task fails with whose results, or whose own error, went with the loop. An object is not asked for its words.
+local function lost_end()
+  local words = type(disturbance) == "string" and ": " .. disturbance or ""
+  return "the loop was interrupted when this task ended" .. words
+end
+
+local function fail_lost(task) fail(task, lost_end()) end
 
 local function is_older(one, other) return one.number < other.number end
 
@@ -460,40 +487,27 @@ local function recover()
   table.sort(ready, is_older)
   for place = 1, last do
     local task = ready[place]
-    if task.thread and status(task.thread) ~= "suspended" then is_whole = pcall(fail, task, lost) and is_whole end
+    if task.thread and status(task.thread) ~= "suspended" then is_whole = pcall(fail_lost, task) and is_whole end
   end
   live = 0 -- one may have been taken out and not been counted
   for _ in pairs(tasks) do live = live + 1 end
-  shaken = not is_whole
+  if is_whole then shaken, disturbance = false, nil end
 end
 
 local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = function(_, problem)
   current, deadline = nil, nil
   if problem ~= nil then
-    shaken = true
+    shaken, disturbance = true, problem
     pcall(recover) -- without memory for that, the next turn tries again
   end
   turning = false
 end })
 
--- 'turning' alone is not trusted: an error in the very last instructions of a turn leaves it set. In a coroutine the
--- loop, which runs below it, cannot be seen.
-local function is_on_the_stack()
-  local _, is_main = running()
-  if not is_main then return true end
-  local level = 4 -- behind the turn that asks
-  local info = debug.getinfo(level, "f")
-  while info and info.func ~= scheduler.turn and info.func ~= scheduler.step do
-    level = level + 1
-    info = debug.getinfo(level, "f")
-  end
-  return info ~= nil
-end
-
 -- The guard stands before 'turning' is set: an error between the two must not leave it set for ever.
 local function check_entry()
-  if turning and not is_on_the_stack() then turning, shaken = false, true end
-  if turning then caller.raise "a step within a step: a task or an event handler must not drive the loop it runs in" end
+  if is_turning(4) then
+    caller.raise "a step within a step: a task or an event handler must not drive the loop it runs in"
+  end
   if shaken then recover() end
 end
 
@@ -597,7 +611,7 @@ function scheduler.set_blocking(allowed) may_block = allowed end
 
 -- Raises where a run cannot be: inside a task or a step, and where nothing may block.
 function scheduler.check_blocking()
-  if turning then caller.raise(current and "a run inside a task: await what you spawn instead" or in_step) end
+  if is_turning(2) then caller.raise(current and "a run inside a task: await what you spawn instead" or in_step) end
   if not may_block then caller.raise(forbidden) end
 end
 
