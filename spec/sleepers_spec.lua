@@ -28,4 +28,25 @@ describe("sleepers", function()
     end
     assert.equal(333, count)
   end)
+
+  it("are as they were when there is no memory for another one", function()
+    sleepers.reset()
+    local poor = setmetatable({ number = 1, wake_at = 1 }, { __newindex = function() error "not enough memory" end })
+    assert.is_false(pcall(sleepers.add, poor))
+    assert.equal(0, sleepers.count())
+  end)
+
+  it("sleep once, although an error kept one from leaving", function()
+    sleepers.reset()
+    local task = { number = 1, wake_at = 1 }
+    sleepers.add(task)
+    sleepers.add({ number = 2, wake_at = 2 })
+    task.wake_at = 3
+    sleepers.add(task)
+    assert.equal(2, sleepers.count())
+    assert.equal(2, sleepers.first().number)
+    sleepers.remove(sleepers.first())
+    assert.equal(task, sleepers.first())
+    sleepers.reset()
+  end)
 end)

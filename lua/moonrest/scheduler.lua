@@ -65,6 +65,7 @@ scheduler.wake = make_ready
 
 local function finish(task, state, values)
   task.state, task.values = state, values
+  if task.sleep_place then sleepers.remove(task) end -- an error came between its waking and its leaving
   task.thread, task.request, task.wake_at, task.awaits = nil, nil, nil, nil
   if tasks[task.number] then
     tasks[task.number] = nil

@@ -33,17 +33,23 @@ local function sink(task, place)
   put(task, place)
 end
 
--- A task sleeps once: it must not be in here.
+-- A task sleeps once: one that an error left in here leaves first. Either the task is in here then, or there was no
+-- memory for its place or its field, and nothing has changed.
 function sleepers.add(task)
-  rise(task, #heap + 1)
+  if task.sleep_place then sleepers.remove(task) end
+  local place = #heap + 1
+  task.sleep_place = false
+  heap[place] = task
+  rise(task, place)
 end
 
--- Fine when it does not sleep.
+-- Fine when it does not sleep. The last one moves without a call, for which there may be no memory.
 function sleepers.remove(task)
-  local place = task.sleep_place
+  local place, count = task.sleep_place, #heap
   if not place then return end
-  local last = table.remove(heap)
-  task.sleep_place = nil
+  local last = heap[count]
+  heap[place], last.sleep_place = last, place
+  heap[count], task.sleep_place = nil, nil
   if last == task then return end
   rise(last, place)
   sink(last, last.sleep_place)
