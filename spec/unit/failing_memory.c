@@ -7,15 +7,17 @@ static struct {
   atomic_size_t lua_blocks, core_blocks;
   atomic_size_t growths;
   atomic_size_t fail_at;
-  atomic_bool all_after;
-  atomic_bool is_failing, has_failed;
+  atomic_int mode;
+  atomic_bool fails_again, is_failing, has_failed;
   atomic_uint frame, failed_in;
 } memory;
 
-static bool fails(void) {
+static bool fails(bool is_lua) {
   bool now = atomic_fetch_add(&memory.growths, 1) + 1 == memory.fail_at;
-  if (now && memory.all_after) atomic_store(&memory.is_failing, true);
-  if (!now && !atomic_load(&memory.is_failing)) return false;
+  bool again = is_lua && atomic_exchange(&memory.fails_again, false);
+  if (now && is_lua && memory.mode == FAIL_TWICE) atomic_store(&memory.fails_again, true);
+  if (now && memory.mode == FAIL_ALL_AFTER) atomic_store(&memory.is_failing, true);
+  if (!now && !again && !atomic_load(&memory.is_failing)) return false;
   atomic_store(&memory.failed_in, atomic_load(&memory.frame));
   atomic_store(&memory.has_failed, true);
   return true;
@@ -28,7 +30,7 @@ static void *release(void *block, atomic_size_t *blocks) {
 }
 
 static void *grow(void *block, size_t size, atomic_size_t *blocks) {
-  void *moved = fails() ? NULL : realloc(block, size);
+  void *moved = fails(blocks == &memory.lua_blocks) ? NULL : realloc(block, size);
   if (moved && !block) atomic_fetch_add(blocks, 1);
   return moved;
 }
@@ -46,12 +48,12 @@ void *failing_memory_for_core(void *context, void *block, size_t size) {
   return grow(block, size, &memory.core_blocks);
 }
 
-void failing_memory_begin(size_t n, bool all_after) {
+void failing_memory_begin(size_t n, enum failing_mode mode) {
   failing_memory_relent();
   atomic_store(&memory.growths, 0);
   atomic_store(&memory.has_failed, false);
   atomic_store(&memory.frame, 0);
-  memory.all_after = all_after;
+  memory.mode = mode;
   memory.fail_at = n;
 }
 
@@ -62,6 +64,7 @@ void failing_memory_frame(void) {
 
 void failing_memory_relent(void) {
   memory.fail_at = 0;
+  atomic_store(&memory.fails_again, false);
   atomic_store(&memory.is_failing, false);
 }
 

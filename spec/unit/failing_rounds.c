@@ -18,7 +18,7 @@
 #include "core/random.h"
 
 #define PROCESSES_MAX     16
-#define ROUNDS_OF_PROCESS 150 /* what they leave in their sandbox must not grow for ever */
+#define ROUNDS_OF_PROCESS 500 /* what they leave behind must not grow for ever */
 #define ROUND_SECONDS_MAX 60  /* a hang */
 #define PROBLEMS_MAX      20  /* enough to think about */
 #define PROGRESS_SECONDS  10
@@ -67,10 +67,10 @@ struct plan {
   bool is_full; /* not a sample */
 };
 
-/* Both rounds of an n. */
+/* A round of each mode. */
 static void add(struct plan *plan, size_t n) {
-  plan->rounds[plan->count++] = (struct failing_round){.n = n};
-  plan->rounds[plan->count++] = (struct failing_round){.n = n, .all_after = true};
+  for (int mode = 0; mode < FAIL_MODES; mode++)
+    plan->rounds[plan->count++] = (struct failing_round){.n = n, .mode = (enum failing_mode)mode};
 }
 
 static void add_range(struct plan *plan, size_t first, size_t last) {
@@ -112,14 +112,17 @@ static void add_samples(struct plan *plan, bool starts_whole, size_t samples) {
   add_sample(plan, board->at_start + 1, board->all, samples);
 }
 
+/* What the range has of those that there are; may be nothing. */
 static bool make_plan(struct plan *plan, bool starts_whole, size_t samples) {
   const char *range = getenv("MOONREST_EVERY_ALLOCATION");
-  size_t first = starts_whole ? board->at_start + 1 : 1, last = board->all;
+  size_t least = starts_whole ? board->at_start + 1 : 1, first = least, last = board->all;
   plan->is_full = range != NULL;
   if (range && strcmp(range, "all") != 0 && sscanf(range, "%zu,%zu", &first, &last) < 1)
     return false;
-  size_t most = range ? last + 1 - first : ROUNDS_AT_FIRST + 3 * samples;
-  plan->rounds = calloc(2 * most, sizeof *plan->rounds);
+  if (first < least) first = least;
+  if (last > board->all) last = board->all;
+  size_t most = range ? 1 + (last < first ? 0 : last - first) : ROUNDS_AT_FIRST + 3 * samples;
+  plan->rounds = calloc(FAIL_MODES * most, sizeof *plan->rounds);
   if (!plan->rounds) return false;
   if (range)
     add_range(plan, first, last);
@@ -191,11 +194,12 @@ static void hire(struct crew *crew, struct seat *free_seat) {
   free_seat->process = process > 0 ? process : 0;
 }
 
+static const char *const mode_names[FAIL_MODES] = {"", " and its second try", " and all after it"};
+
 static void tell(struct crew *crew, const struct seat *left, int status) {
   const struct failing_round *round = &left->round;
   crew->problems++;
-  fprintf(stderr, "%s: n = %zu%s: ", crew->program->name, round->n,
-          round->all_after ? " and all after it" : "");
+  fprintf(stderr, "%s: n = %zu%s: ", crew->program->name, round->n, mode_names[round->mode]);
   if (left->problem[0])
     fprintf(stderr, "%s\n", left->problem);
   else if (WIFSIGNALED(status))

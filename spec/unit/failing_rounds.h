@@ -14,9 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "failing_memory.h"
+
 struct failing_round {
-  size_t n;       /* of the allocation that fails; 0: none does */
-  bool all_after; /* and so do all after it in the same frame */
+  size_t n; /* of the allocation that fails; 0: none does */
+  enum failing_mode mode;
 };
 
 struct failing_program {

@@ -37,6 +37,8 @@ static struct {
   bool is_changed; /* the world, by a round that played its frames */
   char url[LONGEST_TEXT], token[LONGEST_TEXT];
   size_t core_blocks, descriptors, threads; /* when no state is open; SIZE_MAX: not counted yet */
+  uint32_t tasks;                           /* when nothing fails, after the frames */
+  bool was_heard;                           /* some word of want of memory */
   bool was_heard_wrong;
   char heard[1000];
 } host;
@@ -116,6 +118,7 @@ static void end(void) {
 /* {====== Words ====== */
 
 static void check_words(const char *what, const char *words) {
+  host.was_heard = true;
   if (!words) failing_rounds_problem("%s: an error without a word", what);
   if (!failing_memory_has_failed()) failing_rounds_problem("%s without a cause: %s", what, words);
   if (!strcasestr(words, "memory"))
@@ -137,7 +140,9 @@ static void check_failure(const char *what, const char *words) {
 
 static void hear(void *context, const char *event, const char *line) {
   (void)context;
-  if (strcmp(event, "task_failed") == 0 && !strcasestr(line, "memory") && !host.was_heard_wrong) {
+  if (strcmp(event, "task_failed") != 0) return;
+  host.was_heard = true;
+  if (!strcasestr(line, "memory") && !host.was_heard_wrong) {
     host.was_heard_wrong = true;
     snprintf(host.heard, sizeof host.heard, "%s: %s", event, line);
   }
@@ -172,6 +177,7 @@ static void set_up(lua_State *L) {
   bool good = mr_set_log(L, hear, NULL) && mr_set_blocking(L, false);
   if (good) return;
   if (failing_memory_frames() > 0) failing_rounds_problem("settings fail");
+  host.was_heard = true;
   failing_memory_frame();
   if (!mr_set_log(L, hear, NULL) || !mr_set_blocking(L, false))
     failing_rounds_problem("settings fail again");
@@ -215,9 +221,10 @@ static int call_frame(lua_State *L) {
   return 0;
 }
 
-static void step(lua_State *L) {
+static uint32_t step(lua_State *L) {
   struct mr_step_result result = mr_step(L, 1000);
   if (result.status == MR_STEP_FAILED) check_failure("a step fails", result.message);
+  return result.tasks;
 }
 
 /* What a host does in each: a step, then the picture. */
@@ -313,27 +320,39 @@ static void check_nothing_is_left(void) {
 
 /* }====== */
 
+/* What fails once is told of by those that it ended. */
+static void check_nobody_went_silently(lua_State *L, const struct failing_round *round) {
+  uint32_t tasks = step(L);
+  if (round->n == 0) host.tasks = tasks;
+  if (tasks < host.tasks && round->mode != FAIL_ALL_AFTER && !host.was_heard)
+    failing_rounds_problem("%u tasks are left, not %u, and nothing was heard", (unsigned)tasks,
+                           (unsigned)host.tasks);
+}
+
 static void play_frames(lua_State *L, const struct failing_round *round) {
   size_t at_start = failing_memory_growths();
   host.is_changed = true;
   for (int number = 1; number <= host.program->frames; number++)
     play_frame(L, number);
   if (round->n == 0) failing_rounds_count(failing_memory_growths(), at_start);
+  failing_memory_relent();
+  run(L, "the reports", "require 'moonrest.unheard'.report()");
+  check_complaints(L);
+  check_nobody_went_silently(L, round);
 }
 
 static void live(lua_State *L, const struct failing_round *round) {
   if (start(L)) play_frames(L, round);
   failing_memory_relent();
-  check_complaints(L);
   check_it_goes_on(L);
   check_complaints(L);
   check_nothing_is_held(L);
 }
 
 static bool play(const struct failing_round *round) {
-  host.was_heard_wrong = false;
+  host.was_heard = host.was_heard_wrong = false;
   restore_world();
-  failing_memory_begin(round->n, round->all_after);
+  failing_memory_begin(round->n, round->mode);
   lua_State *L = lua_newstate(failing_memory_for_lua, NULL);
   if (L) {
     live(L, round);
