@@ -53,6 +53,13 @@ void mr_wipe(void *block, size_t size) {
   if (size > 0) fill(block, 0, size);
 }
 
+/* glibc does it before it looks for a block of so much or more. */
+#define LARGE_BYTES 2048
+
+void mr_memory_settle(void) {
+  mr_free(mr_alloc(LARGE_BYTES));
+}
+
 char *mr_duplicate(const char *text, size_t size) {
   if (size == SIZE_MAX) return NULL;
   char *copy = mr_alloc(size + 1);

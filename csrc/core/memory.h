@@ -16,8 +16,10 @@ void mr_memory_hook(mr_allocator allocator, void *context);
 void *mr_alloc(size_t size);                    /* uninitialised */
 void *mr_alloc_zero(size_t count, size_t size); /* checks the product */
 void *mr_realloc(void *block, size_t size);
-void mr_free(void *block);                         /* NULL is fine */
-void mr_wipe(void *block, size_t size);            /* a zeroing that no compiler removes */
+void mr_free(void *block);              /* NULL is fine */
+void mr_wipe(void *block, size_t size); /* a zeroing that no compiler removes */
+/* Has the C library join what was freed in small blocks, which it otherwise does all at once, later. */
+void mr_memory_settle(void);
 char *mr_duplicate(const char *text, size_t size); /* adds a final zero byte */
 
 #endif

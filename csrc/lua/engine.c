@@ -49,7 +49,7 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &engine_key) == LUA_TUSERDATA) return lua_touserdata(L, -1);
   lua_pop(L, 1);
   struct mr_lua_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (struct mr_lua_engine){.engine = NULL};
+  *box = (struct mr_lua_engine){.work_until_us = MR_NEVER};
   luaL_setmetatable(L, MR_LUA_ENGINE);
   box->engine = new_engine(L);
   lua_pushvalue(L, -1);
@@ -147,6 +147,31 @@ static int engine_step(lua_State *L) {
   return 1;
 }
 
+/* engine:enter_step(budget): the time on core.clock, and until when this step may work; nil when all of it is for the
+** collector. */
+static int engine_enter_step(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  int64_t budget_us = mr_lua_seconds(L, 2, "budget");
+  int64_t now_us = mr_clock_now(&mr_clock_system);
+  int64_t share_us = mr_lua_collector_hold(L, &box->collector, budget_us);
+  box->finish_us = mr_time_after(now_us, budget_us);
+  lua_pushnumber(L, (lua_Number)now_us / MR_SECOND);
+  if (share_us == MR_NEVER) return 1;
+  box->work_until_us = mr_time_after(now_us, budget_us - share_us);
+  lua_pushnumber(L, (lua_Number)box->work_until_us / MR_SECOND);
+  return 2;
+}
+
+/* engine:leave_step(): the collector has the rest of the budget. Does nothing outside of a step. The last step for now
+** leaves nothing to be freed. */
+static int engine_leave_step(lua_State *L) {
+  struct mr_lua_engine *box = check_engine(L);
+  box->work_until_us = MR_NEVER;
+  mr_lua_collector_release(L, &box->collector, &mr_clock_system, box->finish_us);
+  if (!box->engine || mr_engine_pending(box->engine) == 0) mr_waste_free(&box->collector.waste);
+  return 0;
+}
+
 /* engine:io("inline" | "thread"): true, or nil and why it is too late. */
 static int engine_io(lua_State *L) {
   static const char *const names[] = {"inline", "thread", NULL};
@@ -229,6 +254,7 @@ static int engine_close(lua_State *L) {
   struct mr_engine *engine = box->engine;
   box->engine = NULL;
   mr_engine_close(engine);
+  mr_waste_free(&box->collector.waste);
   return 0;
 }
 
@@ -250,6 +276,8 @@ int mr_lua_open_engine(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__gc", engine_close}, {"__tostring", engine_tostring}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"step", engine_step},
+                                     {"enter_step", engine_enter_step},
+                                     {"leave_step", engine_leave_step},
                                      {"io", engine_io},
                                      {"pending", engine_pending},
                                      {"descriptor", engine_descriptor},

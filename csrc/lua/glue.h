@@ -10,6 +10,7 @@
 
 #include "core/engine.h"
 #include "core/sse.h"
+#include "lua/collector.h"
 
 #define MR_LUA_ENGINE   "moonrest.engine"
 #define MR_LUA_ROUTE    "moonrest.route"
@@ -22,7 +23,9 @@ struct mr_lua_engine {
   struct mr_engine *engine;      /* NULL: closed */
   struct mr_allowance allowance; /* for the bodies that requests of this state hold */
   uint32_t requests_max;         /* in flight at a time; 0: no bound */
-  bool has_news;                 /* requests ended with a fork: the next step tells */
+  struct mr_lua_collector collector;
+  int64_t work_until_us, finish_us; /* of the step with a budget that runs; MR_NEVER outside */
+  bool has_news;                    /* requests ended with a fork: the next step tells */
 };
 
 struct mr_lua_route {

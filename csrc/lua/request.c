@@ -52,7 +52,10 @@ static int request_close(lua_State *L) {
 
 /* Nobody uses what is collected: a decoding that an error left must not keep it. */
 static int request_gc(lua_State *L) {
-  check_box(L)->busy = false;
+  struct mr_lua_request *box = check_box(L);
+  box->busy = false;
+  if (box->request && box->engine->collector.is_working)
+    mr_waste_take(&box->engine->collector.waste, &box->request->answer);
   return request_close(L);
 }
 

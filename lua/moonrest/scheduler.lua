@@ -29,7 +29,7 @@ local isyieldable, resume, running, status, yield =
   coroutine.isyieldable, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
 local now = core.clock.now
 local engine = core.engine()
-local next_told = engine.next_told
+local next_told, enter_step, leave_step = engine.next_told, engine.enter_step, engine.leave_step
 local is_over = { done = true, failed = true, cancelled = true }
 
 local tasks, live = {}, 0         -- that have not ended, by number, and how many
@@ -140,13 +140,32 @@ local function run_next()
   current = nil
 end
 
--- Resumes those that are ready now, and at least one, but no more once it is 'until_time' (may be nil). What becomes
--- ready meanwhile has its turn later. Returns whether anyone was.
-local function run_ready(until_time)
+-- Resumes those that are ready now. What becomes ready meanwhile has its turn later. Returns whether anyone was.
+local function run_ready()
   local count = last - first + 1
-  for _ = 1, count do
+  for _ = 1, count do run_next() end
+  return count > 0
+end
+
+-- What a task's turn takes at most, of late: the first of several, for which nothing is in the processor's caches yet,
+-- and each of the others.
+local first_run, other_run = 0, 0
+
+local function most_of_late(took, before) return math.max(took, before * 0.95) end
+
+-- As run_ready, one at least, but no more than will probably be through by then.
+local function run_ready_until(until_time, time)
+  local count = last - first + 1
+  for index = 1, count do
     run_next()
-    if until_time and now() >= until_time then return true end
+    local begin = time
+    time = now()
+    if index == 1 then
+      first_run = most_of_late(time - begin, first_run)
+    else
+      other_run = most_of_late(time - begin, other_run)
+    end
+    if time + other_run > until_time then return true end
   end
   return count > 0
 end
@@ -354,6 +373,14 @@ function scheduler.give_way(task, left)
   park(task)
 end
 
+-- Lets the others have their turn when the step that runs has no time for more than there was.
+function scheduler.catch_breath(task)
+  if not deadline or now() + other_run <= deadline then return end
+  task.state = "waiting"
+  make_ready(task)
+  yield(PARK)
+end
+
 -- Returns when the request is finished, which was started with the task's number as its tag; or earlier, without a
 -- reason. Outside of tasks 'task' is nil.
 function scheduler.finish_for(task, request)
@@ -497,6 +524,7 @@ end
 
 local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = function(_, problem)
   current, deadline = nil, nil
+  leave_step(engine)
   if problem ~= nil then
     shaken, disturbance = true, problem
     pcall(recover) -- without memory for that, the next turn tries again
@@ -529,27 +557,62 @@ end
 
 -- What the network, and what tasks that are ready, may take of a budget while others need the rest; and how long they
 -- may work before the others have their turn, in seconds, however large the budget is.
-local network_share <const>, ready_share <const>, longest_turn <const> = 0.4, 0.75, 0.004
+local network_share <const>, ready_share <const>, longest_turn <const> = 0.4, 0.35, 0.004
+
+local function run_network(until_time, time)
+  engine:step(0, math.max(until_time - time, 0))
+  wake_told()
+  wake_sleepers()
+  return false
+end
+
+-- The sorts of work, each with what it may take of a turn when another follows, and what it needs at least: by how much
+-- it was late of late.
+local sorts <const> = {
+  { run = run_network, share = network_share, least = 0 },
+  { run = run_ready_until, share = ready_share, least = 0 },
+  { run = run_slices, share = 1, least = 0 },
+}
+local READY <const> = 2
+local next_sort = 1
+
+local function note_least(sort, late)
+  local least = sort == sorts[READY] and first_run or most_of_late(late, sort.least)
+  sort.least = math.min(least, longest_turn)
+end
+
+-- One sort of work after the other, as long as there is probably time for it. Where a round ends for want of time the
+-- next step begins, so that a small budget is no one's disadvantage. Returns whether there is more to do.
+local function run_round(time, turn, is_first)
+  local busy, finish = false, math.min(deadline, time + turn)
+  for _ = 1, #sorts do
+    local sort = sorts[next_sort]
+    if not is_first and time + sort.least > finish then return false end
+    local share = (next_sort ~= READY or decoding.next()) and sort.share or 1
+    local until_time = math.min(finish, time + turn * share)
+    local found = sort.run(until_time, time)
+    time = now()
+    note_least(sort, time - until_time)
+    busy, is_first = busy or found, is_first and not found
+    next_sort = next_sort % #sorts + 1
+  end
+  return busy
+end
 
 -- What can be done within so many seconds, without waiting for anything. Of those who want it each has a bit of its
--- turn even when the others took all the time; what tasks have started is sent.
+-- turn, if not in this step then in one of the next; what tasks have started is sent.
 function scheduler.step(budget)
   check_entry()
   local _ <close> = turn_guard
   turning = true
-  local time = now()
-  deadline = time + budget
+  local time
+  time, deadline = enter_step(engine, budget)
   local turn = math.min(budget, longest_turn)
-  local busy
-  repeat
-    local left = math.max(deadline - time, 0)
-    engine:step(0, math.min(turn * network_share, left))
-    wake_told()
-    wake_sleepers()
-    busy = run_ready(decoding.next() and time + math.min(turn * ready_share, left) or deadline)
-    busy = run_slices(math.min(deadline, time + turn)) or busy
-    time = now()
-  until not busy or time >= deadline
+  local is_first = true
+  while deadline and (is_first or time < deadline) and run_round(time, turn, is_first) do
+    time, is_first = now(), false
+  end
+  leave_step(engine)
 end
 
 local function is_left(is_enough) return live > 0 and not (is_enough and is_enough()) end

@@ -109,7 +109,10 @@ function wait.decode(request, keep_null)
   if not task then return request:decode(keep_null) end
   while true do
     local is_done, value, problem, kind = request:decode_until(scheduler.deadline() or math.huge, keep_null)
-    if is_done then return value, problem, kind end
+    if is_done then
+      scheduler.catch_breath(task)
+      return value, problem, kind
+    end
     scheduler.give_way(task, value)
   end
 end

@@ -1,0 +1,179 @@
+#include "lua/collector.h"
+
+#include "core/memory.h"
+
+#define KIB 1024
+
+/* While a step works. Should so much be allocated before it ends, the collector goes on by itself. */
+#define HELD_KIB (16 * KIB)
+
+/* That the host may allocate between two steps before the collector, in the middle of a cycle, works there. */
+#define LENT_KIB 256
+
+/* A cycle is not worth its while for less. */
+#define LEAST_ROOM ((int64_t)KIB * KIB)
+
+/* Before a cycle was seen. */
+#define BYTES_PER_US 400
+
+/* More than this is not put off: nothing more is allocated before it is done. */
+#define MOST_OWED_US 3000
+
+/* What took longer was interrupted. */
+#define MOST_PIECE_US 1000
+
+/* Of a budget. */
+#define MOST_SHARE 0.7
+
+/* Steps in a row that may have no time for it. */
+#define MOST_SKIPPED 3
+
+static int64_t bytes_in_use(lua_State *L) {
+  return (int64_t)lua_gc(L, LUA_GCCOUNT) * KIB + lua_gc(L, LUA_GCCOUNTB);
+}
+
+/* A step that works for nothing tells Lua how far it is until the next one. */
+static void put_off(lua_State *L, int kib) {
+  lua_gc(L, LUA_GCRESTART);
+  lua_gc(L, LUA_GCSTEP, -kib);
+}
+
+/* To look at the mode is to change it. For the incremental one that is nothing. */
+static bool is_generational(lua_State *L) {
+  if (lua_gc(L, LUA_GCINC, 0, 0, 0) != LUA_GCGEN) return false;
+  lua_gc(L, LUA_GCGEN, 0, 0);
+  return true;
+}
+
+static bool is_steerable(lua_State *L, struct mr_lua_collector *collector) {
+  if (collector->is_generational || lua_gc(L, LUA_GCISRUNNING) != 1) return false;
+  collector->is_generational = is_generational(L);
+  return !collector->is_generational;
+}
+
+int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, int64_t budget_us) {
+  collector->is_held = is_steerable(L, collector);
+  if (!collector->is_held) return 0;
+  put_off(L, HELD_KIB);
+  if (collector->owed_us > MOST_OWED_US) return MR_NEVER;
+  double due_us = collector->owed_us + collector->recent_us;
+  double most_us = (double)budget_us * MOST_SHARE;
+  if (collector->owed_us > 0 && due_us < (double)collector->piece_us)
+    due_us = (double)collector->piece_us;
+  if (due_us > most_us)
+    due_us = collector->skipped > 0 && collector->piece_us > most_us ? budget_us : most_us;
+  return due_us > 0 ? (int64_t)due_us : 0;
+}
+
+/* {====== What is due ====== */
+
+static int64_t pause_percent(lua_State *L) {
+  int pause = lua_gc(L, LUA_GCSETPAUSE, 0);
+  lua_gc(L, LUA_GCSETPAUSE, pause);
+  return pause > 100 ? pause : 100;
+}
+
+static void rest(lua_State *L, struct mr_lua_collector *collector, int64_t bytes) {
+  collector->is_resting = true;
+  collector->start_bytes = bytes / 100 * pause_percent(L);
+  if (collector->start_bytes < bytes + LEAST_ROOM) collector->start_bytes = bytes + LEAST_ROOM;
+  collector->room_bytes = bytes / 2 > LEAST_ROOM ? bytes / 2 : LEAST_ROOM;
+  collector->owed_us = 0;
+}
+
+static void begin(struct mr_lua_collector *collector, int64_t bytes) {
+  if (collector->room_bytes < LEAST_ROOM) collector->room_bytes = LEAST_ROOM;
+  int64_t guess_us = bytes / BYTES_PER_US;
+  if (collector->expected_us > 0)
+    collector->expected_us =
+        collector->expected_us * (bytes / KIB) / (collector->start_bytes / KIB + 1);
+  if (collector->expected_us < guess_us / 8) collector->expected_us = guess_us;
+  collector->is_resting = false;
+  collector->start_bytes = bytes;
+  collector->spent_us = 0;
+}
+
+/* Adds the part of a cycle that these bytes stand for. */
+static void charge(struct mr_lua_collector *collector, int64_t grown) {
+  double due_us = 0;
+  if (grown > 0)
+    due_us = (double)collector->expected_us * (double)grown / (double)collector->room_bytes;
+  collector->owed_us += due_us;
+  collector->recent_us += (due_us - collector->recent_us) / 4;
+}
+
+static void look(struct mr_lua_collector *collector, int64_t bytes) {
+  bool is_new = collector->start_bytes == 0; /* it may be anywhere in its cycle */
+  int64_t grown = is_new ? 0 : bytes - collector->seen_bytes;
+  if (is_new || (collector->is_resting && bytes >= collector->start_bytes)) begin(collector, bytes);
+  if (!collector->is_resting)
+    charge(collector, grown);
+  else
+    collector->recent_us = 0;
+}
+
+/* }====== */
+
+/* {====== Work ====== */
+
+/* The least that Lua can be asked for. What it frees is joined at once: the C library would do it later, all together,
+** when it is asked for something large. True at the end of a cycle. */
+static bool work(lua_State *L, struct mr_lua_collector *collector) {
+  if (mr_waste_free_one(&collector->waste)) return false;
+  int multiplier = lua_gc(L, LUA_GCSETSTEPMUL, 0);
+  bool is_over = lua_gc(L, LUA_GCSTEP, 0) == 1;
+  lua_gc(L, LUA_GCSETSTEPMUL, multiplier);
+  mr_memory_settle();
+  return is_over;
+}
+
+static void note_piece(struct mr_lua_collector *collector, int64_t took_us) {
+  collector->spent_us += took_us;
+  collector->owed_us -= (double)took_us + 0.5;
+  int64_t decayed_us = collector->piece_us - collector->piece_us / 16;
+  collector->piece_us = took_us > decayed_us ? took_us : decayed_us;
+  if (collector->piece_us > MOST_PIECE_US) collector->piece_us = MOST_PIECE_US;
+}
+
+static bool is_due(const struct mr_lua_collector *collector) {
+  if (collector->waste.first) return true;
+  return !collector->is_resting && collector->owed_us > 0;
+}
+
+static void work_off(lua_State *L, struct mr_lua_collector *collector, const struct mr_clock *clock,
+                     int64_t deadline_us) {
+  int64_t now_us = mr_clock_now(clock);
+  collector->is_working = true;
+  bool must = collector->skipped++ >= MOST_SKIPPED || collector->owed_us > MOST_OWED_US;
+  while (is_due(collector) && (must || now_us + collector->piece_us <= deadline_us)) {
+    int64_t begun_us = now_us;
+    bool is_over = work(L, collector);
+    now_us = mr_clock_now(clock);
+    note_piece(collector, now_us - begun_us);
+    collector->skipped = 0;
+    must = false;
+    if (!is_over) continue;
+    collector->expected_us = collector->spent_us;
+    rest(L, collector, bytes_in_use(L));
+  }
+  collector->is_working = false;
+}
+
+/* }====== */
+
+static int kib_until_next(const struct mr_lua_collector *collector) {
+  if (!collector->is_resting) return LENT_KIB;
+  int64_t left = (collector->start_bytes - collector->seen_bytes) / KIB;
+  return left < 0 ? 0 : left > INT32_MAX / KIB ? INT32_MAX / KIB : (int)left;
+}
+
+void mr_lua_collector_release(lua_State *L, struct mr_lua_collector *collector,
+                              const struct mr_clock *clock, int64_t deadline_us) {
+  if (!collector->is_held) return;
+  collector->is_held = false;
+  if (lua_gc(L, LUA_GCISRUNNING) != 1) return; /* a task has stopped it */
+  look(collector, bytes_in_use(L));
+  if (is_due(collector)) work_off(L, collector, clock, deadline_us);
+  collector->seen_bytes = bytes_in_use(L);
+  put_off(L, kib_until_next(collector));
+}
