@@ -584,12 +584,12 @@ end
 -- One sort of work after the other, as long as there is probably time for it. Where a round ends for want of time the
 -- next step begins, so that a small budget is no one's disadvantage. Returns whether there is more to do.
 local function run_round(time, turn, is_first)
-  local busy, finish = false, math.min(deadline, time + turn)
+  local busy, turn_end = false, math.min(deadline, time + turn)
   for _ = 1, #sorts do
     local sort = sorts[next_sort]
-    if not is_first and time + sort.least > finish then return false end
+    if not is_first and time + sort.least > turn_end then return false end
     local share = (next_sort ~= READY or decoding.next()) and sort.share or 1
-    local until_time = math.min(finish, time + turn * share)
+    local until_time = math.min(turn_end, time + turn * share)
     local found = sort.run(until_time, time)
     time = now()
     note_least(sort, time - until_time)

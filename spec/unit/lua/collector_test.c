@@ -1,0 +1,185 @@
+/* Lua's collector in steps, on a clock that goes on by some microseconds whenever it is read. */
+#include "lua/collector.h"
+
+#include <lauxlib.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define TICK_US 10
+
+struct scene {
+  lua_State *L;
+  struct mr_lua_collector collector;
+  struct mr_clock clock;
+  int64_t now_us;
+};
+
+static int64_t tick(void *context) {
+  struct scene *scene = context;
+  return scene->now_us += TICK_US;
+}
+
+static void open(struct scene *scene) {
+  *scene = (struct scene){.L = luaL_newstate()};
+  scene->clock = (struct mr_clock){.monotonic_us = tick, .wall_us = tick, .context = scene};
+  assert_non_null(scene->L);
+  lua_gc(scene->L, LUA_GCINC, 200, 4, 10);
+}
+
+static void make_garbage(lua_State *L, int tables) {
+  for (int i = 0; i < tables; i++) {
+    lua_createtable(L, 16, 0);
+    lua_pop(L, 1);
+  }
+}
+
+static int kib(lua_State *L) {
+  return lua_gc(L, LUA_GCCOUNT);
+}
+
+/* Returns whether the step was for more than the collector. */
+static bool step(struct scene *scene, int64_t budget_us, int tables) {
+  int64_t begun_us = scene->now_us;
+  bool works = mr_lua_collector_hold(scene->L, &scene->collector, budget_us) != MR_NEVER;
+  if (works) make_garbage(scene->L, tables);
+  mr_lua_collector_release(scene->L, &scene->collector, &scene->clock, begun_us + budget_us);
+  return works;
+}
+
+static void does_nothing_while_it_is_held(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  mr_lua_collector_hold(scene.L, &scene.collector, 1000);
+  int before = kib(scene.L);
+  make_garbage(scene.L, 10000);
+  assert_true(kib(scene.L) - before > 2500);
+  mr_lua_collector_release(scene.L, &scene.collector, &scene.clock, 1000);
+  lua_close(scene.L);
+}
+
+static void keeps_memory_bounded(void **state) {
+  struct scene scene;
+  int worked = 0, most = 0;
+  (void)state;
+  open(&scene);
+  for (int i = 0; i < 20000; i++) {
+    worked += step(&scene, i % 2 ? 0 : 100, 50);
+    if (kib(scene.L) > most) most = kib(scene.L);
+  }
+  assert_true(worked > 1000);
+  assert_true(most < 8192); /* of some 15 KiB in each of them */
+  lua_close(scene.L);
+}
+
+static void works_after_the_step_as_the_host_has_set_it(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  lua_gc(scene.L, LUA_GCSETPAUSE, 240);
+  lua_gc(scene.L, LUA_GCSETSTEPMUL, 40);
+  for (int i = 0; i < 1000; i++)
+    step(&scene, 200, 50);
+  assert_int_equal(lua_gc(scene.L, LUA_GCISRUNNING), 1);
+  assert_int_equal(lua_gc(scene.L, LUA_GCSETPAUSE, 200), 240);
+  assert_int_equal(lua_gc(scene.L, LUA_GCSETSTEPMUL, 100), 40);
+  make_garbage(scene.L, 200000); /* 50 MB, were it not for the collector */
+  assert_true(kib(scene.L) < 16384);
+  lua_close(scene.L);
+}
+
+static void leaves_a_stopped_one_alone(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  lua_gc(scene.L, LUA_GCSTOP);
+  int before = kib(scene.L);
+  for (int i = 0; i < 100; i++)
+    assert_true(step(&scene, 1000, 100));
+  assert_true(kib(scene.L) - before > 2500);
+  assert_int_equal(lua_gc(scene.L, LUA_GCISRUNNING), 0);
+  lua_close(scene.L);
+}
+
+static void heeds_who_stops_it_in_a_step(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  mr_lua_collector_hold(scene.L, &scene.collector, 1000);
+  lua_gc(scene.L, LUA_GCSTOP);
+  mr_lua_collector_release(scene.L, &scene.collector, &scene.clock, 1000);
+  assert_int_equal(lua_gc(scene.L, LUA_GCISRUNNING), 0);
+  lua_close(scene.L);
+}
+
+static void leaves_a_generational_one_alone(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  lua_gc(scene.L, LUA_GCGEN, 0, 0);
+  assert_int_equal(mr_lua_collector_hold(scene.L, &scene.collector, 1000), 0);
+  assert_false(scene.collector.is_held);
+  mr_lua_collector_release(scene.L, &scene.collector, &scene.clock, 1000);
+  assert_int_equal(lua_gc(scene.L, LUA_GCINC, 0, 0, 0), LUA_GCGEN);
+  lua_close(scene.L);
+}
+
+/* After the first cycles, when it is known what a piece takes. */
+static void keeps_to_the_budget(void **state) {
+  struct scene scene;
+  int late = 0;
+  (void)state;
+  open(&scene);
+  for (int i = 0; i < 5000; i++) {
+    int64_t begun_us = scene.now_us;
+    step(&scene, 200, 20);
+    late += i > 100 && scene.now_us - begun_us > 200 + TICK_US;
+  }
+  assert_int_equal(late, 0);
+  lua_close(scene.L);
+}
+
+static int finalize(lua_State *L) {
+  struct scene *scene = lua_touserdata(L, lua_upvalueindex(1));
+  struct mr_buffer body;
+  mr_buffer_init(&body, SIZE_MAX);
+  assert_int_equal(mr_buffer_reserve(&body, 100000), MR_NONE);
+  assert_true(scene->collector.is_working);
+  mr_waste_take(&scene->collector.waste, &body);
+  return 0;
+}
+
+static void frees_what_finalizers_leave(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  step(&scene, 1000, 10);
+  lua_createtable(scene.L, 0, 0);
+  lua_createtable(scene.L, 0, 0);
+  lua_pushlightuserdata(scene.L, &scene);
+  lua_pushcclosure(scene.L, finalize, 1);
+  lua_setfield(scene.L, -2, "__gc");
+  lua_setmetatable(scene.L, -2);
+  lua_pop(scene.L, 1);
+  for (int i = 0; i < 3000; i++)
+    step(&scene, 200, 50);
+  assert_null(scene.collector.waste.first);
+  lua_close(scene.L);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(does_nothing_while_it_is_held),
+      cmocka_unit_test(keeps_memory_bounded),
+      cmocka_unit_test(works_after_the_step_as_the_host_has_set_it),
+      cmocka_unit_test(leaves_a_stopped_one_alone),
+      cmocka_unit_test(heeds_who_stops_it_in_a_step),
+      cmocka_unit_test(leaves_a_generational_one_alone),
+      cmocka_unit_test(keeps_to_the_budget),
+      cmocka_unit_test(frees_what_finalizers_leave),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
