@@ -5,7 +5,6 @@ local core = require "moonrest.core"
 local moonrest = require "moonrest"
 local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
-local socket = require "socket"
 
 local now = core.clock.now
 
@@ -127,7 +126,7 @@ describe("step", function()
       most = math.max(most, collectgarbage "count")
     end
     assert.is_true(collectgarbage "isrunning")
-    assert.is_true(most - before < 20000) -- KB; all of them take 30,000
+    assert.is_true(most - before < 12000) -- KB; with the collector stopped it is 16,000
     collectgarbage "stop"
     moonrest.spawn(function() assert(server.client.sized:get(10000)) end)
     while moonrest.step(0.001) > 0 do assert.is_false(collectgarbage "isrunning") end

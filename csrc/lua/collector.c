@@ -51,17 +51,25 @@ static bool is_steerable(lua_State *L, struct mr_lua_collector *collector) {
   return !collector->is_generational;
 }
 
+/* What the next piece may take: from half way to where the last cycle had its longest, as much as that. */
+static int64_t next_piece_us(const struct mr_lua_collector *collector) {
+  const struct mr_lua_peak *last = &collector->last_peak;
+  bool is_past = collector->peak.took_us >= last->took_us / 2;
+  bool is_near = collector->pieces >= last->at / 2;
+  if (is_past || !is_near || last->took_us < collector->piece_us) return collector->piece_us;
+  return last->took_us;
+}
+
 int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, int64_t budget_us) {
   collector->is_held = is_steerable(L, collector);
   if (!collector->is_held) return 0;
   put_off(L, HELD_KIB);
   if (collector->owed_us > MOST_OWED_US) return MR_NEVER;
+  int64_t piece_us = next_piece_us(collector);
   double due_us = collector->owed_us + collector->recent_us;
   double most_us = (double)budget_us * MOST_SHARE;
-  if (collector->owed_us > 0 && due_us < (double)collector->piece_us)
-    due_us = (double)collector->piece_us;
-  if (due_us > most_us)
-    due_us = collector->skipped > 0 && collector->piece_us > most_us ? budget_us : most_us;
+  if (collector->owed_us > 0 && due_us < (double)piece_us) due_us = (double)piece_us;
+  if (due_us > most_us) due_us = collector->skipped > 0 && piece_us > most_us ? budget_us : most_us;
   return due_us > 0 ? (int64_t)due_us : 0;
 }
 
@@ -91,6 +99,9 @@ static void begin(struct mr_lua_collector *collector, int64_t bytes) {
   collector->is_resting = false;
   collector->start_bytes = bytes;
   collector->spent_us = 0;
+  collector->pieces = 0;
+  collector->last_peak = collector->peak;
+  collector->peak = (struct mr_lua_peak){0};
 }
 
 /* Adds the part of a cycle that these bytes stand for. */
@@ -133,6 +144,9 @@ static void note_piece(struct mr_lua_collector *collector, int64_t took_us) {
   int64_t decayed_us = collector->piece_us - collector->piece_us / 16;
   collector->piece_us = took_us > decayed_us ? took_us : decayed_us;
   if (collector->piece_us > MOST_PIECE_US) collector->piece_us = MOST_PIECE_US;
+  if (took_us > collector->peak.took_us && took_us <= MOST_PIECE_US)
+    collector->peak = (struct mr_lua_peak){took_us, collector->pieces};
+  collector->pieces++;
 }
 
 static bool is_due(const struct mr_lua_collector *collector) {
@@ -145,7 +159,7 @@ static void work_off(lua_State *L, struct mr_lua_collector *collector, const str
   int64_t now_us = mr_clock_now(clock);
   collector->is_working = true;
   bool must = collector->skipped++ >= MOST_SKIPPED || collector->owed_us > MOST_OWED_US;
-  while (is_due(collector) && (must || now_us + collector->piece_us <= deadline_us)) {
+  while (is_due(collector) && (must || now_us + next_piece_us(collector) <= deadline_us)) {
     int64_t begun_us = now_us;
     bool is_over = work(L, collector);
     now_us = mr_clock_now(clock);

@@ -17,6 +17,13 @@
 #include "core/clock.h"
 #include "core/waste.h"
 
+/* The piece of a cycle that took longest, which Lua does not divide: all that lives in stacks and in tables that are
+** being filled is looked at again before anything is freed. */
+struct mr_lua_peak {
+  int64_t took_us;
+  int at; /* pieces before it */
+};
+
 struct mr_lua_collector {
   bool is_held;
   bool is_working;      /* in a step: finalizers leave what is large to the waste */
@@ -30,6 +37,8 @@ struct mr_lua_collector {
   double owed_us;       /* work that is due */
   double recent_us;     /* what came due in the last steps, each */
   int64_t piece_us;     /* what a piece takes at most, of late */
+  struct mr_lua_peak peak, last_peak; /* of this cycle, of the one before */
+  int pieces;                         /* of this cycle */
   struct mr_waste waste;
   int skipped; /* steps that had no time for a piece which was due */
 };

@@ -62,6 +62,9 @@ function decoding.next()
   return turn % 4 ~= 0 and by_left[#by_left] or task
 end
 
+-- Whether there is anyone.
+function decoding.any() return by_left[1] ~= nil end
+
 -- Forgets all, and needs no memory for it. Their decode_left is the caller's to clear.
 function decoding.reset()
   for place in pairs(by_left) do by_left[place] = nil end

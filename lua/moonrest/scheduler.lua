@@ -555,9 +555,8 @@ function scheduler.turn(timeout, is_enough)
   wake_sleepers()
 end
 
--- What the network, and what tasks that are ready, may take of a budget while others need the rest; and how long they
--- may work before the others have their turn, in seconds, however large the budget is.
-local network_share <const>, ready_share <const>, longest_turn <const> = 0.4, 0.35, 0.004
+-- How long all may work before each has had its turn, in seconds, however large the budget is.
+local longest_turn <const> = 0.004
 
 local function run_network(until_time, time)
   engine:step(0, math.max(until_time - time, 0))
@@ -566,12 +565,12 @@ local function run_network(until_time, time)
   return false
 end
 
--- The sorts of work, each with what it may take of a turn when another follows, and what it needs at least: by how much
--- it was late of late.
+-- The sorts of work, each with what it may take of a turn, also while answers wait to be decoded (to bring more of them
+-- makes little sense then), and what it needs at least: by how much it was late of late.
 local sorts <const> = {
-  { run = run_network, share = network_share, least = 0 },
-  { run = run_ready_until, share = ready_share, least = 0 },
-  { run = run_slices, share = 1, least = 0 },
+  { run = run_network, share = 0.4, share_beside = 0.2, least = 0 },
+  { run = run_ready_until, share = 1, share_beside = 0.35, least = 0 },
+  { run = run_slices, share = 1, share_beside = 1, least = 0 },
 }
 local READY <const> = 2
 local next_sort = 1
@@ -588,7 +587,7 @@ local function run_round(time, turn, is_first)
   for _ = 1, #sorts do
     local sort = sorts[next_sort]
     if not is_first and time + sort.least > turn_end then return false end
-    local share = (next_sort ~= READY or decoding.next()) and sort.share or 1
+    local share = decoding.any() and sort.share_beside or sort.share
     local until_time = math.min(turn_end, time + turn * share)
     local found = sort.run(until_time, time)
     time = now()
