@@ -130,11 +130,35 @@ static struct mr_bucket_state *make_state(const struct mr_bucket_limits *limits)
   return state;
 }
 
+/* What of these limits a process has when the file is lost: as much, evenly, as each of those that had the bucket open.
+** Where that is less than one, one in a period that is so much longer. */
+static struct mr_bucket_limits own_part(const struct mr_bucket *bucket,
+                                        const struct mr_bucket_limits *limits) {
+  struct mr_bucket_limits part = *limits;
+  int64_t users = bucket->entry ? mr_shared_users(bucket->entry) : 1;
+  if (users <= 1) return part;
+  for (uint32_t i = 0; i < part.window_count; i++) {
+    struct mr_window_limit *window = &part.windows[i];
+    if (window->count < users)
+      window->period_us = (window->period_us * users + window->count - 1) / window->count;
+    window->count = window->count < users ? 1 : window->count / users;
+  }
+  if (part.concurrent > 0)
+    part.concurrent = part.concurrent > users ? part.concurrent / (uint32_t)users : 1;
+  return part;
+}
+
+static struct mr_bucket_state *make_own_state(const struct mr_bucket *bucket,
+                                              const struct mr_bucket_limits *limits) {
+  struct mr_bucket_limits part = own_part(bucket, limits);
+  return make_state(&part);
+}
+
 /* The file is lost, and with it what others have used: the bucket begins anew as if it were used up. */
 static struct mr_bucket_state *own_state(struct mr_bucket *bucket) {
   struct mr_limiter *limiter = bucket->limiter;
   if (bucket->own) return bucket->own;
-  bucket->own = make_state(&bucket->limits);
+  bucket->own = make_own_state(bucket, &bucket->limits);
   if (!bucket->own) return &limiter->stand_in;
   mr_bucket_fill(bucket->own, mr_clock_now(&limiter->clock));
   return bucket->own;
@@ -297,7 +321,7 @@ static bool relimit(struct mr_bucket *bucket, const struct mr_bucket_limits *lim
     return true;
   }
   if (mr_bucket_same_limits(&bucket->limits, limits)) return true;
-  struct mr_bucket_state *state = make_state(limits);
+  struct mr_bucket_state *state = make_own_state(bucket, limits);
   if (!state) return false;
   mr_bucket_state_adopt(state, own_state(bucket));
   mr_free(bucket->own);

@@ -156,7 +156,10 @@ static int lock_in_time(pthread_mutex_t *lock) {
   return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until);
 }
 
-/* A holder that was stopped, not killed, would stop everybody: then this process goes on alone. */
+/* A holder that was stopped, not killed, would stop everybody: then this process goes on alone, to its end, after a
+** period of silence and with an even part of each limit. Those who wait for the same holder leave with it, so that all
+** of them together keep the limit. The holder, when it runs again, shares the file with whoever comes newly: until the
+** others end, both together may use up to twice the limit. */
 bool mr_shared_lock(struct mr_shared *shared, struct mr_error *error) {
   if (shared->broken) return false;
   int code = lock_in_time(&shared->file.header->lock);
@@ -166,10 +169,11 @@ bool mr_shared_lock(struct mr_shared *shared, struct mr_error *error) {
   }
   if (code == 0) return true;
   shared->broken = true;
-  mr_fail(error, MR_IO,
-          "the shared limits file %s stays locked (%s); limits are kept by this process alone from "
-          "now on",
-          shared->file.path, code == ETIMEDOUT ? "its holder is stopped" : "it is damaged");
+  mr_fail(
+      error, MR_IO,
+      "the shared limits file %s stays locked (%s); this process goes on alone, at its part of the "
+      "limits",
+      shared->file.path, code == ETIMEDOUT ? "its holder is stopped" : "it is damaged");
   return false;
 }
 
@@ -203,6 +207,13 @@ bool mr_shared_set_limits(struct mr_shared *shared, struct mr_shared_entry *entr
 
 void mr_shared_drop(struct mr_shared *shared, struct mr_shared_entry *entry) {
   mr_shared_detach(&shared->file, entry);
+}
+
+uint32_t mr_shared_users(const struct mr_shared_entry *entry) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < MR_SHARED_PROCESSES; i++)
+    count += entry->users[i / 64] >> (i % 64) & 1;
+  return count;
 }
 
 struct mr_bucket_state *mr_shared_change(struct mr_shared *shared, struct mr_shared_entry *entry) {

@@ -34,6 +34,8 @@ struct mr_shared_entry *mr_shared_bucket(struct mr_shared *shared, const char *k
 bool mr_shared_set_limits(struct mr_shared *shared, struct mr_shared_entry *entry,
                           const struct mr_bucket_limits *limits);
 void mr_shared_drop(struct mr_shared *shared, struct mr_shared_entry *entry);
+/* How many processes have the bucket open, this one among them; needs no lock where one more or less does no harm. */
+uint32_t mr_shared_users(const struct mr_shared_entry *entry);
 
 /* Under the lock, from here to commit: the state of one bucket, at most MR_TICKET_BUCKETS, to be changed. */
 struct mr_bucket_state *mr_shared_change(struct mr_shared *shared, struct mr_shared_entry *entry);
