@@ -324,3 +324,28 @@ describe("a 429 without end", function()
     end)
   end
 end)
+
+describe("a connection that breaks", function()
+  local function broken(options, method)
+    local server <close> = raw_server.start { { "", close = true } }
+    local client = moonrest.open(definition(), { base_url = server.url, token = "t", retry = options })
+    local data, err = client:request(method, "/things", method == "POST" and { json = {} } or nil)
+    assert.is_nil(data)
+    assert.equal("network", err.kind)
+    return err
+  end
+
+  it("under a write leaves it open whether that was carried out, and says so", function()
+    local err = broken(nil, "POST")
+    assert.matches("closed the connection without an answer; it may have been carried out, so it was not repeated$",
+      err.message)
+    assert.is_false(err.retryable)
+    assert.not_matches("carried out", broken(false, "GET").message, 1, true)
+  end)
+
+  it("says when the retries of the host are used up", function()
+    local said
+    for _ = 1, 4 do said = broken({ attempts = 2, backoff = 0.001 }, "GET").message end
+    assert.matches("not tried again: too many retries to this host in the last minute$", said)
+  end)
+end)

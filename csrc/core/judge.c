@@ -139,6 +139,19 @@ static void learn(struct mr_engine *engine, struct mr_request *request,
   tell_learnt(engine, request, &learnt);
 }
 
+/* Adds to the error of a broken exchange why it was the last one, where its caller has to know. */
+static void say_why_last(struct mr_request *request, const char *reason) {
+  static const char *const notes[][2] = {
+      {"not repeatable", "; it may have been carried out, so it was not repeated"},
+      {"no budget", "; not tried again: too many retries to this host in the last minute"},
+  };
+  char *message = request->error.message;
+  size_t size = strlen(message);
+  for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
+    if (strcmp(reason, notes[i][0]) == 0 && size + strlen(notes[i][1]) < MR_MESSAGE_SIZE)
+      snprintf(message + size, MR_MESSAGE_SIZE - size, "%s", notes[i][1]);
+}
+
 static void conclude(struct mr_engine *engine, struct mr_request *request,
                      const struct mr_meaning *meaning) {
   bool answered = request->result.kind == MR_NONE;
@@ -146,10 +159,12 @@ static void conclude(struct mr_engine *engine, struct mr_request *request,
   close_ticket(engine, request);
   struct mr_verdict verdict = decide(engine, request, meaning);
   request->retry_after_us = verdict.retry_after_us;
-  if (verdict.retry && can_begin_anew(request))
+  if (verdict.retry && can_begin_anew(request)) {
     try_again(engine, request, &verdict);
-  else
-    mr_judge_finish(engine, request, answered ? MR_STATE_DONE : MR_STATE_FAILED);
+    return;
+  }
+  if (!answered) say_why_last(request, verdict.reason);
+  mr_judge_finish(engine, request, answered ? MR_STATE_DONE : MR_STATE_FAILED);
 }
 
 void mr_judge_fail(struct mr_engine *engine, struct mr_request *request) {
