@@ -96,6 +96,16 @@ describe("tasks", function()
       assert.matches("nobody awaited", text)
     end)
 
+    it("tell of all that failed, even when one cannot say what", function()
+      local mute = setmetatable({}, { __tostring = function() error "no words" end })
+      local text = stderr_of(function()
+        moonrest.spawn(error, mute)
+        moonrest.spawn(error, "the second", 0)
+        moonrest.run()
+      end)
+      assert.matches("an error object whose __tostring fails.*the second", text)
+    end)
+
     it("tell an event of it instead when somebody listens", function()
       local heard = {}
       local stop = moonrest.on("task_failed", function(details) heard[#heard + 1] = details.error end)
@@ -268,6 +278,24 @@ describe("tasks", function()
       assert.equal("cancelled", one:status())
     end)
 
+    it("says that a call cannot wait in what it closes, where the canceller is a task", function()
+      local server <close> = slow_server.start()
+      local problem, cleaned
+      local function loser()
+        local _ <close> = setmetatable({}, { __close = function()
+          problem = select(2, pcall(function() server.client.things:get "a" end))
+          moonrest.spawn(function() cleaned = server.client.things:get("a").id end)
+        end })
+        moonrest.sleep(3600)
+      end
+      moonrest.race { loser, function() moonrest.sleep(0.001) end }
+      assert.matches("cannot wait any more while its to%-be%-closed variables are closed: make the call in a task of its own", problem)
+      moonrest.run()
+      assert.equal("a", cleaned)
+      moonrest.race { moonrest.wrap(loser), function() moonrest.sleep(0.001) end }
+      assert.matches("cannot wait any more while its to%-be%-closed", problem)
+    end)
+
     it("reaches who awaits", function()
       local inner = moonrest.spawn(function() moonrest.sleep(3600) end)
       local outer = moonrest.spawn(function() return inner:await() end)
@@ -386,6 +414,10 @@ describe("tasks", function()
         assert.equal("end", generate())
         assert.error_matches(generate, "cannot resume a dead coroutine")
       end)
+      local own
+      own = moonrest.wrap(function() return pcall(own) end)
+      local _, problem = own()
+      assert.matches("cannot resume a running coroutine", problem)
     end)
 
     it("nests, and works outside of tasks", function()
@@ -445,6 +477,19 @@ describe("tasks", function()
       local slow = moonrest.spawn(function() moonrest.sleep(3600) end)
       assert.equal("fast", (moonrest.race { slow, function() moonrest.sleep(0.001) return "fast" end }))
       assert.equal("cancelled", slow:status())
+    end)
+
+    it("tell of what fails while the others are closed, for nobody awaits them", function()
+      local function failing()
+        local _ <close> = setmetatable({}, { __close = function() error("while closing", 0) end })
+        moonrest.sleep(3600)
+      end
+      local text = stderr_of(function()
+        assert.equal(1, moonrest.race { failing, function() moonrest.sleep(0.001) return 1 end })
+        assert.is_nil((moonrest.all { failing, function() moonrest.sleep(0.001) return nil, "no" end }))
+        moonrest.run()
+      end)
+      assert.equal(2, select(2, text:gsub("nobody awaited it: while closing", "")))
     end)
 
     it("work inside tasks too", function()
