@@ -289,11 +289,9 @@ describe("tasks", function()
         moonrest.sleep(3600)
       end
       moonrest.race { loser, function() moonrest.sleep(0.001) end }
-      assert.matches("cannot wait any more while its to%-be%-closed variables are closed: make the call in a task of its own", problem)
+      assert.matches("cannot wait any more .* make the call in a task of its own", problem)
       moonrest.run()
       assert.equal("a", cleaned)
-      moonrest.race { moonrest.wrap(loser), function() moonrest.sleep(0.001) end }
-      assert.matches("cannot wait any more while its to%-be%-closed", problem)
     end)
 
     it("reaches who awaits", function()
