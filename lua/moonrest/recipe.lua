@@ -326,7 +326,7 @@ local function usual_of(site)
     site = site, method = "GET", repeatable = "safe", body_type = "json", errors = at.errors, envelope = at.envelope,
     context = context_of(at), idempotency_header = at.retry and at.retry.idempotency_header,
     path = none, query = none, header = none, body = none,
-    quick = false, plain = true, keeps_body = false, bare = false, writes = false, default_key = false,
+    quick = false, plain = true, keeps_body = false, bare = at.envelope == nil, writes = false, default_key = false,
     expects_body = false,
   }
 end
