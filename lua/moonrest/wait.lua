@@ -93,13 +93,14 @@ function wait.sleep(seconds, is_enough)
   local task = scheduler and scheduler.waiter()
   local deadline, look = clock.now() + seconds, task and is_enough and task_look or math.huge
   local remaining = seconds
-  while remaining > 0 and not (is_enough and is_enough()) do
+  while (task or remaining > 0) and not (is_enough and is_enough()) do -- in a task the others have their turn always
     if task then
       scheduler.wait_until(task, math.min(deadline, clock.now() + look))
     else
       pass(math.min(remaining, slice))
     end
     remaining = deadline - clock.now()
+    if remaining <= 0 then return end
   end
 end
 
