@@ -121,12 +121,17 @@ local function settle(task, ok, mark, ...)
   fail(task, place_of_yield(task.thread) .. yielded)
 end
 
+local function settle_first(task, ...)
+  task.values = false
+  return settle(task, ...)
+end
+
+-- The arguments are kept until the task has them: there may be no memory to give them to it.
 local function run(task)
   local values = task.values
   task.state = "running"
   if not values then return settle(task, resume(task.thread)) end
-  task.values = false
-  return settle(task, resume(task.thread, table.unpack(values, 1, values.n)))
+  return settle_first(task, resume(task.thread, table.unpack(values, 1, values.n)))
 end
 
 -- 'current' is set first: whatever interrupts this, the task is not lost.
@@ -249,8 +254,9 @@ function scheduler.cancel(task)
     task.is_doomed = true
     return true
   end
-  local thread = task.thread
+  local thread, before = task.thread, shaken
   release(task)
+  shaken = true -- until the task is gone
   task.state = "cancelled"
   local closed, problem = close_variables(thread)
   if closed then
@@ -258,6 +264,7 @@ function scheduler.cancel(task)
   elseif not finish(task, "failed", { problem, n = 1 }) then
     unheard.keep(task, problem, debug.traceback(thread))
   end
+  shaken = before
   return true
 end
 
