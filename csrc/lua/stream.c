@@ -57,10 +57,13 @@ static void push_sse(lua_State *L, const struct mr_sse_event *event) {
   lua_setfield(L, -2, "retry");
 }
 
-static int push_too_large(lua_State *L) {
+static int push_misfit(lua_State *L, enum mr_kind kind) {
   lua_pushnil(L);
-  lua_pushstring(L, mr_kind_name(MR_TOO_LARGE));
-  lua_pushfstring(L, "an event of the stream exceeds %d bytes", MR_SSE_MAX);
+  lua_pushstring(L, mr_kind_name(kind));
+  if (kind == MR_LIMIT)
+    lua_pushliteral(L, "out of memory for an event of the stream");
+  else
+    lua_pushfstring(L, "an event of the stream exceeds %d bytes", MR_SSE_MAX);
   return 3;
 }
 
@@ -77,9 +80,9 @@ int mr_lua_request_event(lua_State *L) {
   }
   while (box->sse_used < answer->size && !found) {
     size_t used = 0;
-    if (mr_sse_feed(box->sse, answer->data + box->sse_used, answer->size - box->sse_used, &used,
-                    &event, &found))
-      return push_too_large(L);
+    enum mr_kind kind = mr_sse_feed(box->sse, answer->data + box->sse_used,
+                                    answer->size - box->sse_used, &used, &event, &found);
+    if (kind) return push_misfit(L, kind);
     box->sse_used += used;
   }
   if (found) push_sse(L, &event);
