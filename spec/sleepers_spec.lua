@@ -36,6 +36,19 @@ describe("sleepers", function()
     assert.equal(0, sleepers.count())
   end)
 
+  it("can leave when there was no memory to put them in order", function()
+    sleepers.reset()
+    local task = { number = 1, wake_at = 1 }
+    debug.sethook(function()
+      if debug.getinfo(2, "n").name == "rise" then error "not enough memory" end
+    end, "c")
+    local added = pcall(sleepers.add, task)
+    debug.sethook()
+    assert.is_false(added)
+    sleepers.remove(task)
+    assert.equal(0, sleepers.count())
+  end)
+
   it("sleep once, although an error kept one from leaving", function()
     sleepers.reset()
     local task = { number = 1, wake_at = 1 }

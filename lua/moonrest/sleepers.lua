@@ -33,13 +33,14 @@ local function sink(task, place)
   put(task, place)
 end
 
--- A task sleeps once: one that an error left in here leaves first. Either the task is in here then, or there was no
--- memory for its place or its field, and nothing has changed.
+-- A task sleeps once: one that an error left in here leaves first. Without memory for its field or its place nothing
+-- has changed; without memory for a call it is in here, and can leave.
 function sleepers.add(task)
   if task.sleep_place then sleepers.remove(task) end
   local place = #heap + 1
   task.sleep_place = false
   heap[place] = task
+  task.sleep_place = place
   rise(task, place)
 end
 
