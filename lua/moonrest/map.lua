@@ -65,8 +65,8 @@ end }
 -- itself, the state has no memory) ends the job too: nobody else would do the work that it took.
 local desk_type = { __name = "moonrest.map.desk", __close = function(desk)
   local job = desk.job
-  job.running = job.running - 1
   job.is_broken = job.is_broken or not desk.is_through
+  job.running = job.running - 1
   scheduler.wake(job.coordinator)
 end }
 
@@ -163,6 +163,7 @@ local function run(items, source, total, fn, options)
     items = items, source = source, fn = fn, total = total, progress = options.progress,
     coordinator = scheduler.current(), workers = {}, idle = {}, results = {},
     count = 0, running = 0, taken = 0, done = 0, told = 0,
+    is_over = false, is_broken = false, has_failed = false, -- there may be no memory for a field when one is set
   }, job_type)
   job.most = math.min(options.concurrency or default_concurrency, total or math.huge)
   start(job, math.min(job.most, total or first_workers))
