@@ -1,7 +1,7 @@
 /*
 ** The game example under an allocator that fails: its Lua half, without the screen, for its first hundred frames, in the
-** hurried time of host_rounds.h. There are some thirty thousand allocations, of which a sample is taken here; every one
-** is, in about ten minutes, with
+** hurried time of host_rounds.h. There are some 23,000 allocations, of which a sample is taken here; every one is, in
+** three modes and about a quarter of an hour on two free processors, with
 **
 **   MOONREST_EVERY_ALLOCATION=all build/spec/host_game_test
 **
