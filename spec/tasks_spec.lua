@@ -335,7 +335,7 @@ describe("tasks", function()
     it("outside of tasks drive those that there are", function()
       local server <close> = slow_server.start { latency = 0.02 }
       local turns = 0
-      local task <close> = moonrest.spawn(function()
+      local spinner <close> = moonrest.spawn(function()
         while true do
           turns = turns + 1
           moonrest.sleep(0)
@@ -343,7 +343,7 @@ describe("tasks", function()
       end)
       assert.equal("a", server.client.things:get "a".id)
       assert.is_true(turns > 0)
-      assert.not_equal("failed", task:status())
+      assert.not_equal("failed", spinner:status())
     end)
 
     it("wait through pcall, metamethods and iterators", function()

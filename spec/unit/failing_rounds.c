@@ -24,7 +24,7 @@
 #define PROGRESS_SECONDS  10
 #define ROUNDS_AT_FIRST   16 /* the first n of all, one by one, in every sample */
 #define TOLERATED_MISSES                                                                           \
-  20 /* one in so many: a busy machine makes for fewer allocations now and then */
+  8 /* one in so many: two of the last n in three modes, when a busy machine makes fewer */
 
 /* {====== What the processes share ====== */
 
