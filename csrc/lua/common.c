@@ -15,6 +15,25 @@ void mr_lua_error(lua_State *L, const char *format, ...) {
   __builtin_unreachable();
 }
 
+/*
+** Lua (5.4.3 to 5.4.8) makes the metatable of its box for long strings in two pieces, when it first needs one. Where
+** memory ends between the two, no string longer than a buffer can be made in that state any more: "variable '(C
+** temporary)' got a non-closable value". So the box is made now, and what an earlier want of memory left is forgotten.
+*/
+void mr_lua_make_string_box(lua_State *L) {
+  static const char box[] = "_UBOX*";
+  luaL_Buffer buffer;
+  int top = lua_gettop(L);
+  if (luaL_getmetatable(L, box) == LUA_TTABLE && lua_getfield(L, -1, "__close") == LUA_TNIL) {
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, box);
+  }
+  lua_settop(L, top);
+  luaL_buffinitsize(L, &buffer, 2 * LUAL_BUFFERSIZE);
+  luaL_pushresultsize(&buffer, 0);
+  lua_settop(L, top);
+}
+
 int64_t mr_lua_seconds(lua_State *L, int index, const char *field) {
   int is_number;
   lua_Number seconds = lua_tonumberx(L, index, &is_number);

@@ -125,6 +125,9 @@ void mr_lua_open_values(
 /* luaL_error, declared as what it is: a function that does not return. */
 _Noreturn void mr_lua_error(lua_State *L, const char *format, ...);
 
+/* For a state whose memory may end: strings of any length can be made in it from now on. */
+void mr_lua_make_string_box(lua_State *L);
+
 /* Small readers. 'field' tells misuse where it is. */
 int64_t mr_lua_seconds(lua_State *L, int index, const char *field); /* raises for what is no time */
 bool mr_lua_field_seconds(lua_State *L, int table, const char *field, int64_t *out_us);

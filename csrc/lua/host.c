@@ -23,6 +23,7 @@ static const char no_words[] = "an error that cannot be told, for want of memory
 
 int luaopen_moonrest(lua_State *L) {
   luaL_checkversion(L);
+  mr_lua_make_string_box(L);
   mr_registry_seal();
   mr_embedded_install(L);
   lua_pushboolean(L, false);

@@ -19,6 +19,7 @@ static void merge(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_moonrest_core(lua_State *L) {
   luaL_checkversion(L);
+  mr_lua_make_string_box(L);
   mr_lua_install_compiled(L, &mr_compiled_set);
   lua_newtable(L);
   lua_pushliteral(L, MR_VERSION);

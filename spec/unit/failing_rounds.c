@@ -23,8 +23,7 @@
 #define PROBLEMS_MAX      20  /* enough to think about */
 #define PROGRESS_SECONDS  10
 #define ROUNDS_AT_FIRST   16 /* the first n of all, one by one, in every sample */
-#define TOLERATED_MISSES                                                                           \
-  8 /* one in so many: two of the last n in three modes, when a busy machine makes fewer */
+#define TOLERATED_MISSES  8  /* one in so many: a busy machine makes fewer allocations */
 
 /* {====== What the processes share ====== */
 

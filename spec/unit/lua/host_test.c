@@ -555,6 +555,21 @@ static int set_allocator(void **state) {
   return 0;
 }
 
+/* As Lua leaves it when memory ends between the making of its metatable and the filling of that. */
+static void test_a_half_made_box_for_strings_is_mended(void **state) {
+  (void)state;
+  lua_State *L = luaL_newstate();
+  luaL_openlibs(L);
+  luaL_newmetatable(L, "_UBOX*");
+  lua_pop(L, 1);
+  assert_int_not_equal(luaL_dostring(L, "return #string.rep('x', 5000)"), LUA_OK);
+  lua_settop(L, 0);
+  luaL_requiref(L, "moonrest", luaopen_moonrest, 0);
+  if (luaL_dostring(L, "return #string.rep('x', 5000)")) fail_msg("%s", lua_tostring(L, -1));
+  assert_int_equal(lua_tointeger(L, -1), 5000);
+  lua_close(L);
+}
+
 static void test_the_allocator_is_asked_and_stays(void **state) {
   struct scene scene;
   (void)state;
@@ -626,6 +641,7 @@ int main(void) {
       cmocka_unit_test(test_tasks_that_take_all_memory_end),
       cmocka_unit_test(test_every_allocation_of_lua_may_fail),
       cmocka_unit_test(test_opening_without_memory),
+      cmocka_unit_test(test_a_half_made_box_for_strings_is_mended),
       cmocka_unit_test(test_the_allocator_is_asked_and_stays),
       cmocka_unit_test(test_every_allocation_of_the_core_may_fail),
       cmocka_unit_test(test_a_state_is_closed_with_requests_in_flight),
