@@ -444,7 +444,7 @@ static void test_tasks_that_take_all_memory_end(void **state) {
                "    require 'moonrest'.sleep(0) end end) end");
   int steps = 0;
   while (mr_step(scene.L, 2000).status != MR_STEP_IDLE)
-    assert_true(steps++ < 5000);
+    assert_true(steps++ < 50000); /* on a busy machine a step gets little done */
   assert_true(scene.memory.failed);
   assert_true(is_true(scene.L, "client.things:get().size == 17"));
   run(scene.L, "collectgarbage()");
