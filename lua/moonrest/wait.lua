@@ -19,7 +19,10 @@ function wait.claim() return nil end
 
 -- Returns when the request is finished, that 'task' (nil: outside of tasks) has just started with its number as the
 -- tag.
-function wait.finish_for(_, request) wait.finish(request) end
+function wait.finish_for(_, request)
+  local _ <close> = request
+  if not request:wait(slice) then wait.finish(request) end
+end
 
 -- The scheduler calls this when it is loaded: programs without tasks never load it.
 function wait.use(given)
