@@ -450,7 +450,7 @@ bool mr_limiter_look_elsewhere(struct mr_limiter *limiter, const struct mr_ticke
   enter(limiter);
   bool found = limiter->remote && ticket->bucket_count > 0;
   if (found) mr_remote_look(limiter->remote, ticket, view);
-  unlock(limiter);
+  pthread_mutex_unlock(&limiter->lock);
   return found;
 }
 

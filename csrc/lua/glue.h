@@ -49,8 +49,7 @@ struct mr_lua_endpoint {
   struct mr_endpoint *endpoint;
   struct mr_lua_engine *engine; /* the state's; outlives every endpoint that can be called */
   struct mr_lua_hints hints;
-  char *
-      literals; /* the URL in front of its one path parameter and then that behind it; NULL: other operations */
+  char *literals; /* the URL before and behind its one path parameter; NULL: another operation */
   uint16_t before_size, after_size;
   uint32_t retired_count; /* in the table of the user value MR_LUA_ENDPOINT_RETIRED */
 };

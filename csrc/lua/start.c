@@ -241,8 +241,8 @@ static bool can_wait(lua_State *L) {
 }
 
 /* endpoint:start_single(value, tag, thread): the commonest call, with one path parameter and nothing else. 'tag' and
-** 'thread' are the task's that will wait for it, nil outside of tasks. Returns nothing when the value or the moment asks for endpoint:start and its messages. The request is for the
-** caller alone, who may end it by request:plain_single(). */
+** 'thread' are the task's that will wait for it, nil outside of tasks. Returns nothing when the value or the moment asks
+** for endpoint:start and its messages. The request is for the caller alone, who may end it by request:plain_single(). */
 int mr_lua_request_start_single(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   struct mr_error error;
