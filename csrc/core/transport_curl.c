@@ -402,6 +402,7 @@ static CURLMcode run_piece(struct mr_transport *transport, enum sort sort, bool 
 /* As much as there is time for, and one piece at least; a later step goes on where this one stopped. */
 static int run_bounded(struct mr_transport *transport, struct mr_error *error) {
   int64_t end_us = mr_time_after(transport->now_us, transport->spend_us);
+  transport->turn_left = MR_CURL_TURN_BYTES; /* libcurl reads in its timers as well */
   CURLMcode code = run_timers(transport);
   for (int idle = 0; idle < SORTS && !code;) {
     bool found;
