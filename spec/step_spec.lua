@@ -134,6 +134,26 @@ describe("step", function()
     collectgarbage(mode)
   end)
 
+  it("leaves the collector to the step while a list is walked in one", function()
+    local server <close> = assert(require "moonrest.sandbox".start { systems = { "cygni" }, limits = false })
+    local client <close> = server:open "cygni"
+    local real, asked, count = collectgarbage, 0, 0
+    local function walk()
+      for _ in client.deployments:each({ limit = 2 }, { max_pages = 3 }) do count = count + 1 end
+    end
+    local _ <close> = setmetatable({}, { __close = function() _G.collectgarbage = real end })
+    _G.collectgarbage = function(option, ...)
+      if option == nil or option == "collect" or option == "step" then asked = asked + 1 end
+      return real(option, ...)
+    end
+    local walker = moonrest.spawn(walk)
+    step_until(function() return scheduler.is_over(walker) end)
+    walker:await()
+    assert.same({ 6, 0 }, { count, asked })
+    walk()
+    assert.same({ 12, 3 }, { count, asked })
+  end)
+
   it("takes one bit of each sort of work at least, however small the budget", function()
     local server <close> = slow_server.start()
     local done = 0

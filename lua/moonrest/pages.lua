@@ -15,6 +15,7 @@ local operation = require "moonrest.operation"
 local page_styles = require "moonrest.page_styles"
 local resume_token = require "moonrest.resume_token"
 local seen = require "moonrest.seen"
+local wait = require "moonrest.wait"
 
 local pages = {}
 
@@ -334,9 +335,9 @@ local function reason_to_stop(walk)
   return nil
 end
 
--- Whoever has stopped the collector wants it stopped.
+-- Whoever has stopped the collector wants it stopped, and a step with a budget has it work in its own time.
 local function collect()
-  if not collectgarbage "isrunning" then return end
+  if wait.is_in_step() or not collectgarbage "isrunning" then return end
   if collectgarbage "count" < small_heap_kib then
     collectgarbage()
   else

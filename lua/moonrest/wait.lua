@@ -107,6 +107,9 @@ function wait.sleep(seconds, is_enough)
   end
 end
 
+-- Whether a step with a budget runs: it paces the collector.
+function wait.is_in_step() return scheduler ~= nil and scheduler.deadline() ~= nil end
+
 -- request:decode, which in a step with a budget is spread over as many steps as it needs.
 function wait.decode(request, keep_null)
   local task = scheduler and scheduler.deadline() and scheduler.waiter()
