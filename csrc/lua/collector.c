@@ -69,7 +69,8 @@ int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, 
   double due_us = collector->owed_us + collector->recent_us;
   double most_us = (double)budget_us * MOST_SHARE;
   if (collector->owed_us > 0 && due_us < (double)piece_us) due_us = (double)piece_us;
-  if (due_us > most_us) due_us = collector->skipped > 0 && piece_us > most_us ? budget_us : most_us;
+  if (due_us > most_us && collector->skipped > 0 && (double)piece_us > most_us) return budget_us;
+  if (due_us > most_us) due_us = most_us;
   return due_us > 0 ? (int64_t)due_us : 0;
 }
 
