@@ -109,8 +109,9 @@ describe("content codings", function()
         assert.same({ nil, "truncated", nil }, { done, err.kind, content })
       end)
 
-      it(name .. " with something behind its end is told", function()
+      it(name .. " with something behind its end is told, of gzip passed over", function()
         local thing, err = get(answer(name, bytes(hex) .. "extra"))
+        if name == "gzip" then return assert.equal("7", thing.id) end -- as browsers and gzip(1) take it
         assert.is_nil(thing)
         assert.equal("decode", err.kind)
         assert.matches("(" .. name .. ")", err.message, 1, true)
