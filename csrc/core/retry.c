@@ -134,10 +134,8 @@ struct mr_verdict mr_retry_decide(const struct mr_retry_policy *policy,
   if (why_not) return refuse(verdict, why_not);
   if (attempt->number >= policy->attempts) return refuse(verdict, "attempts used up");
   int64_t wait_us = wait_before(policy, attempt->number, verdict.retry_after_us, random);
-  if (attempt->remaining_us != MR_NEVER && wait_us >= attempt->remaining_us) {
-    if (verdict.retry_after_us < 0) verdict.retry_after_us = wait_us;
+  if (attempt->remaining_us != MR_NEVER && wait_us >= attempt->remaining_us)
     return refuse(verdict, "deadline");
-  }
   if (budget && !mr_retry_budget_spend(budget, host, now_us)) return refuse(verdict, "no budget");
   verdict.retry = true;
   verdict.wait_us = wait_us;
