@@ -46,6 +46,20 @@ static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
   return MR_NONE;
 }
 
+/* The folder of the path, "." where it names none. NULL: no memory. */
+static char *folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  size_t size = slash == path ? 1 : slash ? (size_t)(slash - path) : 1;
+  return mr_duplicate(slash ? path : ".", size);
+}
+
+static enum mr_kind no_place(const struct mr_sink *sink, struct mr_error *error) {
+  return mr_fail(
+      error, MR_IO,
+      "cannot create a file beside '%.120s': %s; is there such a folder, and may you write there?",
+      sink->path, strerror(errno));
+}
+
 /* How much of the path a temporary name begins with: all, or what leaves its last part room for the suffix, with no
 ** character of UTF-8 cut in the middle. */
 static size_t stem_size(const char *path) {
@@ -69,10 +83,7 @@ static enum mr_kind take_name(struct mr_sink *sink, int (*make)(struct mr_sink *
     if (make(sink) == 0) return MR_NONE;
     if (errno != EEXIST) break;
   }
-  mr_fail(
-      error, MR_IO,
-      "cannot create a file beside '%.120s': %s; is there such a folder, and may you write there?",
-      sink->path, strerror(errno));
+  no_place(sink, error);
   mr_free(sink->temporary);
   sink->temporary = NULL;
   return MR_IO;
@@ -93,9 +104,7 @@ static void descriptor_path(const struct mr_sink *sink, char out[SUFFIX_SIZE]) {
 
 /* False where the file system, or /proc, without which the file can get no name, does not allow it. */
 static bool open_nameless(struct mr_sink *sink) {
-  const char *slash = strrchr(sink->path, '/');
-  size_t size = slash == sink->path ? 1 : slash ? (size_t)(slash - sink->path) : 1;
-  char *folder = mr_duplicate(slash ? sink->path : ".", size);
+  char *folder = folder_of(sink->path);
   if (!folder) return false;
   sink->descriptor = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, sink->mode);
   mr_free(folder);
@@ -144,6 +153,23 @@ static enum mr_kind create(struct mr_sink *sink, struct mr_error *error) {
   enum mr_kind kind = check_target(sink, error);
   if (kind || open_nameless(sink)) return kind;
   return take_name(sink, make_named, error);
+}
+
+static bool is_open_folder(const char *name) {
+  struct stat facts;
+  if (stat(name, &facts) != 0) return false;
+  errno = ENOTDIR;
+  return S_ISDIR(facts.st_mode) && faccessat(AT_FDCWD, name, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+enum mr_kind mr_sink_check(struct mr_sink *sink, struct mr_error *error) {
+  enum mr_kind kind = check_target(sink, error);
+  if (kind) return kind;
+  char *folder = folder_of(sink->path);
+  if (!folder) return mr_fail(error, MR_LIMIT, "out of memory");
+  if (!is_open_folder(folder)) kind = no_place(sink, error);
+  mr_free(folder);
+  return kind;
 }
 
 enum mr_kind mr_sink_open(struct mr_sink *sink, struct mr_error *error) {

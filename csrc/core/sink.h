@@ -22,6 +22,9 @@ struct mr_sink {
 
 /* Copies 'path'. MR_LIMIT: no memory. Nothing is created yet. */
 enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_error *error);
+/* Whether a file could be made there by now; asked before a request is sent, whose answer would be lost. Creates
+** nothing. */
+enum mr_kind mr_sink_check(struct mr_sink *sink, struct mr_error *error);
 enum mr_kind mr_sink_open(struct mr_sink *sink,
                           struct mr_error *error); /* empties one that is open */
 enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size,

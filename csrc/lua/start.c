@@ -189,6 +189,7 @@ static enum mr_kind read_sink(lua_State *L, struct mr_request *request, struct m
   if (lua_getfield(L, OPTIONS, "to") != LUA_TNIL) {
     request->to_file = true;
     kind = mr_sink_init(&request->sink, luaL_checkstring(L, -1), error);
+    if (!kind) kind = mr_sink_check(&request->sink, error);
   }
   lua_pop(L, 1);
   return kind;

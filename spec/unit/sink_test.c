@@ -243,6 +243,37 @@ static void uploads_begin_where_they_are_told(void **state) {
   unlink(path);
 }
 
+static void expect_no_place(const char *target, const char *words) {
+  struct mr_sink sink;
+  struct mr_error error = {0};
+  assert_int_equal(mr_sink_init(&sink, target, &error), MR_NONE);
+  assert_int_equal(mr_sink_check(&sink, &error), MR_IO);
+  assert_non_null(strstr(error.message, words));
+  mr_sink_free(&sink);
+}
+
+static void bad_places_are_told_before_anything_is_made(void **state) {
+  (void)state;
+  char inside[300];
+  snprintf(inside, sizeof inside, "%s/missing/target", folder);
+  expect_no_place(inside, "No such file or directory");
+  expect_no_place(folder, "no regular file");
+  write_file(path, "no folder");
+  snprintf(inside, sizeof inside, "%s/target", path);
+  expect_no_place(inside, "Not a directory");
+  unlink(path);
+}
+
+static void a_good_place_is_left_as_it_is(void **state) {
+  (void)state;
+  struct mr_sink sink;
+  struct mr_error error = {0};
+  assert_int_equal(mr_sink_init(&sink, path, &error), MR_NONE);
+  assert_int_equal(mr_sink_check(&sink, &error), MR_NONE);
+  assert_int_equal(access(path, F_OK), -1);
+  mr_sink_free(&sink);
+}
+
 static void survives_without_memory(void **state) {
   (void)state;
   struct failing_allocator memory;
@@ -269,6 +300,8 @@ int main(void) {
       cmocka_unit_test(follows_a_link_to_a_file),
       cmocka_unit_test(leaves_alone_what_is_no_file),
       cmocka_unit_test(uploads_begin_where_they_are_told),
+      cmocka_unit_test(bad_places_are_told_before_anything_is_made),
+      cmocka_unit_test(a_good_place_is_left_as_it_is),
       cmocka_unit_test(survives_without_memory),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
