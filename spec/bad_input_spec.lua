@@ -349,3 +349,53 @@ describe("a connection that breaks", function()
     assert.matches("not tried again: too many retries to this host in the last minute$", said)
   end)
 end)
+
+describe("a place for a download", function()
+  local bad = { "/no/such/folder/file", "/tmp", "/dev/null", "/etc/passwd/file" }
+
+  it("that cannot be written is told before anything is sent", function()
+    local server <close> = raw_server.start { raw_server.response(200, "{}") }
+    local client = open(server)
+    for _, place in ipairs(bad) do
+      local data, err = client.things:export({}, { to = place })
+      assert.is_nil(data)
+      assert.equal("io", err.kind)
+      assert.matches(place, err.message, 1, true)
+      assert.matches("tested.things:export", tostring(err), 1, true)
+    end
+    assert.equal(0, #server:requests())
+  end)
+end)
+
+describe("a proxy", function()
+  it("that wants a password is told as such, and is not asked again", function()
+    local server <close> = raw_server.start { {
+      'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n',
+      close = true,
+    } }
+    local client = moonrest.open(definition(), { token = "t-123", proxy = server.url })
+    local data, err = client.things:get "1"
+    assert.is_nil(data)
+    assert.equal("network", err.kind)
+    assert.is_false(err.retryable)
+    assert.matches("refused the tunnel with status 407", err.message, 1, true)
+    assert.equal(1, #server:requests())
+    assert.is_nil(server:requests()[1]:find("t-123", 1, true))
+  end)
+
+  it("of an unknown kind is told without its password", function()
+    local client = moonrest.open(definition(), { token = "t", proxy = "gopher://user:hidden@127.0.0.1:1" })
+    local data, err = client.things:get "1"
+    assert.is_nil(data)
+    assert.matches("its URL begins with a scheme", err.message, 1, true)
+    assert.is_nil(tostring(err):find("hidden", 1, true))
+  end)
+end)
+
+describe("a header that HTTP does not allow", function()
+  it("is not taken for another protocol", function()
+    local err = failure("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}")
+    assert.equal("network", err.kind)
+    assert.matches("answered with status 200 and a header", err.message, 1, true)
+  end)
+end)

@@ -81,6 +81,16 @@ static void say_reason(int reason, char *out, size_t size) {
   out[0] = mr_ascii_lower(out[0]);
 }
 
+/* libcurl's words have the whole address, in which a password may stand. */
+static void describe_strange_proxy(const struct ending *end) {
+  end->result->lasting = true;
+  mr_fail(
+      &end->result->error, MR_NETWORK,
+      "cannot use the proxy on the way to %s: its URL begins with a scheme that libcurl does not "
+      "know; http://, https://, socks4:// and socks5h:// are proxies",
+      end->host);
+}
+
 static void describe_connect(const struct ending *end) {
   const struct mr_route *route = end->handle->pool->route;
   long reason = 0;
@@ -89,6 +99,10 @@ static void describe_connect(const struct ending *end) {
   say_reason((int)reason, words, sizeof words);
   const char *place = route->unix_socket ? route->unix_socket : end->host;
   bool proxied = !end->handle->origin->direct;
+  if (proxied && !reason && strncmp(end->detail, "Unsupported proxy", 17) == 0) {
+    describe_strange_proxy(end);
+    return;
+  }
   mr_fail(&end->result->error, MR_NETWORK, "cannot connect to %.120s%s: %s; %s", place,
           proxied ? " through the proxy" : "", reason ? words : end->detail,
           connect_advice((int)reason));
@@ -183,7 +197,23 @@ static void describe_cut(const struct ending *end) {
   mr_buffer_free(&of);
 }
 
+/* Nothing of the request itself was sent. */
+static void describe_tunnel(const struct ending *end, int status) {
+  bool wants_login = status == 407;
+  end->result->lasting = wants_login;
+  mr_fail(&end->result->error, MR_NETWORK,
+          "the proxy on the way to %s refused the tunnel with status %d; %s", end->host, status,
+          wants_login ? "it wants a user and a password: http://user:password@proxy"
+                      : "is that host allowed there?");
+}
+
 static void describe_lost(const struct ending *end) {
+  long tunnel = 0;
+  curl_easy_getinfo(end->handle->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+  if (tunnel >= 300 && end->result->phase < MR_PHASE_SEND) {
+    describe_tunnel(end, (int)tunnel);
+    return;
+  }
   if (end->result->phase == MR_PHASE_RECEIVE) {
     describe_cut(end);
     return;
@@ -228,12 +258,25 @@ static void describe_large(const struct ending *end) {
           end->host);
 }
 
+/* Once a status came it is HTTP, and somebody has broken a field of it. */
+static void describe_strange(const struct ending *end) {
+  int status = end->handle->progress.status;
+  if (status > 0)
+    mr_fail(&end->result->error, MR_NETWORK,
+            "%s answered with status %d and a header that HTTP does not allow: %s; the server, or "
+            "a proxy before "
+            "it, must mend it",
+            end->host, status, end->detail);
+  else
+    mr_fail(&end->result->error, MR_NETWORK,
+            "%s does not answer in HTTP: %s; is it the right port?", end->host, end->detail);
+}
+
 static void describe_other(const struct ending *end) {
   switch ((int)end->code) {
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_UNSUPPORTED_PROTOCOL:
-    mr_fail(&end->result->error, MR_NETWORK,
-            "%s does not answer in HTTP: %s; is it the right port?", end->host, end->detail);
+    describe_strange(end);
     break;
   case CURLE_OUT_OF_MEMORY:
     mr_fail(&end->result->error, MR_LIMIT, "out of memory while talking to %s", end->host);

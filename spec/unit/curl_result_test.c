@@ -156,8 +156,17 @@ static void test_not_http(void **state) {
   (void)state;
   expect_sent("SSH-2.0-OpenSSH_9.2\r\nmore and more\r\n", MR_NETWORK, MR_PHASE_SEND,
               "does not answer in HTTP");
-  expect_sent("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", MR_NETWORK, MR_PHASE_RECEIVE,
-              "does not answer in HTTP");
+}
+
+/* The port is right: a status came. */
+static void test_bad_headers(void **state) {
+  (void)state;
+  static const char *const bad[] = {"no colon", "Content-Length: -1", "Content-Length: many"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char bytes[200];
+    snprintf(bytes, sizeof bytes, "HTTP/1.1 200 OK\r\n%s\r\n\r\n", bad[i]);
+    expect_sent(bytes, MR_NETWORK, MR_PHASE_RECEIVE, "answered with status 200 and a header");
+  }
 }
 
 static void test_endless_line(void **state) {
@@ -468,6 +477,7 @@ int main(void) {
       cmocka_unit_test(test_cut_chunks),
       cmocka_unit_test(test_bad_chunks),
       cmocka_unit_test(test_not_http),
+      cmocka_unit_test(test_bad_headers),
       cmocka_unit_test(test_endless_line),
       cmocka_unit_test(test_endless_lines),
       cmocka_unit_test(test_unknown_coding),
