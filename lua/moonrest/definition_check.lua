@@ -18,7 +18,6 @@ local page_ends = { short = true, empty = true, no_new = true, missing = true }
 local page_needs = { page = { "page" }, offset = { "offset" }, cursor = { "cursor", "next" }, url = { "next" } }
 
 local header_name <const> = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
-local deepest <const> = 32 -- resources in resources
 
 -- A problem travels as a table, so that a mistake of this file's own is not taken for one.
 local problem_type = {}
@@ -316,6 +315,71 @@ local function check_operation(operation, at, path)
   if operation.server then check_word(operation.server, at.servers, join(path, "server")) end
 end
 
+local places <const> = { "path", "query", "header", "body" }
+
+-- The names that a call's table may have, by the wire's name and by Lua's; whether each must be there.
+local function parameter_names(operation)
+  local names = {}
+  for name in operation[1]:gmatch "{([%w_%-]+)}" do names[name] = true end
+  for _, place in ipairs(places) do
+    for name, specification in pairs(operation[place] or {}) do
+      local word = type(specification) == "table" and specification.type or specification
+      names[name] = names[name] or (type(word) == "string" and word:sub(-1) == "!")
+    end
+  end
+  return names
+end
+
+local function lua_name(wire)
+  return (wire:gsub("%[%]$", ""):gsub("[^%w_]", "_")) -- as recipe.lua has it
+end
+
+local function check_example(operation, tenant, path)
+  local names, known = parameter_names(operation), {}
+  local example = operation.example
+  for name, is_required in pairs(names) do
+    known[name], known[lua_name(name)] = true, true
+    if is_required and example[name] == nil and example[lua_name(name)] == nil and not tenant[name] then
+      fail(path, "lacks the required parameter '%s'", name)
+    end
+  end
+  for name in pairs(example) do
+    if not known[name] and not operation.open then
+      fail(join(path, name), "is no parameter%s", nearest.hint(name, known))
+    end
+  end
+end
+
+local function tenant_parameters(at)
+  local names = {}
+  for _, tenant in pairs(at.tenant or {}) do names[tenant.parameter] = true end
+  return names
+end
+
+local function check_examples(at)
+  local tenant, seen = tenant_parameters(at), {}
+  definition.each_operation(at.resources, function(operation, name)
+    if operation.example then check_example(operation, tenant, ("resources.%s.example"):format(name)) end
+    for parameter in pairs(parameter_names(operation)) do
+      seen[parameter], seen[lua_name(parameter)] = true, true
+    end
+  end)
+  for option, one in pairs(at.tenant or {}) do
+    if not seen[one.parameter] and not at.legacy then -- whose operations may have it
+      fail(join(join("tenant", option), "parameter"), "'%s' is a parameter of no operation%s", one.parameter,
+        nearest.hint(one.parameter, seen))
+    end
+  end
+end
+
+local function check_webhooks(webhooks, path)
+  if webhooks[1] ~= nil then
+    for index, one in ipairs(webhooks) do check_kind(one, schema.webhook, join(path, index)) end
+  else
+    check_kind(webhooks, schema.webhook, path)
+  end
+end
+
 local function check_waiter(waiter, resource, path)
   check_kind(waiter, schema.waiter, path)
   if not definition.is_operation(resource[waiter.poll]) then
@@ -329,8 +393,10 @@ local function check_waiter(waiter, resource, path)
   end
 end
 
-local function check_resource(resource, at, path, depth)
-  if depth > deepest then fail(path, "is nested too deeply; does a table contain itself?") end
+-- 'above' has the resources that this one is in.
+local function check_resource(resource, at, path, above)
+  if above[resource] then fail(path, "is a resource that contains itself") end
+  above[resource] = true
   for name, value in pairs(resource) do
     local here = join(path, name)
     if not kinds.name(name) then fail(here, "must be a Lua identifier") end
@@ -339,11 +405,12 @@ local function check_resource(resource, at, path, depth)
     elseif definition.is_operation(value) then
       check_operation(value, at, here)
     elseif type(value) == "table" then
-      check_resource(value, at, here, depth + 1)
+      check_resource(value, at, here, above)
     elseif name ~= "summary" or type(value) ~= "string" then
       fail(here, "must be an operation { 'GET /path', ... } or a resource, got a %s", type(value))
     end
   end
+  above[resource] = nil
 end
 
 -- }========================================================================
@@ -363,7 +430,9 @@ local function check_all(at)
     check_kind(shape, "map", join("shapes", name))
     check_parameters(shape, at, join("shapes", name))
   end
-  check_resource(at.resources, at, "resources", 1)
+  check_resource(at.resources, at, "resources", {})
+  check_examples(at)
+  if at.webhooks then check_webhooks(at.webhooks, "webhooks") end
 end
 
 -- nil when the table is a good definition, else what is wrong, with the field's path.

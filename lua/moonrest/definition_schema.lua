@@ -35,6 +35,11 @@ local deprecation = {
   use = "string", message = "string",
 }
 
+local webhook = {
+  header = "string!", scheme = "string!", prefix = "string", id_header = "string", event_header = "string",
+  timestamp_header = "string",
+}
+
 return {
   acceptor = acceptor,
   condition = condition,
@@ -42,6 +47,7 @@ return {
   errors = errors,
   error_code = { kind = "string", final = "boolean", rights = "boolean", doc = "string" },
   pages = pages,
+  webhook = webhook,
 
   definition = {
     name = "name!", title = "string", summary = "string", home = "string",
