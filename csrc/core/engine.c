@@ -61,6 +61,13 @@ void mr_engine_forget_news(struct mr_engine *engine, struct mr_request *request)
 
 /* }====================================================== */
 
+/* Of those in flight. */
+#define ALL_LISTS(engine)                                                                          \
+  {                                                                                                \
+    &(engine)->active, &(engine)->ended, &(engine)->asking, &(engine)->renewing,                   \
+        &(engine)->renewed                                                                         \
+  }
+
 static void cancel_all(struct mr_engine *engine, struct mr_request_list *list) {
   while (list->first)
     mr_engine_cancel(engine, list->first);
@@ -78,6 +85,7 @@ static void leave_behind(struct mr_engine *engine, struct mr_request *request) {
   if (ticket->state == MR_TICKET_QUEUED) mr_ticket_cancel(engine->queue, ticket);
   ticket->state = MR_TICKET_IDLE;
   mr_timer_clear(&engine->timers, &request->timer);
+  request->renewal = NULL;
   if (request->to_file) mr_sink_leave(&request->sink);
   mr_fail(&request->error, MR_CANCELLED, "the call belongs to the process before its fork");
   request->state = MR_STATE_CANCELLED;
@@ -91,12 +99,13 @@ static void leave_behind(struct mr_engine *engine, struct mr_request *request) {
 }
 
 bool mr_engine_is_inherited(struct mr_engine *engine) {
-  struct mr_request_list *lists[] = {&engine->active, &engine->ended, &engine->asking};
+  struct mr_request_list *lists[] = ALL_LISTS(engine);
   if (!mr_fork_mark_is_child(&engine->mark)) return false;
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     while (lists[i]->first)
       leave_behind(engine, lists[i]->first);
   engine->pending = 0;
+  mr_renewals_close(engine, true);
   if (engine->transport) engine->type->abandon(engine->transport);
   engine->transport = NULL;
   return true;
@@ -114,9 +123,10 @@ void mr_engine_succeed(struct mr_engine *engine, struct mr_engine *inherited) {
 void mr_engine_close(struct mr_engine *engine) {
   if (!engine) return;
   mr_engine_is_inherited(engine);
-  cancel_all(engine, &engine->active);
-  cancel_all(engine, &engine->ended);
-  cancel_all(engine, &engine->asking);
+  struct mr_request_list *lists[] = ALL_LISTS(engine);
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    cancel_all(engine, lists[i]);
+  mr_renewals_close(engine, false);
   while (engine->finished.first)
     mr_list_remove(engine->finished.first);
   if (engine->transport) engine->type->close(engine->transport);
@@ -235,7 +245,7 @@ void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request) {
 
 void mr_engine_cancel_route(struct mr_engine *engine, const struct mr_route *route,
                             const char *why) {
-  struct mr_request_list *lists[] = {&engine->active, &engine->ended, &engine->asking};
+  struct mr_request_list *lists[] = ALL_LISTS(engine);
   if (mr_engine_is_inherited(engine)) return;
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
     struct mr_request *next;
@@ -257,8 +267,13 @@ void mr_engine_resume(struct mr_engine *engine, struct mr_request *request) {
 static void start_due(struct mr_engine *engine) {
   int64_t now_us = mr_clock_now(engine->clock);
   struct mr_timer *timer;
-  while ((timer = mr_timers_due(&engine->timers, now_us)))
-    mr_hop_enter(engine, timer->owner, true);
+  while ((timer = mr_timers_due(&engine->timers, now_us))) {
+    struct mr_request *request = timer->owner;
+    if (request->state == MR_STATE_RENEWING)
+      mr_renewal_late(engine, request);
+    else
+      mr_hop_enter(engine, request, true);
+  }
 }
 
 static bool may_start(struct mr_engine *engine) {
@@ -283,6 +298,18 @@ static void start_granted(struct mr_engine *engine) {
   }
 }
 
+/* Whom a command has brought a credential, or none. One at least. */
+static void start_renewed(struct mr_engine *engine) {
+  mr_renewals_look(engine);
+  while (engine->renewed.first) {
+    struct mr_request *request = engine->renewed.first;
+    mr_timer_clear(&engine->timers, &request->timer);
+    mr_list_add(&engine->active, request);
+    mr_judge_reread(engine, request);
+    if (!may_start(engine)) return;
+  }
+}
+
 static void judge_all(struct mr_engine *engine) {
   while (engine->ended.first) {
     struct mr_request *request = engine->ended.first;
@@ -291,10 +318,16 @@ static void judge_all(struct mr_engine *engine) {
   }
 }
 
-int64_t mr_engine_next_timer_us(struct mr_engine *engine) {
+static int64_t next_duty_us(const struct mr_engine *engine) {
   int64_t next_us = mr_timers_next_us(&engine->timers);
   int64_t queue_us = mr_queue_wake_us(engine->queue);
+  int64_t renewal_us = mr_renewals_wake_us(engine);
   if (queue_us < next_us) next_us = queue_us;
+  return renewal_us < next_us ? renewal_us : next_us;
+}
+
+int64_t mr_engine_next_timer_us(struct mr_engine *engine) {
+  int64_t next_us = next_duty_us(engine);
   if (!engine->transport) return next_us;
   int64_t wire_us = engine->type->next_timer_us(engine->transport);
   return wire_us < next_us ? wire_us : next_us;
@@ -303,18 +336,11 @@ int64_t mr_engine_next_timer_us(struct mr_engine *engine) {
 /* How long the transport may wait: until our own next duty, and not at all when something has finished. */
 static int64_t patience(struct mr_engine *engine, int64_t timeout_us) {
   if (engine->progress > 0 || engine->asking.first) return 0;
-  int64_t next_us = mr_timers_next_us(&engine->timers);
-  int64_t queue_us = mr_queue_wake_us(engine->queue);
-  if (queue_us < next_us) next_us = queue_us;
+  int64_t next_us = next_duty_us(engine);
   if (next_us == MR_NEVER) return timeout_us;
   int64_t left_us = next_us - mr_clock_now(engine->clock);
   if (left_us < 0) left_us = 0;
   return left_us < timeout_us ? left_us : timeout_us;
-}
-
-static bool is_waited_for(struct mr_engine *engine) {
-  return mr_timers_next_us(&engine->timers) != MR_NEVER ||
-         mr_queue_wake_us(engine->queue) != MR_NEVER;
 }
 
 int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error) {
@@ -322,17 +348,20 @@ int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error
   if (mr_engine_is_inherited(engine)) return 0;
   tell_trouble(engine);
   bool bounded = engine->spend_us != MR_NEVER && timeout_us <= 0;
-  if (bounded || !engine->transport || is_waited_for(engine)) mr_paced_clock_read(&engine->pace);
+  if (bounded || !engine->transport || next_duty_us(engine) != MR_NEVER)
+    mr_paced_clock_read(&engine->pace);
   if (!engine->transport) return 0;
   engine->starts_until_us =
       bounded ? mr_time_after(engine->pace.now_us, engine->spend_us / 2) : MR_NEVER;
   start_due(engine);
+  start_renewed(engine);
   start_granted(engine);
   judge_all(engine);
   if (engine->type->step(engine->transport, patience(engine, timeout_us), error) < 0) return -1;
   mr_paced_clock_read(&engine->pace);
   judge_all(engine);
   start_due(engine);
+  start_renewed(engine);
   start_granted(engine);
   return engine->progress;
 }

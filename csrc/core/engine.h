@@ -1,7 +1,7 @@
 /*
 ** The engine: the life of every request of one lua_State (or one C program).
 **
-**   new -> throttled -> sending -> receiving -> (asking) -> (waiting -> throttled) -> done | failed
+**   new -> throttled -> sending -> receiving -> (asking) -> (waiting | renewing -> throttled) -> done | failed
 **
 ** and cancelled from anywhere. One thread at a time. Nothing here blocks but mr_engine_step
 ** within its timeout.
@@ -85,13 +85,6 @@ int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error
 /* From now on a step that does not wait works about so long, and later ones go on where it stopped; what one
 ** descriptor brings at once, or one grant costs, is the grain. MR_NEVER: as at first, a step does all there is. */
 void mr_engine_bound(struct mr_engine *engine, int64_t spend_us);
-
-/* What the body of a refusal says; the engine itself reads no JSON. */
-struct mr_meaning {
-  int64_t retry_after_us; /* -1: nothing */
-  bool final;             /* trying again is no use */
-  bool credential_good;   /* a 401 that is about rights, not about who asks */
-};
 
 /* The next request that is MR_STATE_ASKING; resolve it at once. */
 struct mr_request *mr_engine_next_question(struct mr_engine *engine);

@@ -1,6 +1,6 @@
 /*
-** What the three parts of the engine know of each other: engine.c holds the loop, hop.c sends and
-** receives, judge.c decides what an answer means. Nobody else includes this.
+** What the parts of the engine know of each other: engine.c holds the loop, hop.c sends and
+** receives, judge.c decides what an answer means, renewal.c has commands bring credentials. Nobody else includes this.
 */
 #ifndef MR_ENGINE_PARTS_H
 #define MR_ENGINE_PARTS_H
@@ -24,9 +24,13 @@ struct mr_engine {
   struct mr_request_list active;   /* throttled, on the wire, waiting */
   struct mr_request_list ended;    /* their exchange is over: to be judged */
   struct mr_request_list asking;   /* their owner must say what the body means */
+  struct mr_request_list renewing; /* they wait for a credential's command */
+  struct mr_request_list renewed;  /* whose command has ended: to be sent again, or to fail */
   struct mr_request_list finished; /* tagged ones, until they are picked up */
   struct mr_request *first_news,
       *last_news; /* tagged streams with something to read, until they are picked up */
+  struct mr_renewal *renewals;
+  int64_t renewal_look_us; /* when they are looked at next */
   uint32_t pending;
   int progress;            /* of the current step */
   int64_t spend_us;        /* the bound of steps, MR_NEVER: none */
@@ -50,7 +54,21 @@ void mr_hop_enter(struct mr_engine *engine, struct mr_request *request, bool jum
 void mr_hop_send(struct mr_engine *engine, struct mr_request *request); /* its ticket is granted */
 
 void mr_judge_ended(struct mr_engine *engine, struct mr_request *request);
-void mr_judge_fail(struct mr_engine *engine, struct mr_request *request); /* error is filled in */
+void mr_judge_fail(struct mr_engine *engine, struct mr_request *request);   /* error is filled in */
+void mr_judge_reread(struct mr_engine *engine, struct mr_request *request); /* goes on reading */
 void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum mr_state state);
+
+/* Has the request wait for a command that brings that credential, for the one that runs already if there is one. False:
+** it cannot be started. */
+bool mr_renewal_join(struct mr_engine *engine, struct mr_request *request,
+                     struct mr_secret *secret);
+/* The request waits no more. A command that nobody waits for is killed. */
+void mr_renewal_leave(struct mr_engine *engine, struct mr_request *request);
+void mr_renewal_late(struct mr_engine *engine, struct mr_request *request); /* its time is up */
+/* Never waits. Whose command has ended is in 'renewed' afterwards. */
+void mr_renewals_look(struct mr_engine *engine);
+int64_t mr_renewals_wake_us(const struct mr_engine *engine); /* MR_NEVER: none */
+/* Nobody waits any more. Of the parent's commands a child of fork frees the memory and its descriptors. */
+void mr_renewals_close(struct mr_engine *engine, bool is_child);
 
 #endif

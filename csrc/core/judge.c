@@ -9,6 +9,7 @@
 void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum mr_state state) {
   mr_timer_clear(&engine->timers, &request->timer);
   if (request->ticket.bucket_count > 0) mr_ticket_cancel(engine->queue, &request->ticket);
+  mr_renewal_leave(engine, request);
   request->finished_us = mr_clock_now(engine->clock);
   mr_request_note(request, request->finished_us, NULL, 0);
   if (state == MR_STATE_DONE && request->to_sink && mr_sink_finish(&request->sink, &request->error))
@@ -152,11 +153,20 @@ static void say_why_last(struct mr_request *request, const char *reason) {
       snprintf(message + size, MR_MESSAGE_SIZE - size, "%s", notes[i][1]);
 }
 
+/* Once: a slot is not held while a credential is waited for. */
+static void settle(struct mr_engine *engine, struct mr_request *request,
+                   const struct mr_meaning *meaning) {
+  const struct mr_ticket *ticket = &request->ticket;
+  bool answered = request->result.kind == MR_NONE;
+  if (answered && ticket->bucket_count > 0 && ticket->state != MR_TICKET_IDLE)
+    learn(engine, request, meaning);
+  close_ticket(engine, request);
+}
+
 static void conclude(struct mr_engine *engine, struct mr_request *request,
                      const struct mr_meaning *meaning) {
   bool answered = request->result.kind == MR_NONE;
-  if (answered && request->ticket.bucket_count > 0) learn(engine, request, meaning);
-  close_ticket(engine, request);
+  settle(engine, request, meaning);
   struct mr_verdict verdict = decide(engine, request, meaning);
   request->retry_after_us = verdict.retry_after_us;
   if (verdict.retry && can_begin_anew(request)) {
@@ -172,19 +182,6 @@ void mr_judge_fail(struct mr_engine *engine, struct mr_request *request) {
   mr_judge_finish(engine, request, MR_STATE_FAILED);
 }
 
-/* A file or a command may have a newer credential by now. Reads all, so that one answer settles it. */
-static bool reread(struct mr_request *request) {
-  const struct mr_endpoint *endpoint = request->endpoint;
-  bool any = false;
-  if (request->reread) return false;
-  request->reread = true;
-  for (uint32_t i = 0; i < endpoint->credential_count; i++) {
-    bool changed = false;
-    if (!mr_secret_refresh(endpoint->credentials[i].secret, &changed, NULL)) any |= changed;
-  }
-  return any;
-}
-
 static void count_refusal(struct mr_request *request, const struct mr_meaning *meaning) {
   const struct mr_endpoint *endpoint = request->endpoint;
   if (request->foreign) return;
@@ -196,12 +193,51 @@ static void count_refusal(struct mr_request *request, const struct mr_meaning *m
   }
 }
 
+static bool has_new_credential(const struct mr_request *request) {
+  return mr_request_credential_version(request) != request->credential_version;
+}
+
+/* A file or a command may have a newer credential by now. Reads all, so that one answer settles it. True: it waits for a
+** command, and mr_judge_reread comes when that has ended. */
+static bool read_on(struct mr_engine *engine, struct mr_request *request) {
+  const struct mr_endpoint *endpoint = request->endpoint;
+  while (request->reread_count < endpoint->credential_count) {
+    struct mr_secret *secret = endpoint->credentials[request->reread_count++].secret;
+    bool changed;
+    if (mr_secret_source_of(secret) != MR_SECRET_COMMAND)
+      mr_secret_refresh(secret, &changed, NULL);
+    else if (mr_renewal_join(engine, request, secret))
+      return true;
+  }
+  return false;
+}
+
+void mr_judge_reread(struct mr_engine *engine, struct mr_request *request) {
+  if (read_on(engine, request)) {
+    settle(engine, request, &request->meaning);
+  } else if (has_new_credential(request)) {
+    close_ticket(engine, request);
+    go_on(engine, request, "the credential was read again");
+  } else {
+    count_refusal(request, &request->meaning);
+    conclude(engine, request, &request->meaning);
+  }
+}
+
+/* What another request has had read since this one left is as good as read again. */
+static void begin_reread(struct mr_engine *engine, struct mr_request *request,
+                         const struct mr_meaning *meaning) {
+  request->reread = true;
+  request->meaning = *meaning;
+  request->reread_count = has_new_credential(request) ? request->endpoint->credential_count : 0;
+  mr_judge_reread(engine, request);
+}
+
 static void answer_means(struct mr_engine *engine, struct mr_request *request,
                          const struct mr_meaning *meaning) {
   bool unauthorized = request->status == 401 && !request->foreign && !meaning->credential_good;
-  if (unauthorized && reread(request)) {
-    close_ticket(engine, request);
-    go_on(engine, request, "the credential was read again");
+  if (unauthorized && !request->reread) {
+    begin_reread(engine, request, meaning);
     return;
   }
   if (request->status < 500) count_refusal(request, meaning);

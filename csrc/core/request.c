@@ -11,7 +11,7 @@
 
 static const char *const state_names[] = {
     "new",     "throttled", "sending", "receiving", "receiving",
-    "waiting", "done",      "failed",  "cancelled",
+    "waiting", "renewing",  "done",    "failed",    "cancelled",
 };
 
 const char *mr_state_name(enum mr_state state) {
@@ -270,9 +270,18 @@ static enum mr_kind add_credential(struct mr_request *request,
   return kind;
 }
 
+uint32_t mr_request_credential_version(const struct mr_request *request) {
+  const struct mr_endpoint *endpoint = request->endpoint;
+  uint32_t sum = 0; /* of numbers that only grow */
+  for (uint32_t i = 0; i < endpoint->credential_count; i++)
+    sum += mr_secret_version(endpoint->credentials[i].secret);
+  return sum;
+}
+
 enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *error) {
   struct mr_endpoint *endpoint = request->endpoint;
   request->exchange.has_credential = false;
+  request->credential_version = mr_request_credential_version(request);
   mr_buffer_clear(&request->head);
   enum mr_kind kind = add_lines(request, &endpoint->headers, &request->extra);
   if (!kind) kind = add_lines(request, &request->extra, NULL);

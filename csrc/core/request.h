@@ -23,9 +23,10 @@ enum mr_state {
   MR_STATE_THROTTLED, /* in the limiter's queue */
   MR_STATE_SENDING,
   MR_STATE_RECEIVING,
-  MR_STATE_ASKING,  /* the answer is there; its owner is asked what it means: mr_engine_resolve */
-  MR_STATE_WAITING, /* to retry */
-  MR_STATE_DONE,    /* a whole response came, whatever its status */
+  MR_STATE_ASKING,   /* the answer is there; its owner is asked what it means: mr_engine_resolve */
+  MR_STATE_WAITING,  /* to retry */
+  MR_STATE_RENEWING, /* for the command that its credential comes from */
+  MR_STATE_DONE,     /* a whole response came, whatever its status */
   MR_STATE_FAILED,
   MR_STATE_CANCELLED
 };
@@ -52,7 +53,15 @@ struct mr_allowance {
   uint64_t used;
 };
 
+/* What the body of a refusal says; the engine itself reads no JSON. */
+struct mr_meaning {
+  int64_t retry_after_us; /* -1: nothing */
+  bool final;             /* trying again is no use */
+  bool credential_good;   /* a 401 that is about rights, not about who asks */
+};
+
 struct mr_engine;
+struct mr_renewal;
 struct mr_request;
 
 struct mr_request_list {
@@ -84,8 +93,12 @@ struct mr_request {
   /* The hop. */
   const char *method;
   uint32_t redirects;
-  bool foreign; /* has left the credential's origin, once and for all */
-  bool reread;  /* the credential was read again after a 401 */
+  bool foreign;                /* has left the credential's origin, once and for all */
+  bool reread;                 /* the credentials are or were read again after a 401, */
+  uint32_t reread_count;       /* so many of them by now, */
+  struct mr_meaning meaning;   /* which this was about */
+  struct mr_renewal *renewal;  /* what it waits for */
+  uint32_t credential_version; /* of those that were sent */
   bool stale_retried;
   uint64_t upload_at; /* where the upload began: retries go back to it */
 
@@ -146,6 +159,9 @@ enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *buc
 
 /* The header block of the next hop: base lines, call lines, credentials that belong to it. */
 enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *error);
+
+/* Another one when a credential of the endpoint has changed. */
+uint32_t mr_request_credential_version(const struct mr_request *request);
 
 void mr_list_add(struct mr_request_list *list,
                  struct mr_request *request);    /* leaves the one it was in */

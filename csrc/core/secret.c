@@ -1,6 +1,6 @@
 /*
 ** The value lives in a secret buffer, guarded by the lock; nothing else is
-** ever changed after opening but the two counters.
+** ever changed after opening but the counters.
 */
 #include "secret.h"
 
@@ -9,17 +9,16 @@
 #include <string.h>
 
 #include "ascii.h"
-#include "clock.h"
 #include "memory.h"
 #include "secret_source.h"
 
-#define COMMAND_TIMEOUT_US (30 * MR_SECOND)
 /* Room for a final CRLF, and for one byte that tells "too long" from "just fits". */
 #define READ_MAX (MR_SECRET_MAX + 3)
 
 struct mr_secret {
   atomic_uint holders;
   atomic_int refusals;
+  atomic_uint version;
   enum mr_secret_source source;
   bool multiline;
   char *origin; /* NULL for a literal */
@@ -27,7 +26,7 @@ struct mr_secret {
   struct mr_buffer value;
 };
 
-static void init_value(struct mr_buffer *value) {
+void mr_secret_value_init(struct mr_buffer *value) {
   mr_buffer_init(value, READ_MAX);
   value->secret = true;
 }
@@ -71,6 +70,12 @@ static enum mr_kind check_value(const struct mr_secret *secret, const struct mr_
   return MR_NONE;
 }
 
+static enum mr_kind accept(const struct mr_secret *secret, struct mr_buffer *value,
+                           struct mr_error *error) {
+  drop_final_newline(value);
+  return check_value(secret, value, error);
+}
+
 /* Fills an empty 'value'; on failure the caller frees it all the same. */
 static enum mr_kind load(const struct mr_secret *secret, struct mr_buffer *value,
                          struct mr_error *error) {
@@ -80,10 +85,8 @@ static enum mr_kind load(const struct mr_secret *secret, struct mr_buffer *value
   else if (secret->source == MR_SECRET_FILE)
     kind = mr_secret_read_file(secret->origin, value, error);
   else
-    kind = mr_secret_read_command(secret->origin, COMMAND_TIMEOUT_US, value, error);
-  if (kind != MR_NONE) return kind;
-  drop_final_newline(value);
-  return check_value(secret, value, error);
+    kind = mr_secret_read_command(secret->origin, MR_SECRET_COMMAND_US, value, error);
+  return kind == MR_NONE ? accept(secret, value, error) : kind;
 }
 
 static enum mr_kind load_literal(struct mr_secret *secret, const char *text, size_t size,
@@ -116,9 +119,10 @@ static struct mr_secret *create(enum mr_secret_source source, bool multiline) {
   }
   atomic_init(&secret->holders, 1);
   atomic_init(&secret->refusals, 0);
+  atomic_init(&secret->version, 0);
   secret->source = source;
   secret->multiline = multiline;
-  init_value(&secret->value);
+  mr_secret_value_init(&secret->value);
   return secret;
 }
 
@@ -156,21 +160,35 @@ static bool exchange_value(struct mr_secret *secret, struct mr_buffer *fresh) {
     secret->value = *fresh;
     *fresh = old;
     atomic_store(&secret->refusals, 0);
+    atomic_fetch_add(&secret->version, 1);
   }
   pthread_mutex_unlock(&secret->lock);
   return changed;
 }
 
-/* Reads without the lock: a command may take its time, and requests go on with the old value. */
+enum mr_kind mr_secret_take(struct mr_secret *secret, struct mr_buffer *value, bool *changed,
+                            struct mr_error *error) {
+  *changed = false;
+  enum mr_kind kind = accept(secret, value, error);
+  if (kind == MR_NONE) *changed = exchange_value(secret, value);
+  mr_buffer_free(value);
+  return kind;
+}
+
+/* Reads without the lock: requests go on with the old value. */
 enum mr_kind mr_secret_refresh(struct mr_secret *secret, bool *changed, struct mr_error *error) {
   *changed = false;
   if (secret->source == MR_SECRET_LITERAL || secret->source == MR_SECRET_ENV) return MR_NONE;
   struct mr_buffer fresh;
-  init_value(&fresh);
+  mr_secret_value_init(&fresh);
   enum mr_kind kind = load(secret, &fresh, error);
   if (kind == MR_NONE) *changed = exchange_value(secret, &fresh);
   mr_buffer_free(&fresh);
   return kind;
+}
+
+uint32_t mr_secret_version(const struct mr_secret *secret) {
+  return atomic_load(&secret->version);
 }
 
 /* }====== */

@@ -12,9 +12,11 @@
 #include <stdint.h>
 
 #include "buffer.h"
+#include "clock.h"
 #include "error.h"
 
-#define MR_SECRET_MAX 65536 /* bytes: a service-account key file fits */
+#define MR_SECRET_MAX        65536            /* bytes: a service-account key file fits */
+#define MR_SECRET_COMMAND_US (30 * MR_SECOND) /* what a command may take */
 
 enum mr_secret_source { MR_SECRET_LITERAL, MR_SECRET_ENV, MR_SECRET_FILE, MR_SECRET_COMMAND };
 
@@ -30,8 +32,16 @@ enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, si
 struct mr_secret *mr_secret_hold(struct mr_secret *secret);
 void mr_secret_release(struct mr_secret *secret); /* NULL is fine */
 
-/* Reads a file or runs a command again. *changed tells whether the bytes differ. Literals and variables: unchanged. */
+/* Reads a file again, or runs a command and waits for it. *changed tells whether the bytes differ. Literals and variables: unchanged. */
 enum mr_kind mr_secret_refresh(struct mr_secret *secret, bool *changed, struct mr_error *error);
+
+/* The same in two halves, for who does not wait: a buffer for what the source holds, and taking over what was read
+** into it, which is freed in any case. */
+void mr_secret_value_init(struct mr_buffer *value);
+enum mr_kind mr_secret_take(struct mr_secret *secret, struct mr_buffer *value, bool *changed,
+                            struct mr_error *error);
+/* Another one with each value. */
+uint32_t mr_secret_version(const struct mr_secret *secret);
 
 enum mr_secret_source mr_secret_source_of(const struct mr_secret *secret);
 const char *

@@ -7,20 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "secret_command.h"
 
 #define READ_SIZE    4096
 #define REAP_WAIT_MS 2 /* between two looks at a command that has closed its output */
-
-extern char **environ;
 
 const char *mr_secret_source_name(enum mr_secret_source source) {
   static const char *const names[] = {
@@ -45,8 +41,7 @@ enum mr_kind mr_secret_read_env(const char *name, struct mr_buffer *out, struct 
   return MR_NONE;
 }
 
-/* Reads once. *more is false at the end and when the buffer is full. MR_IO leaves errno. */
-static enum mr_kind read_some(int descriptor, struct mr_buffer *out, bool *more) {
+enum mr_kind mr_secret_read_some(int descriptor, struct mr_buffer *out, bool *more) {
   size_t room = out->limit - out->size;
   if (room > READ_SIZE) room = READ_SIZE;
   if (mr_buffer_reserve(out, room) != MR_NONE) return MR_LIMIT;
@@ -92,7 +87,7 @@ static enum mr_kind read_file(int descriptor, const char *path, struct mr_buffer
   if (kind != MR_NONE) return kind;
   bool more = true;
   while (kind == MR_NONE && more)
-    kind = read_some(descriptor, out, &more);
+    kind = mr_secret_read_some(descriptor, out, &more);
   if (kind == MR_IO)
     return mr_fail(error, MR_AUTH, "the credential's file cannot be read (%s): %s", strerror(errno),
                    path);
@@ -114,142 +109,33 @@ enum mr_kind mr_secret_read_file(const char *path, struct mr_buffer *out, struct
 
 /* {====== Commands ====== */
 
-struct command {
-  const char *line;
-  pid_t process; /* leads a group of its own */
-  int output;
-  int64_t deadline_us;
-};
-
-/* Signals as a fresh process has them, whatever the host made of its own. */
-static int set_attributes(posix_spawnattr_t *attributes) {
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  int failure = posix_spawnattr_setsigmask(attributes, &none);
-  if (failure == 0) failure = posix_spawnattr_setsigdefault(attributes, &all);
-  if (failure == 0) failure = posix_spawnattr_setpgroup(attributes, 0);
-  if (failure == 0)
-    failure = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                       POSIX_SPAWN_SETPGROUP);
-  return failure;
-}
-
-/* The output first: in a host without standard input its number may be 0. */
-static int set_actions(posix_spawn_file_actions_t *actions, int output) {
-  int failure = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
-  if (failure == 0)
-    failure = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  return failure;
-}
-
-/* Returns an errno value, 0 for success. */
-static int spawn(struct command *command, int output) {
-  posix_spawn_file_actions_t actions;
-  int failure = posix_spawn_file_actions_init(&actions);
-  if (failure != 0) return failure;
-  posix_spawnattr_t attributes;
-  failure = posix_spawnattr_init(&attributes);
-  if (failure == 0) {
-    failure = set_actions(&actions, output);
-    if (failure == 0) failure = set_attributes(&attributes);
-    char shell[] = "sh", option[] = "-c";
-    char *arguments[] = {shell, option, (char *)command->line, NULL};
-    if (failure == 0)
-      failure =
-          posix_spawn(&command->process, "/bin/sh", &actions, &attributes, arguments, environ);
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  return failure;
-}
-
-static enum mr_kind start(struct command *command, struct mr_error *error) {
-  int ends[2];
-  int failure = pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno;
-  if (failure == 0) {
-    failure = spawn(command, ends[1]);
-    close(ends[1]);
-    if (failure != 0) close(ends[0]);
-  }
-  if (failure != 0)
-    return mr_fail(error, MR_AUTH, "the credential's command cannot be started (%s): %s",
-                   strerror(failure), command->line);
-  command->output = ends[0];
-  return MR_NONE;
-}
-
-static int64_t remaining_us(const struct command *command) {
-  return command->deadline_us - mr_clock_now(&mr_clock_system);
-}
-
-static enum mr_kind fail_late(const struct command *command, struct mr_error *error) {
-  return mr_fail(error, MR_AUTH, "the credential's command did not end in time and was killed: %s",
-                 command->line);
-}
-
-static enum mr_kind drain(const struct command *command, struct mr_buffer *out,
-                          struct mr_error *error) {
-  for (bool more = true; more;) {
-    int64_t left_us = remaining_us(command);
-    if (left_us <= 0) return fail_late(command, error);
-    struct pollfd ready = {.fd = command->output, .events = POLLIN};
-    if (poll(&ready, 1, (int)(left_us / MR_MILLISECOND) + 1) <= 0) continue;
-    enum mr_kind kind = read_some(command->output, out, &more);
-    if (kind == MR_LIMIT) return fail_memory(error);
-    if (kind != MR_NONE)
-      return mr_fail(error, MR_AUTH,
-                     "the output of the credential's command cannot be read (%s): %s",
-                     strerror(errno), command->line);
-  }
-  return MR_NONE;
-}
-
-static enum mr_kind judge(const struct command *command, int status, struct mr_error *error) {
-  if (WIFSIGNALED(status))
-    return mr_fail(error, MR_AUTH, "the credential's command was ended by signal %d: %s",
-                   WTERMSIG(status), command->line);
-  if (WEXITSTATUS(status) != 0)
-    return mr_fail(error, MR_AUTH, "the credential's command failed with exit status %d: %s",
-                   WEXITSTATUS(status), command->line);
-  return MR_NONE;
-}
-
-static void kill_command(const struct command *command) {
-  kill(-command->process, SIGKILL);
-  while (waitpid(command->process, NULL, 0) < 0 && errno == EINTR) {
-  }
-}
-
-/* Waits for the end of a command that has closed its output. */
-static enum mr_kind reap(const struct command *command, struct mr_error *error) {
-  for (;;) {
-    int status;
-    pid_t ended = waitpid(command->process, &status, WNOHANG);
-    if (ended == command->process) return judge(command, status, error);
-    if (ended < 0 && errno != EINTR)
-      return mr_fail(error, MR_AUTH, "the exit status of the credential's command is lost (%s): %s",
-                     strerror(errno), command->line);
-    if (remaining_us(command) <= 0) {
-      kill_command(command);
-      return fail_late(command, error);
-    }
+/* Until there is more to read, or for a moment when the output is closed and the end is all that is missing. */
+static void wait_for(const struct mr_secret_command *command, int64_t left_us) {
+  struct pollfd ready = {.fd = command->output, .events = POLLIN};
+  if (command->is_silent)
     poll(NULL, 0, REAP_WAIT_MS);
-  }
+  else
+    poll(&ready, 1, (int)(left_us / MR_MILLISECOND) + 1);
 }
 
 enum mr_kind mr_secret_read_command(const char *line, int64_t timeout_us, struct mr_buffer *out,
                                     struct mr_error *error) {
-  struct command command = {
-      .line = line,
-      .deadline_us = mr_time_after(mr_clock_now(&mr_clock_system), timeout_us),
-  };
-  enum mr_kind kind = start(&command, error);
+  struct mr_secret_command command;
+  int64_t deadline_us = mr_time_after(mr_clock_now(&mr_clock_system), timeout_us);
+  enum mr_kind kind = mr_secret_command_start(&command, line, error);
   if (kind != MR_NONE) return kind;
-  kind = drain(&command, out, error);
-  close(command.output);
-  if (kind == MR_NONE && out->size < out->limit) return reap(&command, error);
-  kill_command(&command);
+  for (bool ended = false; !ended;) {
+    kind = mr_secret_command_look(&command, out, &ended, error);
+    if (kind != MR_NONE || ended) break;
+    int64_t left_us = deadline_us - mr_clock_now(&mr_clock_system);
+    if (left_us <= 0) {
+      kind = mr_fail(error, MR_AUTH,
+                     "the credential's command did not end in time and was killed: %s", line);
+      break;
+    }
+    wait_for(&command, left_us);
+  }
+  mr_secret_command_kill(&command, MR_SECOND);
   return kind;
 }
 

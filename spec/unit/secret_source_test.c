@@ -1,5 +1,6 @@
 #include "failing_allocator.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -182,6 +183,7 @@ static void test_command_that_fails(void **state) {
   assert_fails(mr_secret_read_command("moonrest-no-such-command 2>&-", PLENTY, &out, &error),
                &error, "exit status 127");
   assert_fails(mr_secret_read_command("kill -9 $$", PLENTY, &out, &error), &error, "signal 9");
+  assert_fails(mr_secret_read_command("kill -9 0", PLENTY, &out, &error), &error, "signal 9");
   mr_buffer_free(&out);
 }
 
@@ -265,14 +267,48 @@ static void test_command_starts_with_fresh_signals(void **state) {
   sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-static void test_lost_exit_status(void **state) {
+/* A host's own use of SIGCHLD: the kernel reaps, or a handler of the host does. */
+static void reap_all(int number) {
+  (void)number;
+  int before = errno;
+  while (waitpid(-1, NULL, WNOHANG) > 0) {
+  }
+  errno = before;
+}
+
+static void test_children_that_somebody_else_reaps(void **state) {
   (void)state;
-  struct mr_buffer out = empty(100);
-  struct mr_error error;
-  void (*handler)(int) = signal(SIGCHLD, SIG_IGN);
-  assert_fails(mr_secret_read_command("echo x", PLENTY, &out, &error), &error, "is lost");
-  signal(SIGCHLD, handler);
-  mr_buffer_free(&out);
+  static void (*const handlers[])(int) = {SIG_IGN, reap_all};
+  for (size_t i = 0; i < 2; i++) {
+    struct mr_buffer out = empty(100);
+    struct mr_error error;
+    void (*before)(int) = signal(SIGCHLD, handlers[i]);
+    run("printf abc", "abc");
+    assert_fails(mr_secret_read_command("echo x; exit 7", PLENTY, &out, &error), &error,
+                 "exit status 7");
+    assert_fails(mr_secret_read_command("kill -9 $$", PLENTY, &out, &error), &error, "signal 9");
+    assert_fails(mr_secret_read_command("kill -9 0", PLENTY, &out, &error), &error, "is lost");
+    signal(SIGCHLD, before);
+    mr_buffer_free(&out);
+  }
+}
+
+/* Its own descriptors have low numbers in a host that has closed the standard ones. */
+static void test_command_of_a_host_without_standard_streams(void **state) {
+  (void)state;
+  pid_t child = fork();
+  if (child == 0) {
+    struct mr_buffer out = empty(100);
+    for (int i = 0; i < 8; i++)
+      close(i);
+    bool good = mr_secret_read_command("printf abc; exit 0", PLENTY, &out, NULL) == MR_NONE;
+    good = good && strcmp(mr_buffer_string(&out), "abc") == 0;
+    good = good && mr_secret_read_command("exit 7", PLENTY, &out, NULL) == MR_AUTH;
+    _exit(good && fcntl(0, F_GETFD) == -1 && fcntl(4, F_GETFD) == -1 ? 0 : 1);
+  }
+  int status = -1;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
 }
 
 static int open_descriptors(void) {
@@ -328,7 +364,8 @@ int main(void) {
       cmocka_unit_test(test_command_without_a_free_descriptor),
       cmocka_unit_test(test_command_without_end_of_output),
       cmocka_unit_test(test_command_starts_with_fresh_signals),
-      cmocka_unit_test(test_lost_exit_status),
+      cmocka_unit_test(test_children_that_somebody_else_reaps),
+      cmocka_unit_test(test_command_of_a_host_without_standard_streams),
       cmocka_unit_test(test_every_allocation_fails_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
