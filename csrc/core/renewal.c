@@ -7,10 +7,9 @@
 #include "memory.h"
 #include "secret_command.h"
 
-#define LOOK_US (10 * MR_MILLISECOND)
-#define KILL_US                                                                                    \
-  MR_MILLISECOND /* until the kernel hands over what was killed; else the next look does it */
-#define END_US MR_SECOND /* the same when there will be no next look */
+#define LOOK_US (10 * MR_MILLISECOND) /* between two looks */
+#define KILL_US MR_MILLISECOND        /* for what was killed to be reaped; else a look does it, */
+#define END_US  MR_SECOND             /* and so long where no look comes any more */
 
 struct mr_renewal {
   struct mr_renewal *next;

@@ -32,7 +32,8 @@ enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, si
 struct mr_secret *mr_secret_hold(struct mr_secret *secret);
 void mr_secret_release(struct mr_secret *secret); /* NULL is fine */
 
-/* Reads a file again, or runs a command and waits for it. *changed tells whether the bytes differ. Literals and variables: unchanged. */
+/* Reads a file again, or runs a command and waits for it. *changed tells whether the bytes differ. Literals and
+** variables: unchanged. */
 enum mr_kind mr_secret_refresh(struct mr_secret *secret, bool *changed, struct mr_error *error);
 
 /* The same in two halves, for who does not wait: a buffer for what the source holds, and taking over what was read
