@@ -10,8 +10,11 @@
 /* That the host may allocate between two steps before the collector, in the middle of a cycle, works there. */
 #define LENT_KIB 256
 
-/* A cycle is not worth its while for less. */
-#define LEAST_ROOM ((int64_t)KIB * KIB)
+/* A cycle is not worth its while for less garbage: its longest piece is as long as for more. */
+#define LEAST_GARBAGE ((int64_t)4 * KIB * KIB)
+
+/* That comes while it runs. */
+#define LEAST_ROOM ((int64_t)2 * KIB * KIB)
 
 /* Before a cycle was seen. */
 #define BYTES_PER_US 400
@@ -24,6 +27,13 @@
 
 /* Of a budget. */
 #define MOST_SHARE 0.7
+
+/* A smaller budget is not divided: its longest piece would not fit beside anything. */
+#define LEAST_DIVIDED_US 500
+
+/* What a step of the collector's own takes, of the budget and at least; and one piece more. */
+#define OWN_SHARE    4
+#define LEAST_OWN_US 20
 
 /* Steps in a row that may have no time for it. */
 #define MOST_SKIPPED 3
@@ -60,10 +70,27 @@ static int64_t next_piece_us(const struct mr_lua_collector *collector) {
   return last->took_us;
 }
 
+static int64_t own_us(int64_t budget_us) {
+  int64_t share_us = budget_us / OWN_SHARE;
+  return share_us > LEAST_OWN_US ? share_us : LEAST_OWN_US;
+}
+
+/* Never twice in a row, but when all else has to wait: the next one is the others'. */
+static bool has_own_step(const struct mr_lua_collector *collector, int64_t budget_us) {
+  if (collector->owed_us > MOST_OWED_US) return true;
+  if (collector->own_us > 0) return false;
+  return collector->waste.first || collector->owed_us >= (double)own_us(budget_us);
+}
+
 int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, int64_t budget_us) {
   collector->is_held = is_steerable(L, collector);
   if (!collector->is_held) return 0;
   put_off(L, HELD_KIB);
+  collector->is_apart = budget_us < LEAST_DIVIDED_US;
+  if (collector->is_apart) {
+    collector->own_us = has_own_step(collector, budget_us) ? own_us(budget_us) : 0;
+    return collector->own_us > 0 ? MR_NEVER : 0;
+  }
   if (collector->owed_us > MOST_OWED_US) return MR_NEVER;
   int64_t piece_us = next_piece_us(collector);
   double due_us = collector->owed_us + collector->recent_us;
@@ -85,7 +112,8 @@ static int64_t pause_percent(lua_State *L) {
 static void rest(lua_State *L, struct mr_lua_collector *collector, int64_t bytes) {
   collector->is_resting = true;
   collector->start_bytes = bytes / 100 * pause_percent(L);
-  if (collector->start_bytes < bytes + LEAST_ROOM) collector->start_bytes = bytes + LEAST_ROOM;
+  if (collector->start_bytes < bytes + LEAST_GARBAGE)
+    collector->start_bytes = bytes + LEAST_GARBAGE;
   collector->room_bytes = bytes / 2 > LEAST_ROOM ? bytes / 2 : LEAST_ROOM;
   collector->owed_us = 0;
 }
@@ -155,22 +183,44 @@ static bool is_due(const struct mr_lua_collector *collector) {
   return !collector->is_resting && collector->owed_us > 0;
 }
 
-static void work_off(lua_State *L, struct mr_lua_collector *collector, const struct mr_clock *clock,
-                     int64_t deadline_us) {
+/* Returns the time after it. */
+static int64_t work_one(lua_State *L, struct mr_lua_collector *collector,
+                        const struct mr_clock *clock, int64_t begun_us) {
+  bool is_over = work(L, collector);
   int64_t now_us = mr_clock_now(clock);
-  collector->is_working = true;
+  note_piece(collector, now_us - begun_us);
+  collector->skipped = 0;
+  if (!is_over) return now_us;
+  collector->expected_us = collector->spent_us;
+  rest(L, collector, bytes_in_use(L));
+  return now_us;
+}
+
+static void work_beside(lua_State *L, struct mr_lua_collector *collector,
+                        const struct mr_clock *clock, int64_t deadline_us) {
+  int64_t now_us = mr_clock_now(clock);
   bool must = collector->skipped++ >= MOST_SKIPPED || collector->owed_us > MOST_OWED_US;
   while (is_due(collector) && (must || now_us + next_piece_us(collector) <= deadline_us)) {
-    int64_t begun_us = now_us;
-    bool is_over = work(L, collector);
-    now_us = mr_clock_now(clock);
-    note_piece(collector, now_us - begun_us);
-    collector->skipped = 0;
+    now_us = work_one(L, collector, clock, now_us);
     must = false;
-    if (!is_over) continue;
-    collector->expected_us = collector->spent_us;
-    rest(L, collector, bytes_in_use(L));
   }
+}
+
+/* In a step of its own. Its last piece may be the longest, and then it takes no more than that and its share. */
+static void work_apart(lua_State *L, struct mr_lua_collector *collector,
+                       const struct mr_clock *clock) {
+  int64_t now_us = mr_clock_now(clock), until_us = now_us + collector->own_us;
+  while (is_due(collector) && now_us < until_us)
+    now_us = work_one(L, collector, clock, now_us);
+}
+
+static void work_off(lua_State *L, struct mr_lua_collector *collector, const struct mr_clock *clock,
+                     int64_t deadline_us) {
+  collector->is_working = true;
+  if (collector->is_apart)
+    work_apart(L, collector, clock);
+  else
+    work_beside(L, collector, clock, deadline_us);
   collector->is_working = false;
 }
 
@@ -188,7 +238,8 @@ void mr_lua_collector_release(lua_State *L, struct mr_lua_collector *collector,
   collector->is_held = false;
   if (lua_gc(L, LUA_GCISRUNNING) != 1) return; /* a task has stopped it */
   look(collector, bytes_in_use(L));
-  if (is_due(collector)) work_off(L, collector, clock, deadline_us);
+  if (is_due(collector) && (!collector->is_apart || collector->own_us > 0))
+    work_off(L, collector, clock, deadline_us);
   collector->seen_bytes = bytes_in_use(L);
   put_off(L, kib_until_next(collector));
 }

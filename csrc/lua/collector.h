@@ -2,7 +2,8 @@
 ** Lua's collector while a step with a budget runs. Left to itself it works whenever something is allocated, for
 ** milliseconds at a time. So a step holds it while the tasks work, and has it do its part at the end, in small pieces
 ** that the clock is looked at in between: as much as keeps up with what was allocated since the last step, so that a
-** cycle is through when half as much has come as the state held at the end of the last.
+** cycle is through when half as much has come as the state held at the end of the last. A budget of less than half a
+** millisecond is not divided: once enough is due a step is the collector's own, and at most every other one is.
 **
 ** Only an incremental collector that runs is steered: a generational one cannot be divided, and one that is stopped is
 ** the host's. Between two steps it is as the host has set it. Nothing here raises.
@@ -29,6 +30,8 @@ struct mr_lua_collector {
   bool is_working;      /* in a step: finalizers leave what is large to the waste */
   bool is_generational; /* it was, when it was first looked at */
   bool is_resting;      /* between two cycles */
+  bool is_apart;        /* the budget is too small to be divided */
+  int64_t own_us;       /* then: what the collector takes of this step, which is its own; or 0 */
   int64_t seen_bytes;   /* in use at the end of the last step */
   int64_t start_bytes;  /* at which the next cycle begins, or at which this one began */
   int64_t room_bytes;   /* that may be allocated while a cycle runs */

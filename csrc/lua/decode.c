@@ -14,8 +14,10 @@
 #define SMALL_BYTES 8192
 #define LEAST_BYTES 2048
 
-/* What decoding is reckoned with until it is over. */
-#define BYTES_PER_US 60
+/* What decoding is reckoned with until it is over, and what the task does with the value then: most often it asks for
+** the next one. */
+#define BYTES_PER_US  60
+#define AFTERWARDS_US 80
 
 /* The message is on top. For want of memory the kind stands behind it. */
 static int push_problem(lua_State *L) {
@@ -85,7 +87,7 @@ static int decode_at_once(lua_State *L, struct mr_lua_request *box, bool keep_nu
 static bool is_small(const struct mr_lua_request *box, int64_t until_us) {
   size_t size = box->request->answer.size;
   if (size <= LEAST_BYTES || size > SMALL_BYTES || until_us == MR_NEVER) return size <= SMALL_BYTES;
-  return mr_clock_now(&mr_clock_system) + (int64_t)size / BYTES_PER_US <= until_us;
+  return mr_clock_now(&mr_clock_system) + (int64_t)size / BYTES_PER_US + AFTERWARDS_US <= until_us;
 }
 
 bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box) {

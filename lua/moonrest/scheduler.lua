@@ -156,19 +156,20 @@ end
 -- and each of the others.
 local first_run, other_run = 0, 0
 
-local function most_of_late(took, before) return math.max(took, before * 0.95) end
+-- What is longer than a step's turn was probably interrupted, and does not fit into any.
+local function most_of_late(took, before, turn) return math.max(math.min(took, turn), before * 0.95) end
 
 -- As run_ready, one at least, but no more than will probably be through by then.
-local function run_ready_until(until_time, time)
+local function run_ready_until(until_time, time, turn)
   local count = last - first + 1
   for index = 1, count do
     run_next()
     local begin = time
     time = now()
     if index == 1 then
-      first_run = most_of_late(time - begin, first_run)
+      first_run = most_of_late(time - begin, first_run, turn)
     else
-      other_run = most_of_late(time - begin, other_run)
+      other_run = most_of_late(time - begin, other_run, turn)
     end
     if time + other_run > until_time then return true end
   end
@@ -380,9 +381,10 @@ function scheduler.give_way(task, left)
   park(task)
 end
 
--- Lets the others have their turn when the step that runs has no time for more than there was.
+-- Lets the others have their turn when the step that runs has no time for more than there was. What the task does now
+-- it has not done in this step, so nothing of it is in the caches.
 function scheduler.catch_breath(task)
-  if not deadline or now() + other_run <= deadline then return end
+  if not deadline or now() + first_run <= deadline then return end
   task.state = "waiting"
   make_ready(task)
   yield(PARK)
@@ -573,19 +575,28 @@ local function run_network(until_time, time)
 end
 
 -- The sorts of work, each with what it may take of a turn, also while answers wait to be decoded (to bring more of them
--- makes little sense then), and what it needs at least: by how much it was late of late.
+-- makes little sense then), and what it needs at least: by how much it was late of late. By so much earlier it is asked
+-- to end.
 local sorts <const> = {
-  { run = run_network, share = 0.4, share_beside = 0.2, least = 0 },
-  { run = run_ready_until, share = 1, share_beside = 0.35, least = 0 },
-  { run = run_slices, share = 1, share_beside = 1, least = 0 },
+  { run = run_network, share = 0.4, share_beside = 0.2, least = 0, late = 0 },
+  { run = run_ready_until, share = 1, share_beside = 0.35, least = 0, late = 0 },
+  { run = run_slices, share = 1, share_beside = 1, least = 0, late = 0 },
 }
 local READY <const> = 2
 local next_sort = 1
 
-local function note_least(sort, late)
-  local least = sort == sorts[READY] and first_run or most_of_late(late, sort.least)
-  sort.least = math.min(least, longest_turn)
+-- The tasks look for themselves whether there is time for one more.
+local function note_least(sort, late, turn)
+  if sort == sorts[READY] then
+    sort.least = first_run
+  else
+    sort.least = most_of_late(late, sort.least, turn)
+    sort.late = math.min(sort.least, turn / 2)
+  end
 end
+
+-- A sort that finds less to do than that, in seconds, has not had the step.
+local slight <const> = 2e-5
 
 -- One sort of work after the other, as long as there is probably time for it. Where a round ends for want of time the
 -- next step begins, so that a small budget is no one's disadvantage. Returns whether there is more to do.
@@ -595,11 +606,12 @@ local function run_round(time, turn, is_first)
     local sort = sorts[next_sort]
     if not is_first and time + sort.least > turn_end then return false end
     local share = decoding.any() and sort.share_beside or sort.share
-    local until_time = math.min(turn_end, time + turn * share)
-    local found = sort.run(until_time, time)
+    local until_time = math.max(time, math.min(turn_end - sort.late, time + turn * share))
+    local begin = time
+    local found = sort.run(until_time, time, turn)
     time = now()
-    note_least(sort, time - until_time)
-    busy, is_first = busy or found, is_first and not found
+    note_least(sort, time - until_time, turn)
+    busy, is_first = busy or found, is_first and not found and time - begin < slight
     next_sort = next_sort % #sorts + 1
   end
   return busy
