@@ -582,6 +582,7 @@ local sorts <const> = {
   { run = run_ready_until, share = 1, share_beside = 0.35, least = 0, late = 0 },
   { run = run_slices, share = 1, share_beside = 1, least = 0, late = 0 },
 }
+local cold <const> = 5e-5 -- seconds: what the first work of a sort takes beside others, at least
 local READY <const> = 2
 local next_sort = 1
 
@@ -604,7 +605,7 @@ local function run_round(time, turn, is_first)
   local busy, turn_end = false, math.min(deadline, time + turn)
   for _ = 1, #sorts do
     local sort = sorts[next_sort]
-    if not is_first and time + sort.least > turn_end then return false end
+    if not is_first and time + math.max(sort.least, sort.late + cold) > turn_end then return false end
     local share = decoding.any() and sort.share_beside or sort.share
     local until_time = math.max(time, math.min(turn_end - sort.late, time + turn * share))
     local begin = time
