@@ -44,9 +44,12 @@ function Command:__close()
   os.remove(self.runs)
 end
 
+-- Its parent is gone too: what nobody reaps has ended all the same.
 local function has_ended(process)
   for _ = 1, 500 do
-    if not os.execute(("kill -0 %s 2>/dev/null"):format(process)) then return true end
+    local file <close> = io.open(("/proc/%s/stat"):format(process))
+    local status = file and file:read "a"
+    if not status or status:find(") Z ", 1, true) then return true end
     os.execute "sleep 0.01"
   end
   return false
@@ -138,7 +141,7 @@ describe("a command that is run again on a 401", function()
       if not command:started()[1] then return end
       debug.sethook()
       error("interrupted!", 0)
-    end, "", 1000)
+    end, "", 1)
     local _, problem = pcall(function() client.things:get(1) end)
     debug.sethook()
     assert.equal("interrupted!", problem)
