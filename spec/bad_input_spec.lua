@@ -399,3 +399,27 @@ describe("a header that HTTP does not allow", function()
     assert.matches("answered with status 200 and a header", err.message, 1, true)
   end)
 end)
+
+describe("options of the connection", function()
+  it("that would be passed over are refused", function()
+    assert.has_error(function() moonrest.open(definition(), { token = "t", client_key = "key.pem" }) end)
+    assert.has_error(function() moonrest.open(definition(), { token = "t", unix_socket = "/" .. ("x"):rep(107) }) end)
+    moonrest.open(definition(), { token = "t", unix_socket = "/" .. ("x"):rep(106) })
+  end)
+end)
+
+describe("two clients of one account", function()
+  it("with different plans are told of, once", function()
+    local told = {}
+    local stop = moonrest.on("limiter", function(event) told[#told + 1] = event.reason end)
+    local first <close> = moonrest.open("cygni", { token = "two-plans", plan = "free" })
+    local second <close> = moonrest.open("cygni", { token = "two-plans", plan = "pro" })
+    local third <close> = moonrest.open("cygni", { token = "another", plan = "pro" })
+    for _ = 1, 2 do
+      for _, client in ipairs { first, second, third } do client:limits() end
+    end
+    stop()
+    assert.equal(1, #told)
+    assert.matches("'free' and 'pro': 'pro' counts from now on", told[1], 1, true)
+  end)
+end)

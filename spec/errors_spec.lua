@@ -31,6 +31,16 @@ describe("errors", function()
     assert.matches("errors_spec%.lua:%d+$", err.where)
   end)
 
+  it("can be encoded for a log without their response", function()
+    local err = fail { status = 404, body = '{"message":"no such item","of":[null]}' }
+    err.response = nil
+    local json = require "moonrest.json"
+    local back = json.decode(assert(json.encode(err)))
+    assert.equal("no such item", back.message)
+    assert.equal("shop.items:get", back.operation)
+    assert.equal(404, back.status)
+  end)
+
   it("print as one line that says what, where and why", function()
     local err = fail { status = 404, body = '{"message":"no such item"}' }
     assert.matches("^.*errors_spec%.lua:%d+: shop%.items:get: 404 Not Found: no such item$", tostring(err))

@@ -2,6 +2,7 @@
 -- and the table that client:limits() shows. The counting itself is done in C.
 
 local definition = require "moonrest.definition"
+local events = require "moonrest.events"
 
 local limits = {}
 
@@ -41,7 +42,22 @@ local function is_renewing(site, name)
   return strategy ~= nil and strategy[name] == "silence"
 end
 
+-- Clients of one account have one bucket, whose size is what the latest of them says: another plan is told, once.
+local function tell_other_plan(site)
+  for other in pairs(site.plan and not site.has_told_plan and site.opened or {}) do
+    if other ~= site and not other.is_closed and other.plan and other.plan ~= site.plan
+      and other.definition.name == site.definition.name and other.account_name == site:account() then
+      local reason = ("two clients of one account of %s have the plans '%s' and '%s': '%s' counts from now on for both")
+        :format(site.definition.name, other.plan, site.plan, site.plan)
+      site.has_told_plan = true
+      if not events.is_heard "limiter" then warn("moonrest: " .. reason) end
+      return events.emit("limiter", { reason = reason })
+    end
+  end
+end
+
 local function make(site, name, suffix)
+  tell_other_plan(site)
   local windows = windows_of(words_of(site, site.definition.limits.buckets[name]))
   if #windows == 0 then return nil end
   return site.engine:bucket(key_of(site, name, suffix),

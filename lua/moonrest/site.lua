@@ -31,6 +31,8 @@ site.opened = setmetatable({}, { __mode = "k" })
 
 local route_options = { "proxy", "ca_file", "client_cert", "client_key", "unix_socket" }
 
+local longest_socket <const> = 107 -- bytes of a unix socket's path, see unix(7)
+
 -- {========================================================================
 -- Checking the options
 -- =========================================================================
@@ -60,6 +62,16 @@ local function check_options(at, given)
     if type(value) == "number" and (value ~= value or value < 0) then
       caller.raise("moonrest.open: option '%s' must not be negative%s", name, types.got(value))
     end
+  end
+end
+
+-- What libcurl would pass over without a word, or tell as something else.
+local function check_route_options(given)
+  if given.client_key and not given.client_cert then
+    caller.raise("moonrest.open: option 'client_key' is of no use without 'client_cert'")
+  end
+  if given.unix_socket and #given.unix_socket > longest_socket then
+    caller.raise("moonrest.open: option 'unix_socket' is longer than the system takes, %d bytes", longest_socket)
   end
 end
 
@@ -277,6 +289,7 @@ end
 -- Opens a checked definition with the options of moonrest.open; raises when they are wrong.
 function site.open(at, given)
   check_options(at, given)
+  check_route_options(given)
   check_word(given.on_error, { "raise", "return" }, "value of on_error:")
   local self = setmetatable({ definition = at, buckets = {}, chosen = limits.none_chosen(), recipes = {} }, site)
   choose_server(self, given)
