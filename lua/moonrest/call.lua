@@ -275,7 +275,7 @@ end
 -- or nil and the err.
 function call.finish(recipe, request, given, values)
   local wanted = given and given.progress
-  wait.finish(request, wanted and require "moonrest.progress".watch(recipe.label, wanted))
+  wait.finish(request, wanted and require "moonrest.progress".watch(recipe.label, wanted), recipe.label)
   if recipe.plain and not given then
     local data, reply, body = read_plain(recipe, request)
     if data ~= nil then return data, reply, body end
@@ -296,7 +296,7 @@ function call.quick(recipe, value)
   local task = wait.claim()
   local request = recipe.endpoint:start_single(value, task and task.number, task and task.thread)
   if not request then return false end
-  wait.finish_for(task, request)
+  wait.finish_for(task, request, recipe.label)
   local body, reply = request:plain_single(recipe, response_type)
   if body == nil then return call.finish(recipe, request) end
   if recipe.bare then return body, reply end

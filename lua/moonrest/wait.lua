@@ -18,10 +18,10 @@ end
 function wait.claim() return nil end
 
 -- Returns when the request is finished, that 'task' (nil: outside of tasks) has just started with its number as the
--- tag.
-function wait.finish_for(_, request)
+-- tag. 'label' is the operation's.
+function wait.finish_for(_, request, label)
   local _ <close> = request
-  if not request:wait(slice) then wait.finish(request) end
+  if not request:wait(slice) then wait.finish(request, nil, label) end
 end
 
 -- The scheduler calls this when it is loaded: programs without tasks never load it.
@@ -66,18 +66,37 @@ local function finish_in_task(task, request, watch)
   end
 end
 
+local function block(request, watch)
+  repeat
+    wait.remark()
+    if watch then watch(request) end
+  until is_finished(request)
+end
+
+-- lua5.4 raises "interrupted!" on Ctrl-C, with the place in this file where that was noticed; what the user knows is
+-- the operation. Other errors go on as they are.
+local function block_by_name(request, watch, label)
+  local ok, problem = pcall(block, request, watch)
+  if ok then return end
+  if type(problem) == "string" and problem:find "interrupted!$" then
+    local where = require "moonrest.caller".where()
+    problem = ("%s%s: interrupted! It had no answer yet; the server may have carried it out")
+      :format(where and where .. ": " or "", label)
+  end
+  error(problem, 0)
+end
+
 -- Returns when the request is finished, whatever its end. 'watch', when given, is called
--- between slices with the request. An error (of 'watch', of Ctrl-C) ends the request.
-function wait.finish(request, watch)
+-- between slices with the request. An error (of 'watch', of Ctrl-C) ends the request; that of Ctrl-C names the
+-- operation where 'label' (may be nil) does.
+function wait.finish(request, watch, label)
   local task = scheduler and scheduler.waiter()
   local _ <close> = request
   if task then
     finish_in_task(task, request, watch)
-  else
-    while not is_finished(request) do
-      wait.remark()
-      if watch then watch(request) end
-    end
+  elseif not is_finished(request) then
+    local go_on = label and block_by_name or block
+    go_on(request, watch, label)
   end
   if watch then watch(request) end
 end
