@@ -11,7 +11,7 @@
 --   also           second and further fields that a name fills: lists by name
 --   positional     the path fields that leading strings fill, in order; nil: those of 'path'
 --   required       fields that must be given; nil: those of 'path'
---   single         the only field is one path parameter: calls take the short way
+--   quick          a read whose only field is one path parameter: its calls take the short way
 --   plain, keeps_body, bare   how its answers are read: a success is its body; parts of the body are kept for the
 --                  response; neither envelope nor such parts
 --   secrets        set of names that are never shown, or nil
