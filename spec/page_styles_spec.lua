@@ -9,7 +9,7 @@ describe("page style", function()
     shop, core = test_api.open({}, function(at)
       local list = at.resources.items.list
       at.pages, list.paged, list.query = nil, paged, { limit = "integer" }
-      at.envelope, at.resources.orders = nil, nil
+      at.envelope, at.resources.orders, at.tenant = nil, nil, nil
       if change then change(at) end
     end)
   end
