@@ -161,7 +161,8 @@ describe("the short way", function()
     assert(client.things:get "1") -- there is a request to use again
     local engine = require "moonrest.core".engine()
     local cancelled = moonrest.spawn(function() client.things:get "2" end)
-    moonrest.step(0)
+    local most <const> = 2 -- one step may be the collector's alone
+    for _ = 1, most do moonrest.step(0) end
     assert.equal(1, engine:pending())
     cancelled:cancel()
     assert.equal(0, engine:pending())

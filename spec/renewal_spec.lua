@@ -105,6 +105,25 @@ describe("a command that is run again on a 401", function()
     for index = 1, 6 do assert.matches(index > 3 and "new-one" or "old-one", requests[index], 1, true) end
   end)
 
+  it("puts the new one into the query too, in place of the old", function()
+    local server <close> = raw_server.start { refused, ok }
+    local command <close> = new_command()
+    local client = moonrest.open({
+      name = "queried", servers = { production = "https://api.queried.example" },
+      auth = { query = "key" },
+      resources = { things = { list = { "GET /things", "Things.", query = { page = "integer" } } } },
+    }, { base_url = server.url, token = command.secret, retry = false })
+    moonrest.run(function()
+      local call = moonrest.spawn(function() assert(client.things:list { page = 2 }) end)
+      while not command:started()[1] do moonrest.sleep(0.01) end
+      command:release()
+      call:await()
+    end)
+    local requests = server:requests()
+    assert.matches("^GET /things%?page=2&key=old%-one HTTP", requests[1])
+    assert.matches("^GET /things%?page=2&key=new%-one HTTP", requests[2])
+  end)
+
   it("holds up no step", function()
     local server <close> = raw_server.start { refused, ok }
     local command <close> = new_command()

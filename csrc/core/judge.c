@@ -212,12 +212,22 @@ static bool read_on(struct mr_engine *engine, struct mr_request *request) {
   return false;
 }
 
+static void send_renewed(struct mr_engine *engine, struct mr_request *request) {
+  enum mr_kind kind = mr_request_renew_query(request);
+  if (!kind) {
+    go_on(engine, request, "the credential was read again");
+    return;
+  }
+  mr_request_no_url(kind, &request->error);
+  mr_judge_fail(engine, request);
+}
+
 void mr_judge_reread(struct mr_engine *engine, struct mr_request *request) {
   if (read_on(engine, request)) {
     settle(engine, request, &request->meaning);
   } else if (has_new_credential(request)) {
     close_ticket(engine, request);
-    go_on(engine, request, "the credential was read again");
+    send_renewed(engine, request);
   } else {
     count_refusal(request, &request->meaning);
     conclude(engine, request, &request->meaning);

@@ -186,6 +186,7 @@ static enum mr_kind add_parameter(struct mr_request *request,
 enum mr_kind mr_request_query_credentials(struct mr_request *request) {
   const struct mr_endpoint *endpoint = request->endpoint;
   enum mr_kind kind = MR_NONE;
+  request->bare_size = request->url.size;
   if (request->foreign) return MR_NONE;
   for (uint32_t i = 0; i < endpoint->credential_count && !kind; i++) {
     const struct mr_credential *credential = &endpoint->credentials[i];
@@ -199,6 +200,14 @@ enum mr_kind mr_request_query_credentials(struct mr_request *request) {
     mr_buffer_free(&value);
   }
   return kind;
+}
+
+enum mr_kind mr_request_renew_query(struct mr_request *request) {
+  struct mr_buffer *url = &request->url;
+  if (url->size == request->bare_size) return MR_NONE;
+  mr_wipe(url->data + request->bare_size, url->size - request->bare_size);
+  url->size = request->bare_size;
+  return mr_request_query_credentials(request);
 }
 
 enum mr_kind mr_request_no_url(enum mr_kind kind, struct mr_error *error) {

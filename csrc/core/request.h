@@ -93,6 +93,7 @@ struct mr_request {
   /* The hop. */
   const char *method;
   uint32_t redirects;
+  size_t bare_size;            /* bytes of the URL in front of the credentials in its query */
   bool foreign;                /* has left the credential's origin, once and for all */
   bool reread;                 /* the credentials are or were read again after a 401, */
   uint32_t reread_count;       /* so many of them by now, */
@@ -149,6 +150,7 @@ void mr_request_disallow(struct mr_request *request); /* gives back all that was
 ** foreign origin of an absolute URL gets no credential. */
 enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error);
 /* Says what 'kind', of a buffer that did not take the URL, means. */
+enum mr_kind mr_request_renew_query(struct mr_request *request); /* puts the changed ones in */
 enum mr_kind mr_request_no_url(enum mr_kind kind, struct mr_error *error);
 
 /* Adds the credentials of the query that the URL does not have. Like those of headers they go to the endpoint's own
