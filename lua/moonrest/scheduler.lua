@@ -12,6 +12,7 @@
 -- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
+local budget = require "moonrest.budget"
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local decoding = require "moonrest.decoding"
@@ -152,13 +153,6 @@ local function run_ready()
   return count > 0
 end
 
--- What a task's turn takes at most, of late: the first of several, for which nothing is in the processor's caches yet,
--- and each of the others.
-local first_run, other_run = 0, 0
-
--- What is longer than a step's turn was probably interrupted, and does not fit into any.
-local function most_of_late(took, before, turn) return math.max(math.min(took, turn), before * 0.95) end
-
 -- As run_ready, one at least, but no more than will probably be through by then.
 local function run_ready_until(until_time, time, turn)
   local count = last - first + 1
@@ -166,12 +160,8 @@ local function run_ready_until(until_time, time, turn)
     run_next()
     local begin = time
     time = now()
-    if index == 1 then
-      first_run = most_of_late(time - begin, first_run, turn)
-    else
-      other_run = most_of_late(time - begin, other_run, turn)
-    end
-    if time + other_run > until_time then return true end
+    budget.note_run(index == 1, time - begin, turn)
+    if not budget.fits_next_run(time, until_time) then return true end
   end
   return count > 0
 end
@@ -384,7 +374,7 @@ end
 -- Lets the others have their turn when the step that runs has no time for more than there was. What the task does now
 -- it has not done in this step, so nothing of it is in the caches.
 function scheduler.catch_breath(task)
-  if not deadline or now() + first_run <= deadline then return end
+  if not deadline or budget.fits_first_run(now(), deadline) then return end
   task.state = "waiting"
   make_ready(task)
   yield(PARK)
@@ -574,65 +564,21 @@ local function run_network(until_time, time)
   return false
 end
 
--- The sorts of work, each with what it may take of a turn, also while answers wait to be decoded (to bring more of them
--- makes little sense then), and what it needs at least: by how much it was late of late. By so much earlier it is asked
--- to end.
-local sorts <const> = {
-  { run = run_network, share = 0.4, share_beside = 0.2, least = 0, late = 0 },
-  { run = run_ready_until, share = 1, share_beside = 0.35, least = 0, late = 0 },
-  { run = run_slices, share = 1, share_beside = 1, least = 0, late = 0 },
-}
-local cold <const> = 5e-5 -- seconds: what the first work of a sort takes beside others, at least
-local READY <const> = 2
-local next_sort = 1
-
--- The tasks look for themselves whether there is time for one more.
-local function note_least(sort, late, turn)
-  if sort == sorts[READY] then
-    sort.least = first_run
-  else
-    sort.least = most_of_late(late, sort.least, turn)
-    sort.late = math.min(sort.least, turn / 2)
-  end
-end
-
--- A sort that finds less to do than that, in seconds, has not had the step.
-local slight <const> = 2e-5
-
--- One sort of work after the other, as long as there is probably time for it. Where a round ends for want of time the
--- next step begins, so that a small budget is no one's disadvantage. Returns whether there is more to do.
-local function run_round(time, turn, is_first)
-  local busy, turn_end = false, math.min(deadline, time + turn)
-  for _ = 1, #sorts do
-    local sort = sorts[next_sort]
-    if not is_first and time + math.max(sort.least, sort.late + cold) > turn_end then return false end
-    local share = decoding.any() and sort.share_beside or sort.share
-    local until_time = math.max(time, math.min(turn_end - sort.late, time + turn * share))
-    local begin = time
-    local found = sort.run(until_time, time, turn)
-    time = now()
-    note_least(sort, time - until_time, turn)
-    busy, is_first = busy or found, is_first and not found and time - begin < slight
-    next_sort = next_sort % #sorts + 1
-  end
-  return busy
-end
-
--- Of a budget: what probably fits takes a bit more now and then, and leaving a step is not free.
-local aimed_at <const> = 0.95
+local run_round = budget.divide(run_network, run_ready_until, run_slices)
 
 -- What can be done within so many seconds, without waiting for anything. Of those who want it each has a bit of its
 -- turn, if not in this step then in one of the next; what tasks have started is sent.
-function scheduler.step(budget)
+function scheduler.step(seconds)
   check_entry()
-  budget = budget * aimed_at
+  seconds = seconds * budget.aimed_at
   local _ <close> = turn_guard
   turning = true
   local time
-  time, deadline = enter_step(engine, budget)
-  local turn = math.min(budget, longest_turn)
-  local is_first = true
-  while deadline and (is_first or time < deadline) and run_round(time, turn, is_first) do
+  time, deadline = enter_step(engine, seconds)
+  local turn = math.min(seconds, longest_turn)
+  local busy, is_first = deadline ~= nil, true
+  while busy and (is_first or time < deadline) do
+    busy = run_round(time, math.min(deadline, time + turn), turn, is_first)
     time, is_first = now(), false
   end
   leave_step(engine)
