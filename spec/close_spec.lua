@@ -1,8 +1,8 @@
 -- What becomes of calls when their client is closed under them.
 
 local core = require "moonrest.core"
+local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
-local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
 
 describe("a client that is closed", function()
@@ -19,23 +19,11 @@ describe("a client that is closed", function()
 
   after_each(function()
     server:stop()
-    scheduler.cancel_all()
-    collectgarbage()
-    collectgarbage()
-    assert.equal(0, scheduler.live())
-    assert.equal(0, core.engine():pending())
+    loop.close()
   end)
 
-  local function wait_until(is_so)
-    local deadline = core.clock.now() + 20
-    while not is_so() do
-      assert(core.clock.now() < deadline, "it did not come to that")
-      moonrest.sleep(0.001)
-    end
-  end
-
   local function wait_until_held(count)
-    wait_until(function() return server:look().held >= count end)
+    loop.wait_until(function() return server:look().held >= count end)
   end
 
   -- What 'fn' makes of the client that is closed when it has come to what 'is_ready' looks for.
@@ -106,7 +94,7 @@ describe("a client that is closed", function()
   it("ends streams in the middle", function()
     local received = 0
     local is_good, err = cut_off(function()
-      wait_until(function() return received > 0 end)
+      loop.wait_until(function() return received > 0 end)
     end, function()
       return pcall(function()
         for bytes in client.bytes.get:stream "100000000" do
@@ -140,7 +128,7 @@ describe("a client that is closed", function()
     local slow <close> = slow_server.start { latency = 0.05, pages = 4 }
     client = slow.client
     check(cut_off(function()
-      wait_until(function() return slow:look().seen >= 2 end)
+      loop.wait_until(function() return slow:look().seen >= 2 end)
     end, function() return client.items:all() end))
   end)
 
@@ -149,7 +137,7 @@ describe("a client that is closed", function()
       local data, err
       local function wait() data, err = client.things:wait("a", "ready") end
       local function close()
-        wait_until(function() return server:look().seen >= 1 end)
+        loop.wait_until(function() return server:look().seen >= 1 end)
         moonrest.sleep(0.01)
         client:close()
       end

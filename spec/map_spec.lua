@@ -1,15 +1,10 @@
-local core = require "moonrest.core"
+local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
 local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
 
 describe("map", function()
-  after_each(function()
-    scheduler.cancel_all()
-    collectgarbage()
-    collectgarbage()
-    assert.equal(0, core.engine():pending())
-  end)
+  after_each(loop.close)
 
   it("keeps the order, whatever ends first", function()
     local results, failures = moonrest.map({ 3, 1, 2 }, function(place)

@@ -1,10 +1,9 @@
 -- A command that brings a credential again after a 401: what goes on meanwhile, and what ends it. The command says
 -- "old-one" when the client is opened, and from then on "new-one" as soon as the test lets it.
 
-local core = require "moonrest.core"
+local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
 local raw_server = require "spec.support.raw_server"
-local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
 
 local refused <const> = raw_server.response(401, "{}")
@@ -63,21 +62,8 @@ local function open(server, command)
   }, { base_url = server.url, token = command.secret, retry = false })
 end
 
-local function step_until(check)
-  local deadline = core.clock.now() + 20
-  while not check() do
-    assert(core.clock.now() < deadline, "it never came about")
-    moonrest.step(0.001)
-  end
-end
-
 describe("a command that is run again on a 401", function()
-  after_each(function()
-    scheduler.cancel_all()
-    collectgarbage()
-    collectgarbage()
-    assert.equal(0, core.engine():pending())
-  end)
+  after_each(loop.close)
 
   it("lets other calls through, and serves all that wait for it with one run", function()
     local server <close> = raw_server.start { refused, refused, refused, ok }
@@ -130,11 +116,11 @@ describe("a command that is run again on a 401", function()
     local client = open(server, command)
     local thing
     moonrest.spawn(function() thing = assert(client.things:get(1)) end)
-    step_until(function() return command:started()[1] end)
+    loop.step_until(function() return command:started()[1] end)
     for _ = 1, 100 do moonrest.step(0.001) end -- a step that waited would wait for the release, in vain
     assert.is_nil(thing)
     command:release()
-    step_until(function() return thing end)
+    loop.step_until(function() return thing end)
     assert.equal(1, thing.id)
   end)
 
@@ -174,7 +160,7 @@ describe("a command that is run again on a 401", function()
     local client = open(server, command)
     local one = moonrest.spawn(function() client.things:get(1) end)
     local other = moonrest.spawn(function() client.things:get(2) end)
-    step_until(function() return command:started()[1] and #server:requests() == 2 end)
+    loop.step_until(function() return command:started()[1] and #server:requests() == 2 end)
     for _ = 1, 50 do moonrest.step(0.001) end
     one:cancel()
     assert.is_true(os.execute("kill -0 " .. command:started()[1]))
@@ -197,9 +183,9 @@ describe("a command that is run again on a 401", function()
     local client = open(server, command)
     local err
     moonrest.spawn(function() err = select(2, client.things:get(1)) end)
-    step_until(function() return command:started()[1] end)
+    loop.step_until(function() return command:started()[1] end)
     client:close()
-    step_until(function() return err end)
+    loop.step_until(function() return err end)
     assert.equal("cancelled", err.kind)
     assert.is_true(has_ended(command:started()[1]))
   end)

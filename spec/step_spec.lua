@@ -2,27 +2,15 @@
 -- them; pages ahead; Ctrl-C.
 
 local core = require "moonrest.core"
+local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
 local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
 
 local now = core.clock.now
 
-local function step_until(check)
-  local deadline = now() + 10
-  while not check() do
-    assert(now() < deadline, "it never came about")
-    moonrest.step(0.001)
-  end
-end
-
 describe("step", function()
-  after_each(function()
-    scheduler.cancel_all()
-    collectgarbage()
-    collectgarbage()
-    assert.equal(0, core.engine():pending())
-  end)
+  after_each(loop.close)
 
   it("returns how many tasks there are, and does nothing for none", function()
     assert.equal(0, moonrest.step(0.001))
@@ -46,14 +34,14 @@ describe("step", function()
     end
     assert.equal(0, bytes_of_steps())
     for index = 1, 10 do moonrest.spawn(function() server.client.held:get(index) end) end
-    step_until(function() return server:look().held == 10 end)
+    loop.step_until(function() return server:look().held == 10 end)
     assert.equal(0, bytes_of_steps())
   end)
 
   it("never waits", function()
     local server <close> = slow_server.start()
     moonrest.spawn(function() server.client.held:get "a" end)
-    step_until(function() return server:look().held == 1 end)
+    loop.step_until(function() return server:look().held == 1 end)
     local spans = {}
     for index = 1, 101 do
       local begin = now()
@@ -147,7 +135,7 @@ describe("step", function()
       return real(option, ...)
     end
     local walker = moonrest.spawn(walk)
-    step_until(function() return scheduler.is_over(walker) end)
+    loop.step_until(function() return scheduler.is_over(walker) end)
     walker:await()
     assert.same({ 6, 0 }, { count, asked })
     walk()
@@ -175,7 +163,7 @@ describe("step", function()
     for index = 1, 50 do moonrest.spawn(function() server.client.held:get(index) end) end
     moonrest.step(0)
     assert.is_true(core.engine():pending() < 50)
-    step_until(function() return server:look().held == 50 end)
+    loop.step_until(function() return server:look().held == 50 end)
   end)
 
   it("reports what is no JSON from a sliced body as well", function()
@@ -185,7 +173,7 @@ describe("step", function()
     definition.resources.bytes.get[1], definition.resources.bytes.get.returns = "GET /bytes/{count}", nil
     local client = moonrest.open(definition, { base_url = server.url })
     moonrest.spawn(function() err = select(2, client.bytes:get(100000)) end)
-    step_until(function() return err end)
+    loop.step_until(function() return err end)
     assert.equal("decode", err.kind)
     assert.matches("line 1", err.message)
   end)
@@ -210,7 +198,7 @@ describe("step", function()
     local one = moonrest.spawn(function()
       server.client.held:get("a", nil, { progress = function() calls = calls + 1 end })
     end)
-    step_until(function() return calls > 1 end)
+    loop.step_until(function() return calls > 1 end)
     assert.is_true(one:cancel())
     assert.equal(0, core.engine():pending())
     os.remove(source)
@@ -223,7 +211,7 @@ describe("step", function()
     local problem
     moonrest.spawn(function() problem = select(2, pcall(moonrest.step, 0)) end)
     moonrest.spawn(function() moonrest.sleep(0.001) end)
-    step_until(function() return problem end)
+    loop.step_until(function() return problem end)
     assert.matches("a step within a step", problem)
   end)
 end)

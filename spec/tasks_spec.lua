@@ -1,6 +1,7 @@
 -- Tasks against a real server whose answers take their time; and what misuse of them says.
 
 local core = require "moonrest.core"
+local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
 local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
@@ -21,13 +22,7 @@ local function stderr_of(fn)
 end
 
 describe("tasks", function()
-  after_each(function()
-    scheduler.cancel_all()
-    collectgarbage()
-    collectgarbage()
-    assert.equal(0, scheduler.live())
-    assert.equal(0, core.engine():pending())
-  end)
+  after_each(loop.close)
 
   describe("spawn and await", function()
     it("give results, nils included", function()
