@@ -1,6 +1,7 @@
 #include "lua/collector.h"
 
 #include "core/memory.h"
+#include "lua/marker.h"
 
 #define KIB 1024
 
@@ -16,14 +17,18 @@
 /* That comes while it runs. */
 #define LEAST_ROOM ((int64_t)2 * KIB * KIB)
 
-/* Before a cycle was seen. */
-#define BYTES_PER_US 400
+/* What a cycle takes for each byte, before one was seen, and at least. */
+#define US_PER_BYTE       (1.0 / 400)
+#define LEAST_US_PER_BYTE (US_PER_BYTE / 8)
 
 /* More than this is not put off: nothing more is allocated before it is done. */
 #define MOST_OWED_US 3000
 
 /* What took longer was interrupted. */
 #define MOST_PIECE_US 1000
+
+/* Of a cycle: by then the registry was reached. */
+#define FIRST_PIECES 4
 
 /* Of a budget. */
 #define MOST_SHARE 0.7
@@ -120,24 +125,23 @@ static void rest(lua_State *L, struct mr_lua_collector *collector, int64_t bytes
 
 static void begin(struct mr_lua_collector *collector, int64_t bytes) {
   if (collector->room_bytes < LEAST_ROOM) collector->room_bytes = LEAST_ROOM;
-  int64_t guess_us = bytes / BYTES_PER_US;
-  if (collector->expected_us > 0)
-    collector->expected_us =
-        collector->expected_us * (bytes / KIB) / (collector->start_bytes / KIB + 1);
-  if (collector->expected_us < guess_us / 8) collector->expected_us = guess_us;
+  if (collector->us_per_byte < LEAST_US_PER_BYTE) collector->us_per_byte = US_PER_BYTE;
   collector->is_resting = false;
-  collector->start_bytes = bytes;
+  collector->start_bytes = collector->handled_bytes = bytes;
   collector->spent_us = 0;
   collector->pieces = 0;
   collector->last_peak = collector->peak;
   collector->peak = (struct mr_lua_peak){0};
 }
 
-/* Adds the part of a cycle that these bytes stand for. */
+/* Adds the part of a cycle that these bytes stand for, and what they take themselves: they live until its end. */
 static void charge(struct mr_lua_collector *collector, int64_t grown) {
   double due_us = 0;
-  if (grown > 0)
-    due_us = (double)collector->expected_us * (double)grown / (double)collector->room_bytes;
+  if (grown > 0) {
+    double share = (double)collector->start_bytes / (double)collector->room_bytes;
+    due_us = collector->us_per_byte * (double)grown * (share + 1);
+    collector->handled_bytes += grown;
+  }
   collector->owed_us += due_us;
   collector->recent_us += (due_us - collector->recent_us) / 4;
 }
@@ -186,12 +190,13 @@ static bool is_due(const struct mr_lua_collector *collector) {
 /* Returns the time after it. */
 static int64_t work_one(lua_State *L, struct mr_lua_collector *collector,
                         const struct mr_clock *clock, int64_t begun_us) {
+  if (collector->pieces <= FIRST_PIECES) mr_lua_marker_lead(L);
   bool is_over = work(L, collector);
   int64_t now_us = mr_clock_now(clock);
   note_piece(collector, now_us - begun_us);
   collector->skipped = 0;
   if (!is_over) return now_us;
-  collector->expected_us = collector->spent_us;
+  collector->us_per_byte = (double)collector->spent_us / (double)collector->handled_bytes;
   rest(L, collector, bytes_in_use(L));
   return now_us;
 }
@@ -217,6 +222,7 @@ static void work_apart(lua_State *L, struct mr_lua_collector *collector,
 static void work_off(lua_State *L, struct mr_lua_collector *collector, const struct mr_clock *clock,
                      int64_t deadline_us) {
   collector->is_working = true;
+  mr_lua_marker_lead(L);
   if (collector->is_apart)
     work_apart(L, collector, clock);
   else

@@ -27,19 +27,20 @@ struct mr_lua_peak {
 
 struct mr_lua_collector {
   bool is_held;
-  bool is_working;      /* in a step: finalizers leave what is large to the waste */
-  bool is_generational; /* it was, when it was first looked at */
-  bool is_resting;      /* between two cycles */
-  bool is_apart;        /* the budget is too small to be divided */
-  int64_t own_us;       /* then: what the collector takes of this step, which is its own; or 0 */
-  int64_t seen_bytes;   /* in use at the end of the last step */
-  int64_t start_bytes;  /* at which the next cycle begins, or at which this one began */
-  int64_t room_bytes;   /* that may be allocated while a cycle runs */
-  int64_t expected_us;  /* what a cycle takes; 0: none was seen yet */
-  int64_t spent_us;     /* in this cycle */
-  double owed_us;       /* work that is due */
-  double recent_us;     /* what came due in the last steps, each */
-  int64_t piece_us;     /* what a piece takes at most, of late */
+  bool is_working;       /* in a step: finalizers leave what is large to the waste */
+  bool is_generational;  /* it was, when it was first looked at */
+  bool is_resting;       /* between two cycles */
+  bool is_apart;         /* the budget is too small to be divided */
+  int64_t own_us;        /* then: what the collector takes of this step, which is its own; or 0 */
+  int64_t seen_bytes;    /* in use at the end of the last step */
+  int64_t start_bytes;   /* at which the next cycle begins, or at which this one began */
+  int64_t room_bytes;    /* that may be allocated while a cycle runs */
+  int64_t handled_bytes; /* by this cycle: there at its start, or made since */
+  double us_per_byte;    /* what the last cycle took; 0: none was seen yet */
+  int64_t spent_us;      /* in this cycle */
+  double owed_us;        /* work that is due */
+  double recent_us;      /* what came due in the last steps, each */
+  int64_t piece_us;      /* what a piece takes at most, of late */
   struct mr_lua_peak peak, last_peak; /* of this cycle, of the one before */
   int pieces;                         /* of this cycle */
   struct mr_waste waste;
@@ -49,6 +50,11 @@ struct mr_lua_collector {
 /* Holds the collector until it is released. Returns what of the budget should be left for it: all of it, when a piece
 ** was put off that takes most of one. MR_NEVER: so much is due that the step must do nothing else. */
 int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, int64_t budget_us);
+
+/* Whether a cycle is under way: what is built now is better marked by 'lua/marker.h' than looked at again. */
+static inline bool mr_lua_collector_is_marking(const struct mr_lua_collector *collector) {
+  return collector->is_held && !collector->is_resting;
+}
 
 /* Has it do what is due, in pieces that will probably be through by the deadline; one is put off for some steps at most.
 ** Fine when it is not held. */

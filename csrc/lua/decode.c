@@ -3,6 +3,7 @@
 
 #include "lua/glue.h"
 #include "lua/json.h"
+#include "lua/marker.h"
 
 /* Between two looks at the clock: 0.01 to 0.03 ms of work. */
 #define PIECE_BYTES 1024
@@ -71,6 +72,15 @@ static int decode_protected(lua_State *L) {
   return 1;
 }
 
+/* The value on top, for the collector. */
+static void mark(lua_State *L) {
+  int marker = mr_lua_marker_push(L);
+  if (marker == 0) return;
+  mr_lua_mark(L, marker, -2);
+  mr_lua_marker_forget(L, marker);
+  lua_pop(L, 1);
+}
+
 static int decode_at_once(lua_State *L, struct mr_lua_request *box, bool keep_null) {
   struct whole whole = {.answer = &box->request->answer, .options = mr_json_defaults};
   whole.options.keep_null = keep_null;
@@ -80,7 +90,9 @@ static int decode_at_once(lua_State *L, struct mr_lua_request *box, bool keep_nu
     return 2;
   }
   bool ran = run_protected(L, box, decode_protected, &whole);
-  return ran && whole.good ? 1 : push_problem(L);
+  if (!ran || !whole.good) return push_problem(L);
+  if (mr_lua_collector_is_marking(&box->engine->collector)) mark(L);
+  return 1;
 }
 
 /* Whether a body is to be decoded at one go: in a step with a budget a small one that fits into what is left. */
@@ -107,6 +119,7 @@ int mr_lua_request_decode(lua_State *L) {
 struct slices {
   const struct mr_buffer *answer;
   bool keep_null;
+  bool marks; /* for the collector */
   int64_t deadline_us;
   int64_t seen_us, longest_us; /* the end of the last piece, and what one took at most */
   enum mr_json_state state;
@@ -139,7 +152,12 @@ static bool is_late(void *context) {
 static int slices_protected(lua_State *L) {
   struct slices *slices = lua_touserdata(L, 1);
   const struct mr_json_budget budget = {
-      .bytes = TURN_BYTES, .piece = PIECE_BYTES, .is_spent = is_late, .context = slices};
+      .bytes = TURN_BYTES,
+      .piece = PIECE_BYTES,
+      .marks = slices->marks,
+      .is_spent = is_late,
+      .context = slices,
+  };
   const struct mr_buffer *answer = slices->answer;
   bool only_begun = push_decoder(L, slices->keep_null) && answer->size > TURN_BYTES;
   slices->state = MR_JSON_AGAIN;
@@ -165,6 +183,7 @@ static int finish_slices(lua_State *L, bool good) {
 int mr_lua_request_decode_until(lua_State *L) {
   struct mr_lua_request *box = mr_lua_check_request(L);
   struct slices slices = {.answer = &box->request->answer, .keep_null = lua_toboolean(L, 3)};
+  slices.marks = mr_lua_collector_is_marking(&box->engine->collector);
   slices.deadline_us = mr_lua_seconds(L, 2, "deadline");
   slices.seen_us = mr_clock_now(&mr_clock_system);
   lua_settop(L, 1);

@@ -67,6 +67,7 @@ enum mr_json_state {
 struct mr_json_budget {
   size_t bytes;                    /* 0: not bounded so; at least 4096 are taken */
   size_t piece;                    /* 0: MR_JSON_PIECE; at least 4096 */
+  bool marks;                      /* what is built is marked for the collector: lua/marker.h */
   bool (*is_spent)(void *context); /* NULL: not bounded so */
   void *context;
 };

@@ -10,6 +10,7 @@
 #include "core/json_text.h"
 #include "core/memory.h"
 #include "lua/json_workspace.h"
+#include "lua/marker.h"
 
 #define FIRST_CAPACITY 32
 #define KEPT_CAPACITY  1024
@@ -27,6 +28,7 @@ struct build {
   int anchors;
   const char *data;
   bool keep_null;
+  int marker;
 };
 
 void mr_json_builder_reset(struct mr_json_builder *builder) {
@@ -77,6 +79,7 @@ static bool open_table(struct build *build, const struct mr_json_token *token) {
 
 static void close_table(struct build *build) {
   build->builder->depth--;
+  if (build->marker) mr_lua_mark(build->L, build->marker, -1);
   attach(build);
 }
 
@@ -161,8 +164,8 @@ static bool add(struct build *build, const struct mr_json_token *token) {
 
 bool mr_json_build(lua_State *L, struct mr_json_builder *builder,
                    struct mr_json_workspace *workspace, int anchors, const char *data,
-                   bool keep_null) {
-  struct build build = {L, builder, workspace, anchors, data, keep_null};
+                   bool keep_null, int marker) {
+  struct build build = {L, builder, workspace, anchors, data, keep_null, marker};
   const struct mr_json_token *token = workspace->tape.tokens;
   const struct mr_json_token *end = token + workspace->tape.count;
   for (; token < end; token++)

@@ -25,9 +25,9 @@ void mr_json_builder_free(struct mr_json_builder *builder);
 
 /* Goes on with what is on top of the stack, by what the workspace's tape says about 'data'.
 ** 'anchors' is the index of the workspace's table. False: no memory outside of Lua, or the Lua
-** stack is full. */
+** stack is full. 'marker' is the index of the collector's (lua/marker.h), or 0. */
 bool mr_json_build(lua_State *L, struct mr_json_builder *builder,
                    struct mr_json_workspace *workspace, int anchors, const char *data,
-                   bool keep_null);
+                   bool keep_null, int marker);
 
 #endif

@@ -9,6 +9,7 @@
 #include "core/json_number.h"
 #include "lua/json_decoder.h"
 #include "lua/json_workspace.h"
+#include "lua/marker.h"
 
 /* Enough for the longest number: a piece that ends inside one is read again from its first digit.
  */
@@ -28,6 +29,7 @@ struct run {
   struct mr_json_decoder *decoder;
   struct mr_json_workspace *workspace;
   int anchors;
+  int marker; /* or 0 */
   const char *data;
   size_t size;
   bool more;
@@ -124,7 +126,7 @@ static enum mr_json_state run_pieces(struct run *run) {
         mr_json_scan(&decoder->scanner, run->data, end, run->more || !was_last, &workspace->tape);
     if (scanned != MR_JSON_SCAN_FAILED &&
         !mr_json_build(run->L, &decoder->builder, workspace, run->anchors, run->data,
-                       decoder->options.keep_null))
+                       decoder->options.keep_null, run->marker))
       return fail_memory(run);
     if (ends(run, scanned, was_last, &state)) return state;
   }
@@ -222,6 +224,7 @@ static void finish(struct run *run, int index, int bottom) {
 static enum mr_json_state run_resumed(struct run *run, int index, int bottom) {
   enum mr_json_state state = resume(run, index) ? run_decoder(run) : fail_memory(run);
   mr_json_workspace_give(run->workspace);
+  if (run->marker) mr_lua_marker_forget(run->L, run->marker);
   if (state == MR_JSON_DONE || state == MR_JSON_ERROR) {
     finish(run, index, bottom);
   } else {
@@ -250,6 +253,7 @@ enum mr_json_state mr_json_decoder_run(lua_State *L, int index, const char *data
   if (decoder->running || decoder->finished)
     return fail(&run, "this decoder is used up: make a new one");
   decoder->running = true;
+  if (budget && budget->marks) run.marker = mr_lua_marker_push(L);
   run.workspace = mr_json_workspace_take(L);
   run.anchors = lua_gettop(L);
   return run_resumed(&run, index, bottom);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "lua/marker.h"
+
 #define TICK_US 10
 
 struct scene {
@@ -72,6 +74,35 @@ static void keeps_memory_bounded(void **state) {
   }
   assert_true(worked > 1000);
   assert_true(most < 10240); /* of some 15 KiB in each of them */
+  lua_close(scene.L);
+}
+
+/* As answers are decoded in steps. */
+static void step_with_marks(struct scene *scene, int tables) {
+  lua_State *L = scene->L;
+  int64_t begun_us = scene->now_us;
+  if (mr_lua_collector_hold(L, &scene->collector, 1000) != MR_NEVER) {
+    int marker = mr_lua_marker_push(L);
+    for (int i = 0; i < tables; i++) {
+      lua_createtable(L, 16, 0);
+      if (marker && mr_lua_collector_is_marking(&scene->collector)) mr_lua_mark(L, marker, -1);
+      lua_pop(L, 1);
+    }
+    lua_settop(L, 0);
+  }
+  mr_lua_collector_release(L, &scene->collector, &scene->clock, begun_us + 1000);
+}
+
+static void keeps_memory_bounded_when_all_is_marked(void **state) {
+  struct scene scene;
+  int most = 0;
+  (void)state;
+  open(&scene);
+  for (int i = 0; i < 20000; i++) {
+    step_with_marks(&scene, 500);
+    if (kib(scene.L) > most) most = kib(scene.L);
+  }
+  assert_true(most < 10240); /* of some 150 KiB in each of them */
   lua_close(scene.L);
 }
 
@@ -194,6 +225,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(does_nothing_while_it_is_held),
       cmocka_unit_test(keeps_memory_bounded),
+      cmocka_unit_test(keeps_memory_bounded_when_all_is_marked),
       cmocka_unit_test(works_after_the_step_as_the_host_has_set_it),
       cmocka_unit_test(leaves_a_stopped_one_alone),
       cmocka_unit_test(heeds_who_stops_it_in_a_step),
