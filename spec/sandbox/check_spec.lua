@@ -10,6 +10,8 @@ describe("the sandbox's check of bodies", function()
   it("wants an object", function()
     assert.equal(" type", problem({}, "3"))
     assert.equal("a JSON object is required", check.body(nil, {}).message)
+    assert.equal(" type", problem({}, "[]"))
+    assert.equal(" type", problem({}, "[{}]"))
     assert.is_nil(problem({}, "{}"))
   end)
 
@@ -35,6 +37,27 @@ describe("the sandbox's check of bodies", function()
     for word, text in pairs(bad) do
       assert.equal("x type", problem({ x = word .. "!" }, '{"x":' .. text .. "}"), word)
     end
+  end)
+
+  it("tells an empty array from an empty object", function()
+    assert.is_nil(problem({ x = "array" }, '{"x":[]}'))
+    assert.is_nil(problem({ x = "object" }, '{"x":{}}'))
+    assert.equal("x type", problem({ x = "array" }, '{"x":{}}'))
+    assert.equal("x type", problem({ x = "object" }, '{"x":[]}'))
+  end)
+
+  it("counts characters, not bytes", function()
+    local rules = { s = { type = "string", min_length = 3, max_length = 3 } }
+    assert.is_nil(problem(rules, '{"s":"äöü"}'))
+    assert.equal("s value", problem(rules, '{"s":"äö"}'))
+    assert.equal("s value", problem(rules, '{"s":"äöüß"}'))
+  end)
+
+  it("counts items, and finds those that are there twice", function()
+    local rules = { x = { type = "array", items = "string!", min_items = 1, distinct = true } }
+    assert.is_nil(problem(rules, '{"x":["a","b"]}'))
+    assert.equal("x value", problem(rules, '{"x":[]}'))
+    assert.equal("x value", problem(rules, '{"x":["a","b","a"]}'))
   end)
 
   it("knows bounds and lists of words", function()
