@@ -175,6 +175,17 @@ describe("arguments", function()
     assert.equal(1, #core.sent)
   end)
 
+  it("asks for confirmation when one of the filters in a list is empty", function()
+    shop, core = test_api.open({ org_id = "o" }, function(at)
+      at.resources.items.sell_many.body = { filters = "object[]!" }
+      at.resources.items.sell_many.confirm = { empty = "filters", why = "sells everything" }
+    end)
+    local full, empty = { field = "id", values = { "a" } }, { field = "id", values = {} }
+    refused("sells everything", function() shop.items:sell_many { filters = { full, empty } } end)
+    shop.items:sell_many { filters = { full, full } }
+    assert.equal(1, #core.sent)
+  end)
+
   it("refuses writes of a read-only client, but not reads by POST", function()
     shop, core = test_api.open { read_only = true, org_id = "o" }
     refused("this client was opened with read_only = true", function() shop.items:create { name = "n" } end)

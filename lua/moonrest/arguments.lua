@@ -200,8 +200,19 @@ local function check_values(recipe, values)
   end
 end
 
+-- Whether an item of the list has an empty list: a filter without values may fit everything.
+local function has_empty_part(list)
+  for _, item in pairs(list) do
+    for _, part in pairs(type(item) == "table" and item or {}) do
+      if type(part) == "table" and next(part) == nil then return true end
+    end
+  end
+  return false
+end
+
 local function is_empty(value)
-  return value == nil or value == core.null or value == "" or (type(value) == "table" and next(value) == nil)
+  if type(value) == "table" then return next(value) == nil or has_empty_part(value) end
+  return value == nil or value == core.null or value == ""
 end
 
 -- A reason to ask for confirmation, or nil: 'confirm' says always, without a parameter, or with an empty one.
