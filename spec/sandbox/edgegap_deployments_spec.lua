@@ -107,6 +107,10 @@ describe("deployments in the Edgegap sandbox", function()
         { application = "other", version = "v1", users = { user } },
         { application = "my-game", version = "v9", users = { user } },
         { application = "my-game", version = "v1", users = { { user_type = "moon", user_data = { a = 1 } } } },
+        { application = "my-game", version = "v1", users = { { user_type = "geo_coordinates", user_data = {
+          latitude = 1, longitude = 2 } }, { user_type = "moon", user_data = { a = 1 } } } },
+        { application = "my-game", version = "v1", users = { user }, resources = { cpu_units = 256,
+          memory_mib = 513 } },
         { application = "my-game", version = "v1", users = { user }, environment_variables = { { key = "A",
           value = "B" } } },
       } do
@@ -127,6 +131,8 @@ describe("deployments in the Edgegap sandbox", function()
         filters = { { field = "city", values = { "Atlantis" }, filter_type = "any" } } })
       message(404, "POST", "/v1/deploy", { app_name = "other", ip_list = { "1.1.1.1" } })
       message(400, "POST", "/v1/deploy", { app_name = "my-game" })
+      message(400, "POST", "/v1/deploy", { app_name = "my-game", ip_list = { "1.1.1.1" },
+        geo_ip_list = { { ip = "1.1.1.1", latitude = 1, longitude = 2 } } })
       assert.same({ is_joinable_by_session = false },
         expect(200, "PATCH", "/v1/deployments/" .. made.request_id, { is_joinable_by_session = false }))
     end)
@@ -218,6 +224,30 @@ describe("deployments in the Edgegap sandbox", function()
       expect(200, "DELETE", "/v1/stop/" .. id)
       server:advance(2)
       message(404, "GET", "/v1/deployment/" .. id .. "/container-logs")
+    end)
+
+    it("leave their logs where the stop says", function()
+      new_app()
+      expect(200, "POST", "/v1/storage/endpoint", { name = "logs", access_key_id = "id", secret_access_key = "secret",
+        endpoint = "https://s3", bucket = "b" })
+      local function status_after_stop(id, query)
+        server:advance(5)
+        expect(200, "DELETE", "/v1/stop/" .. id .. query)
+        server:advance(2)
+        return call("GET", "/v1/deployment/" .. id .. "/container-logs").status
+      end
+      assert.equal(404, status_after_stop(deploy(), ""))
+      assert.equal(404, status_after_stop(deploy(), "?container_log_storage=nowhere"))
+      assert.equal(200, status_after_stop(deploy(), "?container_log_storage=logs"))
+      local function deploy_v1(enabled)
+        return expect(200, "POST", "/v1/deploy", { app_name = "my-game", ip_list = { "1.1.1.1" },
+          container_log_storage = { enabled = enabled, endpoint_storage = "logs" } }).request_id
+      end
+      assert.equal(200, status_after_stop(deploy_v1(true), "?container_log_storage=true"))
+      assert.equal(404, status_after_stop(deploy_v1(true), "?container_log_storage=false"))
+      expect(200, "PATCH", "/v1/app/my-game/version/v1", { endpoint_storage = "logs" })
+      assert.equal(200, status_after_stop(deploy(), ""))
+      assert.equal(404, status_after_stop(deploy_v1(false), ""))
     end)
 
     it("can be reported", function()

@@ -13,7 +13,7 @@ describe("the Edgegap sandbox", function()
 
     it("has fleets and policies", function()
       expect(200, "POST", "/v1/fleet", { name = "f", enabled = true })
-      message(409, "POST", "/v1/fleet", { name = "f" })
+      message(400, "POST", "/v1/fleet", { name = "f" })
       assert.equal("g", expect(200, "PATCH", "/v1/fleet/f", { name = "g" }).name)
       assert.equal(1, #expect(200, "GET", "/v1/fleets").fleets)
       local policy = { name = "p", enabled = true, type = "Tag", minimum = 1, maximum = 2, threshold = 0.5,
@@ -28,8 +28,41 @@ describe("the Edgegap sandbox", function()
       expect(200, "PUT", "/v1/fleet/g/app/my-game/version/v1")
       assert.equal(204, call("DELETE", "/v1/fleet/g/app/my-game/version/v1").status)
       message(404, "DELETE", "/v1/fleet/g/app/my-game/version/v1")
-      assert.equal(204, call("DELETE", "/v1/fleet/g").status)
+      assert.is_string(expect(200, "DELETE", "/v1/fleet/g").message)
       message(404, "GET", "/v1/fleet/g")
+    end)
+
+    it("keeps a fleet's name from being taken twice", function()
+      expect(200, "POST", "/v1/fleet", { name = "f" })
+      expect(200, "POST", "/v1/fleet", { name = "g" })
+      message(400, "PATCH", "/v1/fleet/f", { name = "g" })
+      assert.equal("f", expect(200, "PATCH", "/v1/fleet/f", { name = "f" }).name)
+      assert.equal("f", expect(200, "GET", "/v1/fleet/f").name)
+    end)
+
+    it("lists ten fleets at a time, and ten policies", function()
+      local policy = { enabled = true, type = "Tag", minimum = 1, maximum = 2, threshold = 0.5, data = {} }
+      for i = 1, 11 do
+        expect(200, "POST", "/v1/fleet", { name = "f" .. i })
+        policy.name = "p" .. i
+        expect(200, "POST", "/v1/fleet/f1/policies", policy)
+      end
+      for path, key in pairs { ["/v1/fleets"] = "fleets", ["/v1/fleet/f1/policies"] = "policies" } do
+        local page = expect(200, "GET", path)
+        assert.same({ 10, true }, { #page[key], page.pagination.has_next })
+        assert.equal(11, #expect(200, "GET", path .. "?limit=20")[key])
+      end
+    end)
+
+    it("bounds what a policy keeps", function()
+      expect(200, "POST", "/v1/fleet", { name = "f" })
+      local policy = { name = "p", enabled = true, type = "Tag", minimum = 0, maximum = 2, threshold = 0.5, data = {} }
+      message(400, "POST", "/v1/fleet/f/policies", policy)
+      policy.minimum = 1
+      expect(200, "POST", "/v1/fleet/f/policies", policy)
+      assert.equal(0, expect(200, "PATCH", "/v1/fleet/f/policies/p", { minimum = 0 }).minimum)
+      message(400, "PATCH", "/v1/fleet/f/policies/p", { maximum = 0 })
+      message(400, "PATCH", "/v1/fleet/f/policies/p", { type = "Moon" })
     end)
 
     it("has a matchmaker", function()
@@ -41,7 +74,10 @@ describe("the Edgegap sandbox", function()
           local list = expect(200, "GET", plural)
           assert.same({ 1, 1 }, { list.count, #list.data })
         end
-        return function() assert.equal(204, call("DELETE", path .. "/" .. key).status) end
+        return function()
+          local gone = call("DELETE", path .. "/" .. key)
+          assert.same({ 200, "" }, { gone.status, gone.body })
+        end
       end
       local ends = {
         crud("/v1/aom/component", "/v1/aom/components", "c", { name = "c", repository = "r", image = "i", tag = "t" },
@@ -56,6 +92,14 @@ describe("the Edgegap sandbox", function()
       }
       for i = #ends, 1, -1 do ends[i]() end
       message(400, "POST", "/v1/aom/component", { name = "c" })
+    end)
+
+    it("shows the credentials of a component, and checks them", function()
+      local body = { name = "c", repository = "r", image = "i", tag = "t" }
+      assert.same({}, expect(200, "POST", "/v1/aom/component", body).credentials)
+      local given = { username = "u", token = "t" }
+      assert.same(given, expect(200, "PATCH", "/v1/aom/component/c", { credentials = given }).credentials)
+      message(400, "PATCH", "/v1/aom/component/c", { credentials = { username = "u" } })
     end)
 
     it("has sessions", function()
@@ -76,15 +120,43 @@ describe("the Edgegap sandbox", function()
       local second = expect(200, "POST", "/v1/session", { app_name = "my-game" }).session_id
       local filters = { { field = "session_id", values = { second }, filter_type = "any" } }
       assert.same({ processable = { { session_id = second } } },
-        expect(202, "POST", "/v1/sessions/bulk-stop", { filters = filters }))
+        expect(200, "POST", "/v1/sessions/bulk-stop", { filters = filters }))
       message(400, "POST", "/v1/sessions/bulk-stop", { filters = { { field = "other" } } })
+    end)
+
+    it("stops sessions by the tags of their deployments", function()
+      local function session_on(tags)
+        local body = { app_name = "my-game", deployment_request_id = deploy { tags = tags } }
+        return expect(200, "POST", "/v1/session", body).session_id
+      end
+      local both, one = session_on { "a", "b" }, session_on { "a" }
+      local function stop(filter_type, values)
+        local filters = { { field = "deployment_tags", values = values, filter_type = filter_type } }
+        return expect(200, "POST", "/v1/sessions/bulk-stop", { filters = filters }).processable
+      end
+      assert.same({ { session_id = both } }, stop("all", { "a", "b" }))
+      assert.same({}, stop("not", { "a" }))
+      assert.same({ { session_id = one } }, stop("any", { "a", "c" }))
+    end)
+
+    it("knows where the users of a session are, and its selectors", function()
+      local body = { app_name = "my-game", selectors = { { tag = "ranked" } },
+                     geo_ip_list = { { ip = "1.1.1.1", latitude = 48.5, longitude = 2.5 } } }
+      local made = expect(200, "POST", "/v1/session", body)
+      assert.same({ { tag = "ranked" } }, made.selectors)
+      assert.same(body.geo_ip_list, expect(200, "GET", "/v1/session/" .. made.session_id).session_users)
+      for _, wrong in ipairs { { selectors = { { tag = ("x"):rep(21) } } }, { geo_ip_list = { { ip = "1.1.1.1" } } },
+                               { filters = { { field = "city" } } }, { location = { latitude = 1 } } } do
+        wrong.app_name = "my-game"
+        message(400, "POST", "/v1/session", wrong)
+      end
     end)
 
     it("has custom sessions, whose bulks fail in part", function()
       local base = "/v1/deployment/" .. deploy() .. "/custom/session"
       local made = expect(200, "POST", base .. "/a", { ip_list = { "1.1.1.1" } })
       assert.equal("a", made.custom_id)
-      message(409, "POST", base .. "/a", { ip_list = { "1.1.1.1" } })
+      message(400, "POST", base .. "/a", { ip_list = { "1.1.1.1" } })
       message(400, "POST", base .. "/b", {})
       local several = expect(200, "POST", base .. "s", { sessions = {
         { custom_id = "a", ip_list = { "1.1.1.1" } }, { custom_id = "b", ip_list = { "1.1.1.1" } } } })

@@ -15,11 +15,11 @@ local app_changes = {
 local version_changes = {
   name = { type = "string", min_length = 1, max_length = 64 }, is_active = "boolean",
   docker_repository = "string", docker_image = "string", docker_tag = "string",
-  private_username = "string?", private_token = "string?", verify_image = "boolean", force_cache = "boolean",
-  time_to_deploy = { type = "integer", min = 10 }, max_duration = { type = "integer", min = -1, max = 1440 },
+  private_username = "string", private_token = "string", verify_image = "boolean", force_cache = "boolean",
+  time_to_deploy = { type = "integer", min = 15 }, max_duration = { type = "integer", min = -1, max = 1440 },
   restart_policy = { "always", "never", "on_failure" },
   termination_grace_period_seconds = { type = "integer", min = 5, max = 3600 },
-  will_deploy_in_mainland_china = "boolean", dns_config = "string?", endpoint_storage = "string?",
+  will_deploy_in_mainland_china = "boolean", dns_config = "string", endpoint_storage = "string",
   ports = { type = "array", items = { type = "object", fields = {
     port = { type = "integer!", min = 0, max = 59999 }, protocol = "string!", to_check = "boolean",
     tls_upgrade = "boolean", name = "string",

@@ -40,7 +40,8 @@ local function port_map(id, seed, fqdn, version)
 end
 
 --- given: app, version (their rows), point, locations, tags (names), webhooks { ready, error, terminated },
---- failure (text: it ends in error), command, arguments, storage. Times begin now.
+--- failure (text: it ends in error), command, arguments, storage (of its logs; nil: the version's, false: none).
+--- Times begin now.
 function deployment.new(world, given)
   local id = world.hex(12)
   local fqdn, now = id .. ".pr.edgegap.net", world.now()
@@ -51,8 +52,9 @@ function deployment.new(world, given)
       given.version),
     ip = ("203.0.113.%d"):format(1 + support.mix(world.seed, "ip", id) % 254), failure = given.failure,
     webhooks = given.webhooks or {}, command = given.command, arguments = given.arguments,
-    storage = given.storage or given.version.endpoint_storage, joinable = true, tags = support.shelf(),
+    storage = given.storage, joinable = true, tags = support.shelf(),
   }, deployment)
+  if given.storage == nil then self.storage = given.version.endpoint_storage end
   for _, name in ipairs(given.tags or {}) do
     if not self.tags:get(name) then self:add_tag(name) end
   end

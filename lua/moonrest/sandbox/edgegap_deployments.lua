@@ -38,8 +38,9 @@ end
 
 local env_rules = { type = "array", items = { type = "object", fields = {
   key = "string!", value = "string!", is_hidden = "boolean" } } }
+local texts = { type = "array!", items = "string!" }
 local filter_rules = { type = "object", fields = {
-  field = "string!", values = "array!", filter_type = { type = "string!", enum = { "any", "all", "not" } } } }
+  field = "string!", values = texts, filter_type = { type = "string!", enum = { "any", "all", "not" } } } }
 
 local deploy_rules = {
   app_name = "string!", version_name = "string", ip_list = { type = "array", items = "string!" },
@@ -56,7 +57,8 @@ local deploy_v2_rules = {
   application = "string!", version = "string!", require_cached_locations = "boolean?",
   resources = { type = "object", fields = {
     cpu_units = { type = "integer!", min = 100 }, memory_mib = { type = "integer!", min = 100 } } },
-  users = { type = "array!", items = { type = "object", fields = { user_type = "string!", user_data = "object!" } } },
+  users = { type = "array!", min_items = 1, items = { type = "object", fields = {
+    user_type = "string!", user_data = "object!" } } },
   environment_variables = { type = "array", items = { type = "object", fields = {
     key = "string!", value = "string!", is_hidden = "boolean!" } } },
   tags = { type = "array", items = { type = "string", min_length = 1, max_length = 40 } },
@@ -109,7 +111,8 @@ end
 
 local function create_v1(world, request)
   local body = edgegap.body(request, deploy_rules)
-  local users = #(body.ip_list or {}) + #(body.geo_ip_list or {})
+  if body.ip_list and body.geo_ip_list then edgegap.refuse(400, "ip_list and geo_ip_list exclude each other") end
+  local users = #(body.ip_list or body.geo_ip_list or {})
   if users == 0 then edgegap.refuse(400, "ip_list or geo_ip_list must name at least one user") end
   local given, problem = target(world, body.app_name, body.version_name)
   if not given then edgegap.refuse(404, problem) end
@@ -120,7 +123,7 @@ local function create_v1(world, request)
   given.webhooks = { ready = body.webhook_url, error = body.webhook_url }
   given.command, given.arguments = body.command, body.arguments
   local logs = body.container_log_storage
-  given.storage = logs and logs.enabled and logs.endpoint_storage or nil
+  if logs then given.storage = logs.enabled and logs.endpoint_storage end
   local one = add(world, given)
   return 200, {
     request_id = one.id, request_dns = one.fqdn, request_app = one.app_name, request_version = one.version_name,
@@ -129,18 +132,32 @@ local function create_v1(world, request)
   }
 end
 
+-- Where a user of v2 is; nil for one who is known by an address only.
+local function point_of(user)
+  local data = user.user_data
+  if user.user_type == "geo_coordinates" then
+    if type(data.latitude) ~= "number" or type(data.longitude) ~= "number" then
+      edgegap.refuse_v2(400, "geo_coordinates need latitude and longitude", { users = "value" })
+    end
+    return data
+  end
+  if user.user_type ~= "ip_address" or type(data.ip_address) ~= "string" then
+    edgegap.refuse_v2(400, "user_type must be ip_address or geo_coordinates, with its data", { users = "value" })
+  end
+end
+
 local function first_point(users)
+  local first
   for _, user in ipairs(users) do
-    local data = user.user_data
-    if user.user_type == "geo_coordinates" then
-      if type(data.latitude) ~= "number" or type(data.longitude) ~= "number" then
-        edgegap.refuse_v2(400, "geo_coordinates need latitude and longitude", { users = "value" })
-      end
-      return data
-    end
-    if user.user_type ~= "ip_address" or type(data.ip_address) ~= "string" then
-      edgegap.refuse_v2(400, "user_type must be ip_address or geo_coordinates, with its data", { users = "value" })
-    end
+    local point = point_of(user)
+    first = first or point
+  end
+  return first
+end
+
+local function check_resources(needed)
+  if needed and needed.memory_mib > 2 * needed.cpu_units then
+    edgegap.refuse_v2(400, "memory_mib must be at most double cpu_units", { resources = "value" })
   end
 end
 
@@ -150,7 +167,7 @@ local function url_of(webhook) return webhook and webhook.url end
 --- 422 that carries the id of a deployment in error.
 local function create_v2(world, request, rules, failure_of)
   local body = edgegap.body_v2(request, rules)
-  if #body.users == 0 then edgegap.refuse_v2(400, "users must not be empty", { users = "required" }) end
+  check_resources(body.resources)
   local given, problem = target(world, body.application, body.version)
   if not given then edgegap.refuse_v2(400, problem, { application = body.application, version = body.version }) end
   given.locations, given.point, given.tags = world.store.locations, first_point(body.users), body.tags
@@ -172,41 +189,32 @@ end
 -- Stopping
 -- ======================================================
 
-local function stop(world, id)
+-- container_log_storage: true and false switch the deployment's own log storage, all else names one. A name that
+-- is not known stores nothing.
+local function choose_storage(world, one, wanted)
+  if wanted == nil or wanted == "true" then return end
+  one.storage = wanted ~= "false" and world.store.storages:get(wanted) and wanted or nil
+end
+
+local function stop(world, id, log_storage)
   local one, word = find(world, id)
   if one.stopped_at or word == "TERMINATING" or word == "TERMINATED" then
     edgegap.refuse(410, id .. " - Instance already terminated")
   end
+  choose_storage(world, one, log_storage)
   if not one:stop(world.now()) then
     return 202, { message = id .. " - Delete request will be processed soon" }
   end
   return 200, { message = id .. " - Deployment is being stopped", deployment_summary = one:show() }
 end
 
-local function set(values)
-  local found = {}
-  for _, value in ipairs(values) do found[value] = true end
-  return found
-end
-
--- any: one of the values; all: every one of them; not: none.
-local function has(one, filter)
-  local wanted = set(filter.values)
-  local owned = { one.id }
-  if filter.field == "deployment_tags" then
-    owned = support.map(one.tags:list(), function(tag) return tag.name end)
-  end
-  local matched = 0
-  for _, value in ipairs(owned) do
-    if wanted[value] then matched = matched + 1 end
-  end
-  if filter.filter_type == "not" then return matched == 0 end
-  if filter.filter_type == "all" then return matched == #filter.values end
-  return matched > 0
+local function owned(one, field)
+  if field == "request_id" then return { one.id } end
+  return support.map(one.tags:list(), function(tag) return tag.name end)
 end
 
 local bulk_rules = { filters = { type = "array!", items = { type = "object", fields = {
-  field = { type = "string!", enum = { "request_id", "deployment_tags" } }, values = "array!",
+  field = { type = "string!", enum = { "request_id", "deployment_tags" } }, values = texts,
   filter_type = { type = "string!", enum = { "any", "all", "not" } },
 } } } }
 
@@ -216,7 +224,7 @@ local function bulk_stop(world, request)
   local stopped = edgegap.array()
   for _, one in ipairs(living(world)) do
     local fits = not one.stopped_at
-    for _, filter in ipairs(body.filters) do fits = fits and has(one, filter) end
+    for _, filter in ipairs(body.filters) do fits = fits and edgegap.chooses(filter, owned(one, filter.field)) end
     if fits then
       one:stop(world.now())
       stopped[#stopped + 1] = { request_id = one.id }
@@ -297,8 +305,8 @@ local function tag_routes(world)
   end)
   world:route("PATCH", base .. "/{tag_name}", function(request)
     local one = one_of(request)
-    local tag = tag_of(one, request.params.tag_name)
-    if request.body and request.body.name == tag.name then return 200, tag end
+    local tag, body = tag_of(one, request.params.tag_name), edgegap.body(request, tag_rules)
+    if body.name == tag.name then return 200, tag end
     local name = new_tag_name(one, request)
     one.tags:remove(tag.name)
     tag.name, tag.last_updated = name, edgegap.date(world.now())
@@ -326,13 +334,13 @@ end
 
 local function stop_routes(world)
   world:route("DELETE", "/v1/stop/{deployment_id}", function(request)
-    return stop(world, request.params.deployment_id)
+    return stop(world, request.params.deployment_id, request.query.container_log_storage)
   end)
   world:route("POST", "/v1/deployments/bulk-stop", function(request) return bulk_stop(world, request) end)
   world:route("DELETE", "/v1/self/stop/{deployment_id}/{stop_key}", function(request)
     local one = find(world, request.params.deployment_id)
     if request.params.stop_key ~= one:stop_key() then edgegap.refuse(403, "This key does not stop this deployment") end
-    return stop(world, one.id)
+    return stop(world, one.id, request.query.container_log_storage)
   end, { container = true })
 end
 

@@ -66,7 +66,7 @@ return function(world)
     return edgegap.list(world, request, "data", list, math.max(#list, 1))
   end, { bucket = "hosts" })
   world:route("POST", "/v2/private-fleets/deployments", function(request)
-    return world.store.create_v2(request, { private_host_ids = { type = "array!", items = "string!" } },
-      function(body) return allocate(world, body) end)
+    local ids = { type = "array!", items = "string!", min_items = 1, distinct = true }
+    return world.store.create_v2(request, { private_host_ids = ids }, function(body) return allocate(world, body) end)
   end, { bucket = "deploy" })
 end

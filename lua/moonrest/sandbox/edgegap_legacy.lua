@@ -9,12 +9,15 @@ local support = require "moonrest.sandbox.support"
 -- Collections of named things
 -- ======================================================
 
+local DEFAULT_LIMIT = 10 -- of the lists that had page and limit in 2024
+
+-- The same rules for a change, where nothing is required.
 local function optional(rules)
   local changes = {}
   for name, rule in pairs(rules) do
     changes[name] = type(rule) == "string" and rule:gsub("!", "") or rule
     if type(rule) == "table" and rule.type then
-      changes[name] = support.assign({}, rule, { "enum", "min", "max" })
+      changes[name] = support.assign({}, rule, { "enum", "min", "max", "fields" })
       changes[name].type = rule.type:gsub("!", "")
     end
   end
@@ -44,18 +47,23 @@ end
 
 --- POST, GET, PATCH and DELETE of one kind of thing. given: single (path of POST), one (path with the key's
 --- parameter; default single .. "/{param}"), param, key (field), rules, what, dates ("plain" or "matchmaker"),
---- more(request) -> fields that the server adds, shelf_of(request) -> shelf.
+--- changes (rules of PATCH; those of rules, with nothing required), more(request) -> fields that the server adds,
+--- shelf_of(request) -> shelf, gone = status and body of DELETE. A name that is taken is a 400: the document knows no
+--- 409 here.
 local function crud(world, given)
   local key, rules = given.key, given.rules
   local one = given.one or given.single .. "/{" .. given.param .. "}"
-  local changes = optional(rules)
+  local changes = support.assign(optional(rules), given.changes or {}, names_of(given.changes or {}))
   local function find(request)
     local shelf = given.shelf_of(request)
     return row_of(shelf, request.params[given.param], given.what), shelf
   end
+  local function want_free(shelf, name)
+    if shelf:get(name) then edgegap.refuse(400, given.what .. " " .. name .. " already exists") end
+  end
   world:route("POST", given.single, function(request)
     local shelf, body = given.shelf_of(request), edgegap.body(request, rules)
-    if shelf:get(body[key]) then edgegap.refuse(409, given.what .. " " .. body[key] .. " already exists") end
+    want_free(shelf, body[key])
     local row = given.more and given.more(request) or {}
     row[DATES[given.dates or "plain"][1]] = edgegap.date(world.now())
     return 200, shelf:add(body[key], assign(row, body, given, world.now()))
@@ -64,6 +72,7 @@ local function crud(world, given)
   world:route("PATCH", one, function(request)
     local row, shelf = find(request)
     local body, old = edgegap.body(request, changes), row[key]
+    if body[key] and body[key] ~= old then want_free(shelf, body[key]) end
     assign(row, body, given, world.now())
     if row[key] ~= old then
       shelf:remove(old)
@@ -74,7 +83,7 @@ local function crud(world, given)
   world:route("DELETE", one, function(request)
     local row, shelf = find(request)
     shelf:remove(row[key])
-    return 204
+    return given.gone[1], given.gone[2]
   end)
 end
 
@@ -107,18 +116,19 @@ local policy_rules = {
 local function fleets(world)
   local shelf = support.shelf()
   crud(world, { single = "/v1/fleet", param = "fleet_name", key = "name", what = "Fleet", shelf_of = one_shelf(shelf),
-                rules = { name = "string!", enabled = "boolean" }, more = function() return { enabled = false } end })
+                rules = { name = "string!", enabled = "boolean" }, more = function() return { enabled = false } end,
+                gone = { 200, { message = "Fleet deleted" } } })
   world:route("GET", "/v1/fleets", function(request)
-    local items, _, pagination = edgegap.page(world, request, shelf:list())
+    local items, _, pagination = edgegap.page(world, request, shelf:list(), DEFAULT_LIMIT)
     return 200, { fleets = items, pagination = pagination }
   end)
   local policies = inner_shelf(shelf, "fleet_name", "policies", "Fleet")
   local base = "/v1/fleet/{fleet_name}/policies"
   crud(world, { single = base, param = "policy_name", key = "name", what = "Policy", shelf_of = policies,
-                rules = policy_rules })
+                rules = policy_rules, changes = { minimum = { type = "integer", min = 0 } }, gone = { 204 } })
   world:route("GET", base, function(request)
     local list = policies(request):list()
-    local items, _, pagination = edgegap.page(world, request, list)
+    local items, _, pagination = edgegap.page(world, request, list, DEFAULT_LIMIT)
     return 200, { policies = items, pagination = pagination }
   end)
   return shelf
@@ -199,6 +209,9 @@ local managed_rules = { version = "string!", release_config_name = "string!" }
 -- A release names what it deploys; nothing in its body says what that is.
 local function release_fields() return { app_name = "my-game", version_name = "v1" } end
 
+-- A component shows credentials also when it has none.
+local function component_fields() return { credentials = {} } end
+
 local function counted_list(world, path, shelf_of)
   world:route("GET", path, function(request)
     local list = shelf_of(request):list()
@@ -210,7 +223,8 @@ local function matchmaker(world)
   local matchmakers, components, configs = support.shelf(), support.shelf(), support.shelf()
   local function add(single, plural, param, key, what, rules, shelf_of)
     crud(world, { single = single, param = param, key = key, what = what, rules = rules, shelf_of = shelf_of,
-                  dates = "matchmaker", more = rules.version and release_fields or nil })
+                  dates = "matchmaker", gone = { 200 },
+                  more = rules.version and release_fields or rules.repository and component_fields or nil })
     if plural then counted_list(world, plural, shelf_of) end
   end
   local aom = "/v1/aom/"

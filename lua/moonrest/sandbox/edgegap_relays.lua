@@ -39,8 +39,8 @@ local function show(world, session)
 end
 
 local function create(world, request)
-  local body = edgegap.body(request, { users = "array!", filters = "array", webhook_url = "string" })
-  if #body.users == 0 then edgegap.refuse(400, "users must not be empty") end
+  local body = edgegap.body(request, { users = { type = "array!", min_items = 1 }, filters = "array",
+                                       webhook_url = "string" })
   local id = world.hex(12)
   local session = { id = id .. "-S", host = id .. ".st.edgegap.net", created = world.now(), users = {},
                     token = world.random(1, MAX_TOKEN), webhook_url = body.webhook_url }

@@ -6,20 +6,25 @@ local support = require "moonrest.sandbox.support"
 
 local READY_AFTER = 3
 
-local ip_list = { type = "array!", items = "string!" }
-local users_rules = { ip_list = ip_list }
+local texts = { type = "array!", items = "string!" }
+local users_rules = { ip_list = texts }
 
 -- {======================================================
 -- One session
 -- ======================================================
 
+local function add_user(users, ip, place)
+  if users:get(ip) then return end
+  users:add(ip, { ip = ip, latitude = place and place.latitude, longitude = place and place.longitude })
+end
+
 local function new(world, given)
   local session = { id = world.hex(12) .. "-S", custom_id = given.custom_id, app_name = given.app_name,
                     version_name = given.version_name, deployment_id = given.deployment_id,
-                    webhook_url = given.webhook_url, created = world.now(), users = support.shelf() }
-  for _, ip in ipairs(given.ip_list or {}) do
-    if not session.users:get(ip) then session.users:add(ip, ip) end
-  end
+                    webhook_url = given.webhook_url, selectors = given.selectors, created = world.now(),
+                    users = support.shelf() }
+  for _, user in ipairs(given.geo_ip_list or {}) do add_user(session.users, user.ip, user) end
+  for _, ip in ipairs(given.ip_list or {}) do add_user(session.users, ip) end
   return session
 end
 
@@ -27,11 +32,11 @@ end
 local function show_request(session)
   return { session_id = session.id, custom_id = session.custom_id, app = session.app_name,
            version = session.version_name, deployment_request_id = session.deployment_id,
-           webhook_url = session.webhook_url, selectors = edgegap.array() }
+           webhook_url = session.webhook_url, selectors = edgegap.array(session.selectors) }
 end
 
 local function show_users(session)
-  return edgegap.array(session.users:list(), function(ip) return { ip = ip } end)
+  return edgegap.array(session.users:list())
 end
 
 -- A row of a list.
@@ -64,9 +69,22 @@ end
 -- Sessions
 -- ======================================================
 
-local session_rules = { app_name = "string!", version_name = "string", ip_list = { type = "array", items = "string!" },
-                        geo_ip_list = "array", filters = "array", webhook_url = "string",
-                        deployment_request_id = "string", selectors = "array" }
+local place = { latitude = "number!", longitude = "number!" }
+local filter_type = { type = "string!", enum = { "any", "all", "not" } }
+local selector = { tag = { type = "string!", min_length = 1, max_length = 20 }, tag_only = "boolean",
+  env = { type = "object", fields = { key = { type = "string!", min_length = 1, max_length = 255 },
+                                      value = { type = "string!", min_length = 1, max_length = 1024 } } } }
+local session_rules = {
+  app_name = "string!", version_name = "string", ip_list = { type = "array", items = "string!" },
+  geo_ip_list = { type = "array", items = { type = "object", fields = {
+    ip = "string!", latitude = place.latitude, longitude = place.longitude } } },
+  filters = { type = "array", items = { type = "object", fields = {
+    field = "string!", values = texts, filter_type = filter_type } } },
+  selectors = { type = "array", items = { type = "object", fields = selector } },
+  location = { type = "object", fields = place }, city = "string", country = "string", continent = "string",
+  administrative_division = "string", region = "string", skip_telemetry = "boolean", webhook_url = "string",
+  deployment_request_id = "string",
+}
 
 local function create(world, request)
   local body = edgegap.body(request, session_rules)
@@ -86,9 +104,7 @@ local function user_routes(world, session_of)
   world:route("GET", path, function(request) return answer(session_of(request)) end)
   world:route("PUT", path, function(request)
     local session = session_of(request)
-    for _, ip in ipairs(edgegap.body(request, users_rules).ip_list) do
-      if not session.users:get(ip) then session.users:add(ip, ip) end
-    end
+    for _, ip in ipairs(edgegap.body(request, users_rules).ip_list) do add_user(session.users, ip) end
     return answer(session)
   end)
   world:route("DELETE", path, function(request)
@@ -99,27 +115,31 @@ local function user_routes(world, session_of)
 end
 
 local bulk_rules = { filters = { type = "array!", items = { type = "object", fields = {
-  field = { type = "string!", enum = { "session_id", "deployment_tags", "request_id" } }, values = "array!",
-  filter_type = { type = "string!", enum = { "any", "all", "not" } },
+  field = { type = "string!", enum = { "session_id", "deployment_tags", "request_id" } }, values = texts,
+  filter_type = filter_type,
 } } } }
 
-local function fits(session, filter)
-  local value = filter.field == "session_id" and session.id or session.deployment_id
-  local found = support.set(filter.values)[value] == true
-  return found ~= (filter.filter_type == "not")
+-- What a session has of a filter's field; of tags several.
+local function owned(world, session, field)
+  if field == "session_id" then return { session.id } end
+  if field == "request_id" then return { session.deployment_id } end
+  local deployment = session.deployment_id and world.store.deployments:get(session.deployment_id)
+  return deployment and support.map(deployment.tags:list(), function(tag) return tag.name end) or {}
 end
 
-local function bulk_stop(sessions, request)
+local function bulk_stop(world, sessions, request)
   local body, stopped = edgegap.body(request, bulk_rules), edgegap.array()
   for _, session in ipairs(sessions:list()) do
     local chosen = true
-    for _, filter in ipairs(body.filters) do chosen = chosen and fits(session, filter) end
+    for _, filter in ipairs(body.filters) do
+      chosen = chosen and edgegap.chooses(filter, owned(world, session, filter.field))
+    end
     if chosen then
       sessions:remove(session.id)
       stopped[#stopped + 1] = { session_id = session.id }
     end
   end
-  return 202, { processable = stopped }
+  return 200, { processable = stopped }
 end
 
 local function session_routes(world)
@@ -138,7 +158,7 @@ local function session_routes(world)
     local list = support.map(sessions:list(), function(session) return show_row(world, session) end)
     return edgegap.list(world, request, "data", list)
   end)
-  world:route("POST", "/v1/sessions/bulk-stop", function(request) return bulk_stop(sessions, request) end)
+  world:route("POST", "/v1/sessions/bulk-stop", function(request) return bulk_stop(world, sessions, request) end)
   user_routes(world, session_of)
 end
 
@@ -148,9 +168,9 @@ end
 -- Custom sessions
 -- ======================================================
 
-local custom_rules = { ip_list = ip_list, webhook_url = "string" }
+local custom_rules = { ip_list = texts, webhook_url = "string" }
 local bulk_custom_rules = { sessions = { type = "array!", items = { type = "object", fields = {
-  custom_id = "string!", ip_list = ip_list, webhook_url = "string" } } } }
+  custom_id = "string!", ip_list = texts, webhook_url = "string" } } } }
 
 local function custom_of(world, request)
   local one = world.store.find_deployment(request.params.deployment_id)
@@ -197,17 +217,15 @@ end
 local function create_custom(world, request)
   local shelf, deployment = custom_of(world, request)
   local body, id = edgegap.body(request, custom_rules), request.params.custom_id
-  if shelf:get(id) then edgegap.refuse(409, "Custom session " .. id .. " already exists") end
+  if shelf:get(id) then edgegap.refuse(400, "Custom session " .. id .. " already exists") end
   return 200, show_request(add_custom(world, shelf, deployment, id, body))
 end
 
 local function update_custom(world, request)
   local session = one_custom(world, request)
-  local users = support.shelf()
-  for _, ip in ipairs(edgegap.body(request, users_rules).ip_list) do
-    if not users:get(ip) then users:add(ip, ip) end
-  end
-  session.users = users
+  local body, users = edgegap.body(request, custom_rules), support.shelf()
+  for _, ip in ipairs(body.ip_list) do add_user(users, ip) end
+  session.users, session.webhook_url = users, body.webhook_url or session.webhook_url
   return 200, show(world, session)
 end
 

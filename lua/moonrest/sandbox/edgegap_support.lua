@@ -59,6 +59,18 @@ function edgegap.list(made, request, key, list, default_limit)
   return 200, { [key] = items, total_count = total, pagination = pagination }
 end
 
+--- Whether a filter of a bulk stop chooses what owns these values. any: one of the filter's; all: every one of them;
+--- not: none.
+function edgegap.chooses(filter, owned)
+  local wanted, matched = support.set(filter.values), 0
+  for _, value in ipairs(owned) do
+    if wanted[value] then matched = matched + 1 end
+  end
+  if filter.filter_type == "not" then return matched == 0 end
+  if filter.filter_type == "all" then return matched == #filter.values end
+  return matched > 0
+end
+
 --- 2026-04-22 12:00:46.444265: no zone, as everything in v1.
 edgegap.date = calendar.spaced
 
