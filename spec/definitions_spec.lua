@@ -3,6 +3,8 @@
 
 local definition = require "moonrest.definition"
 local definition_check = require "moonrest.definition_check"
+local moonrest = require "moonrest"
+local raw_server = require "spec.support.raw_server"
 local types = require "moonrest.types"
 
 local names = { "capgo", "cygni", "edgee", "edgegap", "template" }
@@ -298,6 +300,73 @@ describe("built-in definitions", function()
     collectgarbage()
     assert.is_true(collectgarbage "count" - before < 100, "more than 100 KB for Edgegap")
     assert.is_table(fresh)
+  end)
+
+  describe("of Edgegap", function()
+    local function open(answers)
+      local bytes = {}
+      for i, body in ipairs(answers) do bytes[i] = raw_server.response(200, body) end
+      local server = raw_server.start(bytes)
+      return moonrest.open("edgegap", { base_url = server.url, token = "t", legacy = true }), server
+    end
+
+    it("read lists as the manual's page shows them, and as the documents do", function()
+      local last = '"pagination":{"number":1,"next_page_number":null,"has_next":false,"paginator":{"num_pages":1}}}'
+      local item = '[{"name":"one"}],'
+      for _, first in ipairs { '{"count":1,"data":' .. item, '{"total_count":1,"applications":' .. item } do
+        local client, server <close> = open { first .. last }
+        assert.same({ { name = "one" } }, assert(client.apps:all()))
+        server:stop()
+      end
+    end)
+
+    it("do not take the count of one page of beacons for that of all", function()
+      local function page(host) return ('{"count":1,"locations":[{"host":"%s"}]}'):format(host) end
+      local client, server <close> = open { page "a", page "b", page "b" }
+      assert.same({ { host = "a" }, { host = "b" } }, assert(client.beacons:all { limit = 1 }))
+      assert.equal(3, #server:requests())
+    end)
+
+    it("want a word for stopping what no value chooses", function()
+      local client, server <close> = open { "{}" }
+      for resource, field in pairs { deployments = "request_id", sessions = "session_id" } do
+        local filters = { { field = field, values = {}, filter_type = "not" } }
+        assert.error_matches(function() client[resource]:bulk_stop { filters = filters } end, "every", 1, true)
+        assert(client[resource]:bulk_stop({ filters = filters }, { confirm = true }))
+      end
+      assert.equal(2, #server:requests())
+    end)
+
+    it("take a user who is gone at the second attempt for revoked", function()
+      local server <close> = raw_server.start { { "", close = true }, raw_server.response(404, '{"message":"gone"}') }
+      local client = moonrest.open("edgegap", { base_url = server.url, token = "t" })
+      assert.is_true(assert(client.relays:revoke_user { session_id = "1-S", authorization_token = 7 }))
+      assert.equal(2, #server:requests())
+    end)
+
+    it("ask for the state of the service without the token", function()
+      local client, server <close> = open { '{"name":"api"}' }
+      assert(client.monitor:get())
+      assert.is_nil(server:requests()[1]:lower():find("authorization", 1, true))
+    end)
+
+    it("keep to the bounds of 2024 before anything is sent", function()
+      local client, server <close> = open { "{}" }
+      local function refuses(message, call) assert.error_matches(call, message, 1, true) end
+      local policy = { fleet_name = "f", name = "p", enabled = true, type = "Tag", minimum = 0, maximum = 1,
+                       threshold = 0.5, data = {} }
+      refuses("must be at least 1", function() client.fleet_policies:create(policy) end)
+      refuses("must be one of Location, Tag, Coordinates", function()
+        client.fleet_policies:update { fleet_name = "f", policy_name = "p", type = "Moon" }
+      end)
+      refuses("must have at most 20 characters", function()
+        client.sessions:create { app_name = "a", selectors = { { tag = ("x"):rep(21) } } }
+      end)
+      refuses("must be one of session_id, deployment_tags, request_id", function()
+        client.sessions:bulk_stop { filters = { { field = "city", values = { "x" }, filter_type = "any" } } }
+      end)
+      assert.same({}, server:requests())
+    end)
   end)
 
   it("have waiters for what is slow", function()

@@ -29,15 +29,17 @@ local private_token = { type = "string", secret = true }
 local secret_string = { type = "string", secret = true }
 local required_secret = { type = "string!", secret = true }
 local location_text = { type = "string", doc = "slashes between owner and name stay as they are" }
+local log_storage = { type = "string", doc = "true, false or an endpoint storage" }
 
--- Lists page alike, but each has a name of its own for its items. Where the parameters of pages are not
--- documented although the answer has pages, they are left out here; walks through pages use them.
+-- Lists page alike, but each has a name of its own for its items, and the manual's page on pagination calls
+-- them `data` and their number `count`. Where the parameters of pages are not documented although the answer
+-- has pages, they are left out here; walks through pages use them.
 local page_query = { page = positive, limit = positive }
 local slashes = { image_name = "slashes" }
 
--- Two lists take page and limit and say neither how many there are nor whether more follow: their
--- end is a page that brings nothing new.
-local until_nothing_new = { ends = "no_new", overlap = true }
+-- Three lists take page and limit and do not promise to say how many there are or whether more follow (the
+-- beacons' `count` may be that of one page): their end is a page that brings nothing new.
+local until_nothing_new = { ends = "no_new", overlap = true, total = "total_count" }
 
 local app = { app_name = "my-game" }
 local version = { app_name = "my-game", version_name = "v1.0" }
@@ -72,7 +74,7 @@ return {
   pages = {
     style = "page", page = "page", size = "limit", first = 1,
     has_next = "pagination.has_next", next = "pagination.next_page_number",
-    pages = "pagination.paginator.num_pages", total = "total_count",
+    pages = "pagination.paginator.num_pages", total = { "total_count", "count" },
   },
   legacy = "moonrest.definitions.edgegap_legacy",
 
@@ -81,10 +83,10 @@ return {
       port = { type = "integer!", min = 0, max = 59999 },
       protocol = { type = "string!", doc = "UDP, TCP, WS, HTTP ..." },
       to_check = { type = "boolean", default = "true" },
-      tls_upgrade = { type = "boolean", doc = "for WS and HTTP ports" },
+      tls_upgrade = { type = "boolean", default = "false", doc = "for WS and HTTP ports" },
       name = "string",
     },
-    Variable = { key = "string!", value = required_secret, is_hidden = "boolean" },
+    Variable = { key = "string!", value = required_secret, is_hidden = no_unless_said },
     EnvironmentVariable = { key = "string!", value = required_secret, is_hidden = "boolean!" },
     Resources = { cpu_units = required_units, memory_mib = required_units },
     DeployUser = {
@@ -189,7 +191,7 @@ return {
       summary = "Applications: the games, each with versions",
       list = {
         "GET /v1/apps", "Lists the applications of the organization.",
-        query = page_query, paged = true, items = "applications", key = "name",
+        query = page_query, paged = true, items = { "applications", "data" }, key = "name",
         returns = "Application[]",
       },
       create = {
@@ -223,7 +225,7 @@ return {
       summary = "Versions of an application: image, resources, ports, variables",
       list = {
         "GET /v1/app/{app_name}/versions", "Lists the versions of one application.",
-        paged = true, items = "versions", key = "name",
+        paged = true, items = { "versions", "data" }, key = "name",
         returns = "AppVersion[]", example = app,
       },
       create = {
@@ -304,7 +306,8 @@ return {
         returns = "ImageTag[]", example = image,
       },
       delete_tag = {
-        "DELETE /v1/container-registry/images/{image_name}/tags/{tag_name}", "Deletes one tag.",
+        "DELETE /v1/container-registry/images/{image_name}/tags/{tag_name}",
+        "Deletes one tag and the image behind it.",
         path = slashes, returns = "DeletedImageTag",
         example = { image_name = "my-org/my-server", tag_name = "1.0.0" },
       },
@@ -322,7 +325,7 @@ return {
       summary = "Tags of a running deployment",
       list = {
         "GET /v1/deployments/{deployment_id}/tags", "Lists the tags of a deployment.",
-        query = page_query, paged = true, items = "tags", key = "name",
+        query = page_query, paged = true, items = { "tags", "data" }, key = "name",
         returns = "DeploymentTag[]", example = deployment,
       },
       create = {
@@ -389,9 +392,9 @@ return {
         "POST /v1/deploy", "Starts a server the older way, by addresses.",
         body = {
           app_name = "string!",
-          version_name = "string",
-          ip_list = "string[]",
-          geo_ip_list = "GeoAddress[]",
+          version_name = { type = "string", doc = "the newest without it" },
+          ip_list = { type = "string[]", doc = "the players; instead of geo_ip_list" },
+          geo_ip_list = { type = "GeoAddress[]", doc = "the players; instead of ip_list" },
           filters = "DeployFilter[]",
           env_vars = "Variable[]",
           tags = "string[]",
@@ -415,9 +418,7 @@ return {
       },
       stop = {
         "DELETE /v1/stop/{deployment_id}", "Stops a deployment, now or as soon as it can.",
-        query = {
-          container_log_storage = { type = "string", doc = "true, false or an endpoint storage" },
-        },
+        query = { container_log_storage = log_storage },
         returns = "Stopping", example = deployment,
       },
       bulk_stop = {
@@ -433,7 +434,7 @@ return {
       self_stop = {
         "DELETE /v1/self/stop/{deployment_id}/{stop_key}", "Lets a server stop itself from inside.",
         path = { stop_key = required_secret },
-        query = { container_log_storage = "string" },
+        query = { container_log_storage = log_storage },
         header = { authorization = required_secret }, auth = false,
         returns = "Stopping",
         example = {
@@ -447,7 +448,12 @@ return {
       },
       metrics = {
         "GET /v1/metrics/deployment/{deployment_id}", "Reads processor, memory and network use.",
-        query = { start_time = "string", end_time = "string", steps = "string", raw = no_unless_said },
+        query = {
+          start_time = { type = "string", doc = "date and time; without it, when the deployment began" },
+          end_time = { type = "string", doc = "date and time; without it, when the deployment ended" },
+          steps = { type = "string", doc = "time between two values: 30s, 5m, 1h" },
+          raw = no_unless_said,
+        },
         returns = "Metrics", example = deployment,
       },
       report = {
@@ -483,7 +489,7 @@ return {
       list = {
         "GET /v1/locations", "Lists locations, all or those an application version can use.",
         query = { app = "string", version = "string", page = positive, limit = positive },
-        paged = true, items = "locations", returns = "Location[]",
+        paged = true, items = { "locations", "data" }, returns = "Location[]",
       },
     },
 
@@ -491,7 +497,7 @@ return {
       summary = "Hosts for measuring a player's latency to the locations",
       list = {
         "GET /v1/locations/beacons", "Lists the latency beacons.",
-        query = page_query, paged = until_nothing_new, items = "locations", key = "host",
+        query = page_query, paged = until_nothing_new, items = { "locations", "data" }, key = "host",
         returns = "Beacon[]",
       },
     },
@@ -500,7 +506,7 @@ return {
       summary = "Relay sessions: players connected without a server of their own",
       list = {
         "GET /v1/relays/sessions", "Lists the relay sessions.",
-        paged = true, items = "sessions", key = "session_id",
+        paged = true, items = { "sessions", "data" }, key = "session_id",
         returns = "RelaySession[]",
       },
       create = {
@@ -531,7 +537,7 @@ return {
         body = {
           session_id = "string!", authorization_token = { type = "integer!", secret = true },
         },
-        repeatable = "idempotent", returns = "RelaySession",
+        repeatable = "gone", returns = "RelaySession",
         example = { session_id = "1a2b3c4d5e6f-S", authorization_token = 4026531841 },
       },
       waiters = {
@@ -550,7 +556,7 @@ return {
       summary = "What a deployment pulls from an endpoint storage before it starts",
       list = {
         "GET /v1/storage/endpoint/{endpoint_name}/pull-profiles", "Lists a storage's pull profiles.",
-        query = page_query, paged = true, items = "pull_profiles", key = "name",
+        query = page_query, paged = true, items = { "pull_profiles", "data" }, key = "name",
         returns = "PullProfile[]", example = storage,
       },
       create = {
@@ -603,7 +609,7 @@ return {
       list = {
         "GET /v1/storage/endpoints", "Lists the endpoint storages.",
         query = page_query, header = { ["X-Fields"] = { type = "string", doc = "field mask" } },
-        paged = until_nothing_new, items = "endpoints", key = "name",
+        paged = until_nothing_new, items = { "endpoints", "data" }, key = "name",
         returns = "EndpointStorage[]",
       },
       create = {

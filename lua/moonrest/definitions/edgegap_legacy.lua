@@ -5,13 +5,15 @@
 
 local gone = "gone from the vendor's description since 2024"
 
-local positive = { type = "integer", min = 1 }
-local page_query = { page = positive, limit = positive }
+local page_query = {
+  page = { type = "integer", min = 1, default = "1" }, limit = { type = "integer", min = 1, default = "10" },
+}
 local whole_list = { style = "single" }
 local webhook_url = { type = "string", secret = true }
 local required_secret = { type = "string!", secret = true }
-local policy_type = { type = "string", enum = { "Location", "Tag", "Coordinates", "..." } }
-local required_policy_type = { type = "string!", enum = { "Location", "Tag", "Coordinates", "..." } }
+local policy_type = { type = "string", enum = { "Location", "Tag", "Coordinates" } }
+local required_policy_type = { type = "string!", enum = policy_type.enum }
+local required_count = { type = "integer!", min = 1, doc = "deployments" }
 local threshold = { type = "number", min = 0.1, max = 1, doc = "fill level that starts another" }
 local required_threshold = { type = "number!", min = 0.1, max = 1, doc = "fill level that starts another" }
 local filter_type = { type = "string!", enum = { "any", "all", "not" } }
@@ -48,9 +50,21 @@ return {
     Credentials = { username = required_secret, token = required_secret },
     GeoUser = { ip = "string!", latitude = "number!", longitude = "number!" },
     Centroid = { latitude = "number!", longitude = "number!" },
-    SelectorVariable = { key = "string!", value = required_secret },
-    Selector = { tag = "string!", tag_only = "boolean", env = "SelectorVariable" },
+    SelectorVariable = {
+      key = { type = "string!", max_length = 255 },
+      value = { type = "string!", max_length = 1024, secret = true },
+    },
+    Selector = {
+      tag = { type = "string!", max_length = 20 },
+      tag_only = { type = "boolean", default = "false", doc = "tags the session, looks for no deployment" },
+      env = "SelectorVariable",
+    },
     SessionFilter = { field = "string!", values = "string[]!", filter_type = filter_type },
+    SessionStopFilter = {
+      field = { type = "string!", enum = { "session_id", "deployment_tags", "request_id" } },
+      values = "string[]!",
+      filter_type = filter_type,
+    },
     CustomSession = { custom_id = "string!", ip_list = "string[]!", webhook_url = webhook_url },
   },
 
@@ -88,12 +102,13 @@ return {
     },
     SessionUsers = { "session_users" },
     SessionUser = { "ip", "latitude", "longitude" },
-    SessionsStopping = { "sessions" },
+    SessionsStopping = { "processable" },
+    SessionGone = { "session_id", "custom_id", "message" },
     CustomSessions = { "sessions", "errors" },
     Message = { "message" },
     Lobby = { "name", "url", "status" },
     TelemetryRequest = { "retrieval_key", "expire" },
-    Telemetry = { "scores", "partial_result" },
+    Telemetry = { "retrieval_key", "scores", "partial_result" },
     OwnAddress = { "public_ip" },
     Address = { "type", "ip_address", "location" },
     Addresses = { "addresses" },
@@ -125,7 +140,7 @@ return {
         deprecated = gone, returns = "Fleet", example = { fleet_name = "my-fleet", enabled = true },
       },
       delete = {
-        "DELETE /v1/fleet/{fleet_name}", "Deletes a fleet.",
+        "DELETE /v1/fleet/{fleet_name}", "Deletes a fleet with its policies and links.",
         deprecated = gone, returns = "Message", example = fleet,
       },
       link = {
@@ -144,14 +159,15 @@ return {
       summary = "How many deployments a fleet keeps, and where",
       list = {
         "GET /v1/fleet/{fleet_name}/policies", "Lists the policies of a fleet.",
-        query = page_query, paged = true, items = "policies", key = "name",
+        query = page_query, header = { ["X-Fields"] = { type = "string", doc = "field mask" } },
+        paged = true, items = "policies", key = "name",
         deprecated = gone, returns = "FleetPolicy[]", example = fleet,
       },
       create = {
         "POST /v1/fleet/{fleet_name}/policies", "Makes a policy.",
         body = {
           name = "string!", enabled = "boolean!", type = required_policy_type,
-          minimum = "integer!", maximum = "integer!", threshold = required_threshold,
+          minimum = required_count, maximum = required_count, threshold = required_threshold,
           data = "object!",
         },
         deprecated = gone, returns = "FleetPolicy",
@@ -167,15 +183,16 @@ return {
       update = {
         "PATCH /v1/fleet/{fleet_name}/policies/{policy_name}", "Changes a policy.",
         body = {
-          name = "string", enabled = "boolean", type = policy_type, minimum = "integer",
-          maximum = "integer", threshold = threshold, data = "object",
+          name = "string", enabled = "boolean", type = policy_type,
+          minimum = { type = "integer", min = 0 }, maximum = { type = "integer", min = 1 },
+          threshold = threshold, data = "object",
         },
         repeatable = "idempotent", deprecated = gone, returns = "FleetPolicy",
         example = { fleet_name = "my-fleet", policy_name = "europe", maximum = 8 },
       },
       delete = {
         "DELETE /v1/fleet/{fleet_name}/policies/{policy_name}", "Deletes a policy.",
-        deprecated = gone, returns = "Message", example = policy,
+        deprecated = gone, returns = "nothing", example = policy,
       },
     },
 
@@ -434,7 +451,7 @@ return {
       },
       delete = {
         "DELETE /v1/session/{session_id}", "Deletes a session; its deployment goes on.",
-        deprecated = gone, returns = "Message", example = session,
+        deprecated = gone, returns = "SessionGone", example = session,
       },
       users = {
         "GET /v1/session/{session_id}/users", "Lists the users of a session.",
@@ -453,7 +470,7 @@ return {
       },
       bulk_stop = {
         "POST /v1/sessions/bulk-stop", "Deletes every session that fits the filters.",
-        body = { filters = "SessionFilter[]!" }, repeatable = "idempotent",
+        body = { filters = "SessionStopFilter[]!" }, repeatable = "idempotent",
         confirm = { empty = "filters", why = "may delete every session of the organization" },
         deprecated = gone, returns = "SessionsStopping",
         example = {
@@ -502,7 +519,7 @@ return {
       },
       delete = {
         "DELETE /v1/deployment/{request_id}/custom/session/{custom_id}", "Deletes a custom session.",
-        deprecated = gone, returns = "Message", example = custom_session,
+        deprecated = gone, returns = "SessionGone", example = custom_session,
       },
     },
 
@@ -589,8 +606,10 @@ return {
 
     monitor = {
       summary = "The service's own word on its state",
-      get = { "GET /monitor", "Shows name, version and messages of the service.",
-        deprecated = gone, returns = "Monitor" },
+      get = {
+        "GET /monitor", "Shows name, version and messages of the service.",
+        auth = false, deprecated = gone, returns = "Monitor",
+      },
     },
   },
 }
