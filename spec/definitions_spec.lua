@@ -369,6 +369,15 @@ describe("built-in definitions", function()
     end)
   end)
 
+  it("of Edgee take switches of compression, and null for what the organization has", function()
+    local server <close> = raw_server.start { raw_server.response(200, "{}") }
+    local client = moonrest.open("edgee", { base_url = server.url, token = "t", org_id = "org_1" })
+    assert.error_matches(function() client.api_keys:update("key_1", { compression = { output_brevity = "yes" } }) end,
+      "must be a boolean", 1, true)
+    assert(client.api_keys:update("key_1", { compression = { output_brevity = moonrest.null } }))
+    assert.truthy(server:requests()[1]:find('{"compression":{"output_brevity":null}}', 1, true))
+  end)
+
   it("have waiters for what is slow", function()
     -- The operation whose answer can be waited on, by resource; its result carries the waiter's argument.
     local waiters = {

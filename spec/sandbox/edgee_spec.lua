@@ -115,6 +115,21 @@ describe("the Edgee sandbox", function()
       own.provider_key, own.api_key_ids = '{"eu":{}}', {}
       assert.equal(400, call("POST", ORG .. "/provider-keys", own).status)
     end)
+
+    it("are changed only to what a key can be", function()
+      local path = ORG .. "/api_keys/key_0001"
+      for _, wrong in ipairs { { active = "no" }, { compression = true }, { compression = { output_brevity = 1 } },
+                               { fallback = core.null }, { fallbacks = { "gpt-5-mini" } }, { models = "gpt-5-mini" },
+                               { reroutes = json.array { {} } }, { max_usage = -1 } } do
+        assert.equal(400, call("POST", path, wrong).status, json.encode(wrong))
+      end
+      good("POST", path, { compression = { output_brevity = core.null }, fallback = false, max_usage = core.null })
+      for _, wrong in ipairs { { coding_assistant = "vim" }, { coding_assistant = "codex", compression = "yes" } } do
+        assert.equal(400, call("POST", ORG .. "/api_keys/get-or-create", wrong).status, json.encode(wrong))
+      end
+      assert.equal(400, call("POST", ORG .. "/usage", { period = "1h" }).status)
+      assert.equal(400, call("POST", ORG .. "/usage", { user_id = { 7 } }).status)
+    end)
   end)
 
   describe("the export", function()
@@ -217,7 +232,10 @@ describe("the Edgee sandbox", function()
     end
     assert.is_true(repeated)
     for _, model in ipairs(good("GET", "/v1/models")) do
-      if model.model_id == "glm-4.5-flash" then assert.is_nil(model.providers.zai.input_cost) end
+      local of_zai = model.providers.zai
+      if of_zai then assert.is_nil(of_zai.input_token_cost_per_million) end
+      local of_mistral = model.providers.mistral
+      if of_mistral then assert.equal(0.1, of_mistral.input_token_cost_per_million) end
     end
   end)
 
@@ -227,7 +245,7 @@ describe("the Edgee sandbox", function()
       repeat
         page = page + 1
         local answer = good("GET", ORG .. "/sessions?page_size=20&page=" .. page)
-        for _, session in ipairs(answer.data) do seen[#seen + 1] = session.id end
+        for _, session in ipairs(answer.data) do seen[#seen + 1] = session.session_id end
       until not answer.has_more
       assert.equal(3, page)
       assert.equal(45, #seen)
@@ -235,14 +253,17 @@ describe("the Edgee sandbox", function()
     end)
 
     it("are filtered", function()
-      for _, session in ipairs(good("GET", ORG .. "/sessions?user_id[]=user_0002").data) do
-        assert.equal("user_0002", session.user_id)
+      local all = good("GET", ORG .. "/sessions?page_size=50").data
+      local of_user = good("GET", ORG .. "/sessions?page_size=50&user_id[]=user_0002").data
+      assert.is_true(#of_user > 0 and #of_user < #all)
+      for _, session in ipairs(good("GET", ORG .. "/sessions?api_key_id[]=key_0002").data) do
+        assert.equal("key_0002", session.key_uuid)
       end
       assert.same({}, good("GET", ORG .. "/sessions?from_date=2030-01-01").data)
     end)
 
     it("end once", function()
-      assert.is_false(good("POST", ORG .. "/sessions/sess_0001/end").active)
+      assert.equal("sess_0001", good("POST", ORG .. "/sessions/sess_0001/end").session_id)
       assert.equal(404, call("POST", ORG .. "/sessions/sess_0001/end").status)
       assert.equal(404, call("POST", ORG .. "/sessions/nobody/end").status)
     end)
@@ -343,6 +364,20 @@ describe("the Edgee sandbox", function()
         local answer = call("POST", "/v1/projects", body, { ["Content-Type"] = "application/json" })
         assert.equal(400, answer.status)
         assert.equal("invalid_request_error", answer.json.error.type)
+      end
+    end)
+
+    it("check their queries", function()
+      local project = "/v1/projects/" .. good("GET", "/v1/projects").data[1].id
+      for path, param in pairs {
+        [ORG .. "/users"] = "role", [ORG .. "/users?role=owner"] = "role", ["/v1/organizations?type=big"] = "type",
+        ["/v1/components?category=toys"] = "category", [ORG .. "/components?subcategory=toys"] = "subcategory",
+        [project .. "/components?category=toys"] = "category", [project .. "/counters?day=today"] = "day",
+        ["/v1/projects?order_direction=UP"] = "order_direction",
+      } do
+        local answer = call("GET", path)
+        assert.equal(400, answer.status, path)
+        assert.equal(param, answer.json.error.params[1].param)
       end
     end)
 

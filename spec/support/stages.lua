@@ -58,7 +58,7 @@ local steps = {
   },
   edgee = {
     api_keys = { { "api_keys.create", key_1 = "id" } },
-    sessions = { { "sessions.list", session_1 = "data.1.id" } },
+    sessions = { { "sessions.list", session_1 = "data.1.session_id" } },
     tokens = { { "tokens.create", token_1 = "id" } },
     organization_users = { { "organization_users.list", user_1 = "data.1.id" } },
     users = { { "users.me", user_1 = "id" } },

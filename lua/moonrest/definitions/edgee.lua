@@ -38,8 +38,9 @@ return {
 
   shapes = {
     Route = { model = "string!" },
+    -- null: as the organization or the group has it
     Compression = {
-      tool_result_trimming = "any", tool_surface_reduction = "any", output_brevity = "any",
+      tool_result_trimming = "boolean?", tool_surface_reduction = "boolean?", output_brevity = "boolean?",
     },
   },
 
@@ -60,8 +61,9 @@ return {
     },
     Usage = { "summary", "stats_by_model", "stats_by_time" },
     Session = {
-      "id", "user_id", "api_key_id", "coding_assistant", "active", "total_requests", "total_cost",
-      "total_tokens", "started_at", "created_at",
+      "session_id", "key_uuid", "name", "last_request", "total_cost", "total_input_tokens",
+      "total_output_tokens", "total_cached_input_tokens", "total_cache_creation_input_tokens",
+      "total_reasoning_output_tokens",
     },
     Deleted = { "object", "id", "deleted" },
   },
@@ -230,7 +232,8 @@ return {
           page_size = { type = "integer", min = 1 },
         },
         paged = { style = "page", page = "page", size = "page_size", first = 1, has_next = "has_more" },
-        items = "data", key = "id", undocumented = true, returns = "Session[]",
+        items = "data", key = "session_id", undocumented = true, returns = "Session[]",
+        doc = "total_cost is in nano-dollars; a server that ignores a filter gives rows of others",
       },
       finish = {
         "POST /v1/organizations/{orgId}/sessions/{id}/end", "Closes a session, also a live one.",

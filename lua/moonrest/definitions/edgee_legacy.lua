@@ -130,12 +130,20 @@ return {
       "object", "id", "user_id", "name", "from_browser", "last_used_at", "expires_at", "created_at",
       "updated_at", "token", secret = { "token" },
     },
-    OrganizationUser = { "object", "id", "email", "name", "avatar_url", "role", "created_at", "updated_at" },
+    OrganizationUser = {
+      "object", "id", "email", "name", "slug", "avatar_url", "role", "created_at", "updated_at",
+    },
+    NewProject = {
+      "object", "id", "organization_id", "slug", "description", "type", "avatar_url", "external_project_url",
+      "created_at", "updated_at",
+    },
     Project = {
       "object", "id", "organization_id", "slug", "description", "type", "avatar_url", "external_project_url",
-      "log_severity", "force_https", "cache", "override_cache", "cookie_name", "trusted_ips",
-      "blocked_ips", "forwarded_headers", "rate_limiting", "created_at", "updated_at",
-      "password_protection",
+      "created_at", "updated_at", "log_severity", "edgee_behind_proxy_cache", "force_https", "cache",
+      "override_cache", "override_cache_enabled", "cookie_name", "cookie_domain", "proxy_only",
+      "proxy_only_path_regex", "inject_sdk", "inject_sdk_position", "cookieless", "autocapture",
+      "enforce_no_store_policy", "trusted_ips", "password_protection", "blocked_ips", "cookie_whitelist",
+      "forwarded_headers", "rate_limiting", "rate_limiting_enabled", secret = { "forwarded_headers" },
     },
     ProjectCounters = { "object", "project_id", "request_count", "event_count", "month", "day" },
     ComponentCounters = {
@@ -197,7 +205,7 @@ return {
         returns = "Organization", example = { name = "My Org", slug = "my-org" },
       },
       me = {
-        "GET /v1/organizations/me", "Shows the caller's own organization.", returns = "Organization",
+        "GET /v1/organizations/me", "Shows the caller's personal organization.", returns = "Organization",
       },
       update = {
         "POST /v1/organizations/{id}", "Changes an organization's name or slug.",
@@ -258,7 +266,7 @@ return {
           description = "string",
           external_project_url = "string",
         },
-        returns = "Project",
+        returns = "NewProject",
         example = { organization_id = "org_1", slug = "my-site", type = "proxy" },
       },
       get = {
@@ -306,7 +314,7 @@ return {
         query = count_query, returns = "ProjectCounters", example = project,
       },
       purge_cache = {
-        "POST /v1/projects/{id}/purge-cache", "Empties a project's cache, whole or below a path.",
+        "POST /v1/projects/{id}/purge-cache", "Empties a project's cache, whole or for one path.",
         body = { id = "string!", path = "string", override_cache = "boolean" },
         repeatable = "idempotent", returns = "Purge", example = { id = "project_1", path = "/news" },
       },

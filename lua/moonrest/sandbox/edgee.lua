@@ -16,20 +16,23 @@ local DEFAULT_ROWS, DEFAULT_SESSIONS, DEFAULT_PAGE = 1000, 45, 50
 
 local export_periods = { ["1h"] = HOUR, ["24h"] = DAY, ["7d"] = 7 * DAY, ["30d"] = 30 * DAY }
 local usage_periods = { ["24h"] = DAY, ["7d"] = 7 * DAY, ["30d"] = 30 * DAY }
+local usage_rules = {
+  period = { "24h", "7d", "30d" }, interval = { "hour", "day" }, user_id = { type = "array", items = "string!" },
+}
 
 -- Organizations -----------------------------------------------------------
 
+-- The youngest two still go on.
 local function seed_session(world, number)
-  local source = { seed = world.seed, number = number }
+  local function amount(what, most) return support.mix(world.seed, "session " .. what, number) % most end
   local started = world.now() - number * HOUR * 3
-  local cost = support.mix(source.seed, "session cost", number) % 900000000
   return {
-    id = string.format("sess_%04d", number), coding_assistant = "claude_code",
-    user_id = support.pick(traffic.USERS, source.seed, "session user", number),
-    api_key_id = support.pick(traffic.KEYS, source.seed, "session key", number).id,
-    started_at = started, ended_at = number > 2 and started + HOUR or nil,
-    total_requests = 1 + support.mix(source.seed, "session requests", number) % 200,
-    total_tokens = support.mix(source.seed, "session tokens", number) % 2000000, total_cost = cost,
+    session_id = string.format("sess_%04d", number), started_at = started, ended = number > 2,
+    last_request = started + amount("length", HOUR), user_id = support.pick(traffic.USERS, world.seed, "user", number),
+    key_uuid = support.pick(traffic.KEYS, world.seed, "session key", number).id, total_cost = amount("cost", 900000000),
+    total_input_tokens = amount("input", 900000), total_output_tokens = amount("output", 90000),
+    total_cached_input_tokens = amount("cached", 900000), total_cache_creation_input_tokens = amount("writing", 90000),
+    total_reasoning_output_tokens = amount("reasoning", 9000),
   }
 end
 
@@ -55,7 +58,7 @@ local function seed_organizations(world)
   local first = store.organizations:get "org_1"
   for number = world:size("sessions", DEFAULT_SESSIONS), 1, -1 do
     local session = seed_session(world, number)
-    first.sessions:add(session.id, session)
+    first.sessions:add(session.session_id, session)
   end
 end
 
@@ -67,6 +70,7 @@ end
 
 local function organization_routes(world)
   world:route("GET", "/v1/organizations", function(request)
+    edgee.check_query(request, { type = { "pro", "perso" } })
     local fits = edgee.filter(request, { "type" })
     return 200, edgee.cursor_list(world, request, world.store.organizations,
       function(org) return fits(org.row) end, function(org) return org.row end)
@@ -124,24 +128,19 @@ local function export_logs(world, _, request)
 end
 
 local function query_usage(world, _, request)
-  local body = edgee.body(request)
-  local interval = body.interval or "day"
-  if interval ~= "hour" and interval ~= "day" then edgee.refuse(400, "interval must be hour or day") end
-  if body.user_id ~= nil and not support.is_array(body.user_id) then
-    edgee.refuse(400, "user_id must be an array")
-  end
-  local window = window_of(world, body, usage_periods, "24h")
-  return 200, traffic.usage(source_of(world, window, { users = body.user_id }), interval)
+  local body = edgee.body(request, usage_rules)
+  local window = window_of(world, { period = body.period }, usage_periods, "24h")
+  return 200, traffic.usage(source_of(world, window, { users = body.user_id }), body.interval or "day")
 end
 
 -- Sessions ----------------------------------------------------------------
 
+local session_fields = { "session_id", "key_uuid", "total_cost", "total_input_tokens", "total_output_tokens",
+  "total_cached_input_tokens", "total_cache_creation_input_tokens", "total_reasoning_output_tokens" }
+
 local function session_view(session)
-  local view = support.assign({}, session, { "id", "coding_assistant", "user_id", "api_key_id", "total_requests",
-    "total_tokens", "total_cost", "cli_version" })
-  view.started_at = calendar.iso(session.started_at)
-  view.ended_at = session.ended_at and calendar.iso(session.ended_at) or nil
-  view.active = session.ended_at == nil
+  local view = support.assign({}, session, session_fields)
+  view.last_request = calendar.iso(session.last_request)
   return view
 end
 
@@ -158,7 +157,7 @@ local function session_filter(query)
   local from = query.from_date and date_of(query.from_date, false, "from_date")
   local to = query.to_date and date_of(query.to_date, true, "to_date")
   return function(session)
-    return (not next(users) or users[session.user_id]) and (not next(key_ids) or key_ids[session.api_key_id])
+    return (not next(users) or users[session.user_id]) and (not next(key_ids) or key_ids[session.key_uuid])
       and (not from or session.started_at >= from) and (not to or session.started_at < to)
   end
 end
@@ -173,19 +172,18 @@ end
 
 local function live_session(org, request)
   local session = org.sessions:get(request.params.id)
-  if not session or session.ended_at then edgee.refuse(404, "Session not found") end
+  if not session or session.ended then edgee.refuse(404, "Session not found") end
   return session
 end
 
-local function finish_session(world, org, request)
+local function finish_session(_, org, request)
   local session = live_session(org, request)
-  session.ended_at = world.now()
+  session.ended = true
   return 200, session_view(session)
 end
 
 local function set_cli_version(_, org, request)
-  local body = edgee.body(request)
-  if not support.is_text(body.version) then edgee.refuse(400, "version is required") end
+  local body = edgee.body(request, { version = { type = "string!", min_length = 1 } })
   live_session(org, request).cli_version = body.version
   return 204
 end
@@ -204,7 +202,6 @@ local function billing(world)
   local plan = world.plan or "free"
   return 200, {
     ai_gateway_plan = plan, ai_gateway_subscription_status = plan == "free" and "none" or "active",
-    currency = "usd", period_started_at = calendar.iso(world.now() // (30 * DAY) * (30 * DAY)),
   }
 end
 

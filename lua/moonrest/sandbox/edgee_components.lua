@@ -11,6 +11,24 @@ local subcategories = { "analytics", "warehouse", "attribution", "conversion_api
   "server_side_tagging", "microservice", "kv_store", "bot_protection", "rate_limiting", "anti_fraud",
   "consent_mapping", "cmp", "native_cookies", "unique_id", "ab_testing", "web_performance" }
 
+local text = { type = "string!", min_length = 1 }
+local component_rules = {
+  name = text, organization_id = text, category = { type = "string!", enum = categories },
+  subcategory = { type = "string!", enum = subcategories }, slug = "string", documentation_link = "string",
+  repo_link = "string", description = "string", avatar_url = "string", public = "boolean",
+}
+local component_changes = {
+  name = "string", documentation_link = "string", repo_link = "string", description = "string",
+  avatar_url = "string", public = "boolean", is_archived = "boolean",
+}
+local version_rules = {
+  version = text, wasm_url = text, wit_version = text, changelog = "string",
+  dynamic_fields = { type = "array", items = { type = "object", fields = {
+    name = "string!", title = "string!", type = { type = "string!", enum = { "string", "bool", "number" } },
+    options = { type = "array?", items = "string!" }, required = "boolean!", description = "string",
+    secret = "boolean" } } },
+}
+
 local changeable = { "documentation_link", "repo_link", "name", "description", "is_archived", "avatar_url" }
 
 local seeds = {
@@ -64,10 +82,7 @@ local function by_slug(world, request)
 end
 
 local function create(world, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "category", "name", "organization_id", "subcategory" })
-  edgee.require_choice(body, "category", categories)
-  edgee.require_choice(body, "subcategory", subcategories)
+  local body = edgee.typed_body(request, component_rules)
   if not world.store.organizations:get(body.organization_id) then
     edgee.refuse_typed("not_found_error", "Organization not found")
   end
@@ -79,7 +94,7 @@ local function create(world, request)
 end
 
 local function update(world, entry, request)
-  local body = edgee.body(request, true)
+  local body = edgee.typed_body(request, component_changes)
   support.assign(entry.row, body, changeable)
   if body.public ~= nil then entry.row.is_public = body.public end
   entry.row.updated_at = calendar.iso(world.now())
@@ -92,8 +107,7 @@ local function delete(world, entry)
 end
 
 local function create_version(world, entry, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "version", "wasm_url", "wit_version" })
+  local body = edgee.typed_body(request, version_rules)
   if entry.row.versions[body.version] then
     edgee.refuse_typed("conflict_error", "This version exists", { version = "Must be new" })
   end
@@ -105,11 +119,19 @@ end
 local function update_version(entry, request)
   local version = entry.row.versions[request.params.versionId]
   if not version then edgee.refuse_typed("not_found_error", "Version not found") end
-  return 200, support.assign(version, edgee.body(request, true), { "changelog" })
+  return 200, support.assign(version, edgee.typed_body(request, { changelog = "string" }), { "changelog" })
+end
+
+local components = {}
+
+-- What the query wants of a component: fits(row).
+function components.filter(request)
+  edgee.check_query(request, { category = categories, subcategory = subcategories })
+  return edgee.filter(request, { "category", "subcategory" })
 end
 
 local function rows_that_fit(world, request, fits)
-  local wanted = edgee.filter(request, { "category", "subcategory" })
+  local wanted = components.filter(request)
   local rows = {}
   for _, entry in ipairs(world.store.components:list(fits, true)) do
     if wanted(entry.row) then rows[#rows + 1] = entry.row end
@@ -127,7 +149,7 @@ local function item_routes(world, path, find)
   end)
 end
 
-return function(world)
+function components.routes(world)
   seed(world)
   world:route("GET", "/v1/components", function(request)
     return rows_that_fit(world, request, function(entry) return entry.row.is_public end)
@@ -145,3 +167,5 @@ return function(world)
     return update_version(by_slug(world, request), request)
   end)
 end
+
+return components

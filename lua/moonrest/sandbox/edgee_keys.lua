@@ -9,12 +9,30 @@ local traffic = require "moonrest.sandbox.edgee_traffic"
 local NEVER = "0001-01-01T00:00:00Z"
 local MAX_NAME = 100
 
-local assistants = support.set { "claude_code", "opencode", "codex" }
-local key_types = support.set { "api", "coding_agent" }
-local providers = support.set { "anthropic", "openai", "google_vertex_ai", "mistral", "deepseek", "xai", "zai",
-  "bedrock", "azure" }
+local assistants = { "claude_code", "opencode", "codex" }
+local providers = { "anthropic", "openai", "google_vertex_ai", "mistral", "deepseek", "xai", "zai", "bedrock", "azure" }
 -- Their credential is a JSON text inside the JSON.
 local structured_providers = support.set { "google_vertex_ai", "bedrock", "azure" }
+
+local texts = { type = "array", items = "string!" }
+local routes = { type = "array?", items = { type = "object", fields = { model = "string!" } } }
+local key_rules = {
+  name = { type = "string!", min_length = 1 }, type = { "api", "coding_agent" }, models = texts, email = "string",
+  coding_assistant = assistants, max_usage = { type = "integer", min = 0 },
+  expires_in_days = { type = "integer", min = 1 },
+}
+local key_changes = {
+  name = { type = "string", min_length = 1 }, active = "boolean", debug_mode = "boolean", byok_only = "boolean",
+  models = { type = "array?", items = "string!" }, max_usage = { type = "integer?", min = 0 }, fallback = "boolean",
+  fallbacks = routes, reroutes = routes, compression = { type = "object", fields = {
+    tool_result_trimming = "boolean?", tool_surface_reduction = "boolean?", output_brevity = "boolean?" } },
+}
+local wanted_key = { coding_assistant = { type = "string!", enum = assistants }, compression = "boolean" }
+local provider_key_rules = {
+  provider = { type = "string!", enum = providers }, provider_key = { type = "string!", min_length = 1 },
+  name = { type = "string!", min_length = 1, max_length = MAX_NAME },
+  api_key_ids = { type = "array!", items = "string!" }, -- an empty one means the whole organization
+}
 
 local shown_fields = { "object", "id", "organization_id", "name", "type", "coding_assistant", "models", "max_usage",
   "active", "debug_mode", "email", "created_at", "expires_at", "last_used_at" }
@@ -52,42 +70,22 @@ local function find_key(org, request)
   return key
 end
 
-local function check_models(models)
-  if models == nil or support.is_array(models) then return end
-  edgee.refuse(400, "models must be an array of model ids")
-end
-
-local function check_key(body)
-  if not support.is_text(body.name) then edgee.refuse(400, "name is required") end
-  if body.type ~= nil and not key_types[body.type] then edgee.refuse(400, "type must be api or coding_agent") end
-  if body.type == "coding_agent" and not assistants[body.coding_assistant] then
-    edgee.refuse(400, "coding_assistant must be claude_code, opencode or codex for a coding_agent key")
-  end
-  check_models(body.models)
-  if body.max_usage ~= nil and not support.integer(body.max_usage, 0) then
-    edgee.refuse(400, "max_usage must be a whole number of dollars")
-  end
-  if body.expires_in_days ~= nil and not support.integer(body.expires_in_days, 1) then
-    edgee.refuse(400, "expires_in_days must be a positive whole number")
-  end
-end
-
 local function create_key(world, org, request)
-  local body = edgee.body(request)
-  check_key(body)
+  local body = edgee.body(request, key_rules)
+  if body.type == "coding_agent" and not body.coding_assistant then
+    edgee.refuse(400, "coding_assistant is required for a coding_agent key")
+  end
   local id = world.id "key"
   local fields = support.assign({}, body, { "name", "type", "coding_assistant", "models", "max_usage", "email" })
   if body.expires_in_days then
-    fields.expires_at = calendar.iso(world.now() + support.integer(body.expires_in_days) * 86400)
+    fields.expires_at = calendar.iso(world.now() + body.expires_in_days * 86400)
   end
   return 200, secret_view(org.keys:add(id, new_key(world, org.id, id, fields)))
 end
 
 -- null clears a field, an absent one stays as it is.
 local function update_key(org, request)
-  local key, body = find_key(org, request), edgee.body(request)
-  if body.name ~= nil and not support.is_text(body.name) then edgee.refuse(400, "name must be a text") end
-  if body.models ~= support.null then check_models(body.models) end
+  local key, body = find_key(org, request), edgee.body(request, key_changes)
   for _, name in ipairs(changeable) do
     if body[name] == support.null then
       key[name] = nil
@@ -99,16 +97,13 @@ local function update_key(org, request)
 end
 
 local function get_or_create_key(world, org, request)
-  local body = edgee.body(request)
+  local body = edgee.body(request, wanted_key)
   local assistant = body.coding_assistant
-  if not assistants[assistant] then
-    edgee.refuse(400, "coding_assistant must be claude_code, opencode or codex")
-  end
   local found = org.keys:find(function(key) return key.coding_assistant == assistant end)
   if found then return 200, secret_view(found) end
   local id = world.id "key"
   local fields = { name = assistant, type = "coding_agent", coding_assistant = assistant }
-  if type(body.compression) == "boolean" then
+  if body.compression ~= nil then
     fields.compression = { tool_result_trimming = body.compression, tool_surface_reduction = body.compression }
   end
   local reply = secret_view(org.keys:add(id, new_key(world, org.id, id, fields)))
@@ -122,23 +117,11 @@ local function delete_key(org, request)
   return 200, { object = key.object, id = key.id, deleted = true }
 end
 
-local function check_provider_key(body)
-  if not providers[body.provider] then edgee.refuse(400, "provider is missing or not known") end
-  if not support.is_text(body.name, 1, MAX_NAME) then
-    edgee.refuse(400, "name is required and has at most 100 characters")
-  end
-  if not support.is_text(body.provider_key) then edgee.refuse(400, "provider_key must be a text") end
+local function create_provider_key(world, org, request)
+  local body = edgee.body(request, provider_key_rules)
   if structured_providers[body.provider] and type(support.decode(body.provider_key)) ~= "table" then
     edgee.refuse(400, "provider_key must be a JSON text for " .. body.provider)
   end
-  if not support.is_array(body.api_key_ids) then
-    edgee.refuse(400, "api_key_ids must be an array; an empty one means the whole organization")
-  end
-end
-
-local function create_provider_key(world, org, request)
-  local body = edgee.body(request)
-  check_provider_key(body)
   for _, id in ipairs(body.api_key_ids) do
     if not org.keys:get(id) then edgee.refuse(400, "api_key_ids names a key that does not exist") end
   end

@@ -8,6 +8,8 @@ local projects = require "moonrest.sandbox.edgee_projects"
 local components = require "moonrest.sandbox.edgee_components"
 
 local roles = { "admin", "editor", "member" }
+local role_rules = { role = { type = "string!", enum = roles } }
+local text = { type = "string!", min_length = 1 }
 local ME = "user_0001"
 
 local function found(shelf, id, what)
@@ -30,8 +32,10 @@ local function token_view(token)
 end
 
 local function create_token(world, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "name" })
+  local body = edgee.typed_body(request, { name = text, expires_at = "string" })
+  if body.expires_at and not calendar.parse(body.expires_at) then
+    edgee.refuse_typed("invalid_request_error", "Some parameters are not valid", { expires_at = "Must be an ISO date" })
+  end
   local id, now = world.id "token", calendar.iso(world.now())
   local token = {
     object = "api_token", id = id, user_id = ME, name = body.name, from_browser = false, created_at = now,
@@ -103,7 +107,9 @@ local function user_routes(world)
     return 200, user_view(world, found(users, request.params.id, "User"))
   end)
   world:route("POST", "/v1/users/{id}", function(request)
-    local user, body = found(users, request.params.id, "User"), edgee.body(request, true)
+    local user = found(users, request.params.id, "User")
+    local body = edgee.typed_body(request, { avatar_url = "string", terms_version = "string",
+                                             privacy_version = "string" })
     if user.id ~= ME then edgee.refuse_typed("forbidden_error", "Only your own profile can be changed") end
     support.assign(user, body, { "avatar_url", "terms_version", "privacy_version" })
     user.updated_at = calendar.iso(world.now())
@@ -118,8 +124,7 @@ local function organization(world, request)
 end
 
 local function create_organization(world, new_organization, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "name", "slug" })
+  local body = edgee.typed_body(request, { name = text, slug = text })
   if world.store.organizations:find(function(org) return org.row.slug == body.slug end) then
     edgee.refuse_typed("conflict_error", "This slug is taken", { slug = "Must be unique" })
   end
@@ -130,8 +135,8 @@ local function create_organization(world, new_organization, request)
 end
 
 local function update_organization(world, request)
-  local org, body = organization(world, request), edgee.body(request, true)
-  edgee.require_fields(body, { "id" })
+  local org = organization(world, request)
+  local body = edgee.typed_body(request, { id = text, name = "string", slug = "string" })
   support.assign(org.row, body, { "name", "slug" })
   org.row.updated_at = calendar.iso(world.now())
   return 200, org.row
@@ -160,9 +165,7 @@ end
 
 local function update_member(world, request)
   local user = found(organization(world, request).users, request.params.userId, "User")
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "role" })
-  edgee.require_choice(body, "role", roles)
+  local body = edgee.typed_body(request, role_rules)
   user.role, user.updated_at = body.role, calendar.iso(world.now())
   return 200, user
 end
@@ -170,6 +173,7 @@ end
 local function member_routes(world)
   world:route("GET", "/v1/organizations/{id}/users", function(request)
     local users = organization(world, request).users
+    edgee.check_query(request, role_rules)
     return 200, edgee.cursor_list(world, request, users, edgee.filter(request, { "role" }))
   end)
   world:route("POST", "/v1/organizations/{id}/users/{userId}", function(request)
@@ -183,9 +187,7 @@ end
 -- Invitations and uploads -------------------------------------------------
 
 local function create_invitation(world, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "email", "organization_id", "role" })
-  edgee.require_choice(body, "role", roles)
+  local body = edgee.typed_body(request, { email = text, organization_id = text, role = role_rules.role })
   found(world.store.organizations, body.organization_id, "Organization")
   local row = support.assign({ object = "invitation", id = world.id "inv", created_at = calendar.iso(world.now()) },
     body, { "email", "organization_id", "role" })
@@ -226,6 +228,6 @@ return function(world, new_organization)
   member_routes(world)
   invitation_routes(world)
   upload_routes(world)
-  components(world)
+  components.routes(world)
   projects(world)
 end

@@ -4,15 +4,31 @@
 local calendar = require "moonrest.sandbox.calendar"
 local support = require "moonrest.sandbox.support"
 local edgee = require "moonrest.sandbox.edgee_support"
+local components = require "moonrest.sandbox.edgee_components"
+local settings = require "moonrest.sandbox.edgee_settings"
 
 local project_types = { "proxy", "ai_analytics", "mcp" }
 local base_fields = { "organization_id", "slug", "description", "type", "external_project_url" }
-local settings = { "slug", "description", "type", "log_severity", "edgee_behind_proxy_cache", "force_https", "cache",
-  "override_cache", "override_cache_enabled", "cookie_name", "cookie_domain", "proxy_only", "proxy_only_path_regex",
-  "inject_sdk", "inject_sdk_position", "cookieless", "autocapture", "enforce_no_store_policy", "trusted_ips",
-  "password_protection", "blocked_ips", "cookie_whitelist", "forwarded_headers", "rate_limiting",
-  "rate_limiting_enabled" }
+local component_rules = {
+  component_id = "string", component_slug = "string", component_version = "string", active = "boolean",
+  settings = "object?",
+}
 local component_fields = { "component_id", "component_slug", "component_version", "active", "settings" }
+
+local text = { type = "string!", min_length = 1 }
+local project_rules = {
+  organization_id = text, slug = text, type = { type = "string!", enum = project_types }, description = "string",
+  external_project_url = "string",
+}
+local domain_changes = { dns_status = "boolean", ssl_status = "boolean" }
+local revision_rules = {
+  description = text, backends = { type = "array!", items = { type = "object", fields = {
+    name = "string", address = "string", enable_ssl = "boolean", check_certificate = "string",
+    ca_certificate = "string", sni_hostname = "string", default = "boolean", override_host = "string" } } },
+  routes = { type = "array", items = { type = "object", fields = {
+    path = "string", regex = "boolean", backend_name = "string", rank = "string", continent = "array",
+    region = "array", country = "array" } } },
+}
 
 local function not_found(what)
   edgee.refuse_typed("not_found_error", what .. " not found")
@@ -50,9 +66,7 @@ local function project_of(world, request)
 end
 
 local function create_project(world, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "organization_id", "slug", "type" })
-  edgee.require_choice(body, "type", project_types)
+  local body = edgee.typed_body(request, project_rules)
   if not world.store.organizations:get(body.organization_id) then not_found "Organization" end
   if world.store.projects:find(function(one) return one.row.slug == body.slug end) then
     edgee.refuse_typed("conflict_error", "This slug is taken", { slug = "Must be unique" })
@@ -62,15 +76,13 @@ local function create_project(world, request)
 end
 
 local function update_project(world, project, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "id" })
-  support.assign(project.row, body, settings)
+  local body = edgee.typed_body(request, settings.rules)
+  support.assign(project.row, body, settings.names)
   return 200, touch(world, project.row)
 end
 
 local function purge_cache(_, project, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "id" })
+  local body = edgee.typed_body(request, { id = text, path = "string", override_cache = "boolean" })
   if body.id ~= project.id then
     edgee.refuse_typed("invalid_request_error", "Some parameters are not valid",
       { id = "Must be the id of the address" })
@@ -78,9 +90,15 @@ local function purge_cache(_, project, request)
   return 200, { message = "Cache purge requested" }
 end
 
+-- The month and the day that counters are asked for.
+local function time_of(request)
+  edgee.check_date(request, "month")
+  edgee.check_date(request, "day")
+  return request.query.month, request.query.day
+end
+
 local function counters(world, project, request)
-  local query = request.query
-  local month, day = query.month, query.day
+  local month, day = time_of(request)
   local requests = support.mix(world.seed, "requests", project.id, month or "", day or "") % 1000000
   return 200, {
     object = "project_counters", project_id = project.id, month = month or calendar.day(world.now()):sub(1, 7) .. "-01",
@@ -97,8 +115,7 @@ local function domain_of(project, request)
 end
 
 local function create_domain(world, project, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "name" })
+  local body = edgee.typed_body(request, { name = text })
   if project.domains:get(body.name) then
     edgee.refuse_typed("conflict_error", "This domain exists", { name = "Must be unique" })
   end
@@ -116,8 +133,8 @@ local function domain_routes(serve)
   serve("POST", "/domains", create_domain)
   serve("GET", "/domains/{name}", function(_, project, request) return 200, domain_of(project, request) end)
   serve("POST", "/domains/{name}", function(world, project, request)
-    local domain = domain_of(project, request)
-    return 200, touch(world, support.assign(domain, edgee.body(request, true), { "dns_status", "ssl_status" }))
+    local domain, body = domain_of(project, request), edgee.typed_body(request, domain_changes)
+    return 200, touch(world, support.assign(domain, body, { "dns_status", "ssl_status" }))
   end)
   serve("DELETE", "/domains/{name}", function(_, project, request)
     local name = domain_of(project, request).name
@@ -133,8 +150,7 @@ local function activate(project, active)
 end
 
 local function create_revision(_, project, request)
-  local body = edgee.body(request, true)
-  edgee.require_fields(body, { "backends", "description" })
+  local body = edgee.typed_body(request, revision_rules)
   project.revision = project.revision + 1
   local revision = support.assign({ object = "proxy_settings", revision = project.revision, is_active = false }, body,
     { "description", "backends", "routes" })
@@ -143,7 +159,7 @@ local function create_revision(_, project, request)
 end
 
 local function update_revision(_, project, request)
-  local body = edgee.body(request, true)
+  local body = edgee.typed_body(request, { description = "string", is_active = "boolean" })
   for _, revision in ipairs(project.revisions) do
     if tostring(revision.revision) == request.params.revision then
       support.assign(revision, body, { "description" })
@@ -164,7 +180,7 @@ end
 
 -- Category and subcategory come from the component that is used.
 local function attach(world, project, request)
-  local body = edgee.body(request, true)
+  local body = edgee.typed_body(request, component_rules)
   local used = body.component_id and world.store.components:get(body.component_id)
   if body.component_id and not used then not_found "Component" end
   local row = support.assign({ object = "project_component", id = world.id "pc", active = true }, body,
@@ -179,17 +195,18 @@ end
 
 local function component_counters(world, project, request)
   local component = component_of(project, request)
+  local month, day = time_of(request)
   local events = support.mix(world.seed, "events", project.id, component.id) % 90000
   return 200, {
     object = "project_component_counters", project_id = project.id, component_id = component.id,
-    month = request.query.month, day = request.query.day,
+    month = month, day = day,
     user_count = events // 9, track_count = events // 3, page_count = events,
   }
 end
 
 local function component_routes(serve)
   serve("GET", "/components", function(_, project, request)
-    local fits = edgee.filter(request, { "category", "subcategory" })
+    local fits = components.filter(request)
     return 200, edgee.whole_list(request, project.components:list(fits, true))
   end)
   serve("POST", "/components", attach)
@@ -198,7 +215,7 @@ local function component_routes(serve)
   end)
   serve("POST", "/components/{project_component_id}", function(_, project, request)
     local component = component_of(project, request)
-    return 200, support.assign(component, edgee.body(request, true), component_fields)
+    return 200, support.assign(component, edgee.typed_body(request, component_rules), component_fields)
   end)
   serve("DELETE", "/components/{project_component_id}", function(_, project, request)
     local id = component_of(project, request).id

@@ -6,6 +6,8 @@
 -- message and the parameters at fault. The older ones also name the type under
 -- one status each.
 
+local calendar = require "moonrest.sandbox.calendar"
+local check = require "moonrest.sandbox.check"
 local support = require "moonrest.sandbox.support"
 
 local edgee = {}
@@ -51,35 +53,43 @@ function edgee.guard(world)
   end)
 end
 
--- The request's body when it is an object; 'typed' tells which shape complains.
-function edgee.body(request, typed)
-  if support.is_object(request.body) then return request.body end
-  local message = request.body_error and "The body is not JSON" or "The body must be a JSON object"
-  if typed then edgee.refuse_typed("invalid_request_error", message) end
-  edgee.refuse(400, message)
+-- The request's body, which must be an object that keeps to the rules of check.lua.
+function edgee.body(request, rules)
+  if not support.is_object(request.body) then
+    edgee.refuse(400, request.body_error and "The body is not JSON" or "The body must be a JSON object")
+  end
+  local problem = check.body(request.body, rules)
+  if problem then edgee.refuse(400, problem.message) end
+  return request.body
 end
 
--- Complains in one answer about all the fields that are missing (older routes).
-function edgee.require_fields(body, names)
-  local missing
-  for _, name in ipairs(names) do
-    if body[name] == nil or body[name] == support.null or body[name] == "" then
-      missing = missing or {}
-      missing[name] = "This field is required"
+-- Complains in one answer about all the fields that are missing or wrong.
+local function check_typed(body, rules)
+  local params, missing = {}, false
+  for name, rule in pairs(rules) do
+    local problem = check.value(body[name], rule, name)
+    if problem then
+      missing = missing or problem.reason == "required"
+      params[problem.field] = problem.message
     end
   end
-  if missing then edgee.refuse_typed("invalid_request_error", "Some parameters are missing", missing) end
+  if not next(params) then return end
+  local message = missing and "Some parameters are missing" or "Some parameters are not valid"
+  edgee.refuse_typed("invalid_request_error", message, params)
 end
 
-function edgee.require_choice(body, name, choices)
-  local value = body[name]
-  if value == nil then return end
-  for _, choice in ipairs(choices) do
-    if choice == value then return end
+-- The same for the older routes.
+function edgee.typed_body(request, rules)
+  if not support.is_object(request.body) then
+    local message = request.body_error and "The body is not JSON" or "The body must be a JSON object"
+    edgee.refuse_typed("invalid_request_error", message)
   end
-  edgee.refuse_typed("invalid_request_error", "Some parameters are not valid",
-    { [name] = "Must be one of " .. table.concat(choices, ", ") })
+  check_typed(request.body, rules)
+  return request.body
 end
+
+-- The older routes' check of the query: names with their rules, all of them texts.
+function edgee.check_query(request, rules) check_typed(request.query, rules) end
 
 local function bad_parameter(name, message)
   edgee.refuse_typed("invalid_request_error", "Some parameters are not valid", { [name] = message })
@@ -126,6 +136,12 @@ end
 -- A list of the older routes that knows no cursor: all of it at once.
 function edgee.whole_list(request, rows)
   return { object = "list", url = request.path, has_more = false, data = support.array(rows) }
+end
+
+-- Refuses a parameter of the query (older routes) that is there and is no ISO date.
+function edgee.check_date(request, name)
+  local text = request.query[name]
+  if text and not calendar.parse(text) then bad_parameter(name, "Must be an ISO date") end
 end
 
 -- The value of one filter: no filter fits every row.

@@ -193,16 +193,19 @@ end
 
 -- Models ------------------------------------------------------------------
 
--- Rates of zero are left out, as the real list does.
+-- Dollars for a million tokens. Rates of zero are left out, as the real list does.
 local function rate(nano)
-  return nano > 0 and nano or nil
+  return nano > 0 and nano / 1000 or nil
 end
 
 function traffic.model_list()
   return support.map(traffic.MODELS, function(model)
     local providers = {}
     for _, name in ipairs(model.providers) do
-      providers[name] = { input_cost = rate(model.input), output_cost = rate(model.output), active = true }
+      providers[name] = {
+        context_max_size = 200000, input_token_cost_per_million = rate(model.input),
+        output_token_cost_per_million = rate(model.output),
+      }
     end
     return {
       model_id = model.id, author_id = model.author, display_name = model.name, active = true,
