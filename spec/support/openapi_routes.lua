@@ -4,60 +4,19 @@
 -- { required, kind, nullable, item, enum, min, max, max_length, fields }.
 
 local definition = require "moonrest.definition"
+local schemas = require "spec.support.openapi_schemas"
 local types = require "moonrest.types"
 
 local openapi = {}
 
 local deepest <const> = 8 -- levels of nested fields
 
+local resolve, keyword, type_of = schemas.resolve, schemas.keyword, schemas.type_of
+local each_property, each_required = schemas.each_property, schemas.each_required
+
 -- {========================================================================
 -- Documents
 -- =========================================================================
-
-local function resolve(document, node)
-  while type(node) == "table" and node["$ref"] do
-    local at = document
-    for part in node["$ref"]:gmatch "[^#/]+" do at = at[(part:gsub("~1", "/"):gsub("~0", "~"))] end
-    node = at
-  end
-  return node
-end
-
-local function each_property(document, schema, visit)
-  schema = resolve(document, schema)
-  if type(schema) ~= "table" then return end
-  for _, part in ipairs(schema.allOf or {}) do each_property(document, part, visit) end
-  for name, property in pairs(schema.properties or {}) do visit(name, property) end
-end
-
-local function each_required(document, schema, visit)
-  schema = resolve(document, schema)
-  if type(schema) ~= "table" then return end
-  for _, part in ipairs(schema.allOf or {}) do each_required(document, part, visit) end
-  for _, name in ipairs(schema.required or {}) do visit(name) end
-end
-
--- A keyword of a schema or of one of the parts it consists of.
-local function keyword(document, schema, name)
-  schema = resolve(document, schema)
-  if type(schema) ~= "table" then return nil end
-  if schema[name] ~= nil then return schema[name] end
-  for _, part in ipairs(schema.allOf or {}) do
-    local value = keyword(document, part, name)
-    if value ~= nil then return value end
-  end
-  return nil
-end
-
-local function type_of(document, schema)
-  local kind = keyword(document, schema, "type")
-  if type(kind) ~= "table" then return kind, keyword(document, schema, "nullable") == true end
-  local nullable, word = false, nil
-  for _, one in ipairs(kind) do
-    if one == "null" then nullable = true else word = word == nil and one or "any" end
-  end
-  return word, nullable
-end
 
 local describe_schema
 
@@ -100,12 +59,6 @@ function describe_schema(document, schema, depth)
   return described
 end
 
-local function body_schema(document, operation)
-  local body = resolve(document, operation.requestBody)
-  local content = body and body.content and body.content["application/json"]
-  return content and content.schema
-end
-
 local ignored_headers = { accept = true, ["content-type"] = true } -- OpenAPI says to ignore these
 
 local function read_parameters(document, item, operation)
@@ -124,6 +77,25 @@ local function read_parameters(document, item, operation)
   return places
 end
 
+-- The names in the successful answers, and below each that is a list of objects the names in it: { name = true or
+-- names }. nil where no answer is described.
+local function result_fields(document, operation)
+  local fields
+  schemas.each_answer(document, operation, function(_, schema)
+    each_property(document, schema, function(name, property)
+      fields = fields or {}
+      local item = keyword(document, property, "items")
+      local names = true
+      if item then
+        names = {}
+        each_property(document, item, function(inner) names[inner] = true end)
+      end
+      fields[name] = names
+    end)
+  end)
+  return fields
+end
+
 local verbs = { get = true, post = true, put = true, patch = true, delete = true, head = true, options = true }
 
 local function route_key(method, path)
@@ -139,7 +111,8 @@ function openapi.routes(document, prefix)
         local route = read_parameters(document, item, operation)
         route.label = ("%s %s"):format(verb:upper(), prefix .. path)
         route.deprecated = operation.deprecated == true
-        local schema = body_schema(document, operation)
+        local schema = schemas.of_body(document, operation)
+        route.results = result_fields(document, operation)
         route.body = schema and describe_object(document, schema, 1) or {}
         routes[route_key(verb:upper(), prefix .. path)] = route
       end
@@ -180,6 +153,15 @@ function describe_parameter(at, specification, depth)
   return described
 end
 
+-- The names that the result of an operation has, in a set; nil where it has none.
+local function defined_results(at, operation)
+  local fields = at.results and at.results[(operation.returns or ""):match "^[%w_]*"]
+  if not fields then return nil end
+  local set = {}
+  for _, name in ipairs(fields) do set[name] = true end
+  return set
+end
+
 local function describe_operation(at, operation)
   local method, path = operation[1]:match "^(%u+) (.*)$"
   local route = { label = operation[1], path = {}, query = {}, header = {}, body = {} }
@@ -193,6 +175,8 @@ local function describe_operation(at, operation)
       route[place][name] = describe_parameter(at, specification, 1)
     end
   end
+  route.results = defined_results(at, operation)
+  route.items = operation.items
   route.undocumented = operation.undocumented or operation.assumed or false
   route.deprecated = operation.deprecated ~= nil
   return route_key(method, path), route
@@ -320,6 +304,32 @@ local function compare_route(documented, defined, found)
   if documented.deprecated ~= defined.deprecated and documented.deprecated then
     found[#found + 1] = label .. ": is not marked as deprecated"
   end
+end
+
+-- The names that a document gives to what an operation returns: those of one item for a list.
+local function documented_results(route, items)
+  if not route.results then return nil end
+  for _, name in ipairs(type(items) == "table" and items or { items }) do
+    if route.results[name] then return type(route.results[name]) == "table" and route.results[name] or nil end
+  end
+  return route.results
+end
+
+-- The differences between the results as sorted lines. What the document does not describe is not compared.
+function openapi.compare_results(documented, defined)
+  local found = {}
+  for key, route in pairs(documented) do
+    local own = defined[key] and defined[key].results
+    local names = own and documented_results(route, defined[key].items)
+    for name in pairs(names or {}) do
+      if not own[name] then found[#found + 1] = ("%s: result %s: is missing"):format(route.label, name) end
+    end
+    for name in pairs(names and own or {}) do
+      if not names[name] then found[#found + 1] = ("%s: result %s: is not documented"):format(route.label, name) end
+    end
+  end
+  table.sort(found)
+  return found
 end
 
 -- The differences as sorted lines. 'whole' says that the document means to name every route.

@@ -188,18 +188,29 @@ local function play(stage, step)
   if derived[stage.name] then derived[stage.name](stage.real) end
 end
 
--- Makes what the operation at 'path' needs, and calls it with its example, in which the real ids stand now.
--- 'stage': { name = of the system, server =, client =, declarations = all operations by path }.
-function stages.call(stage, path)
+-- Makes what the operation at 'path' needs, up to itself.
+local function prepare(stage, path)
   stage.real = {}
   for said, thing in pairs(from_the_start[stage.name] or {}) do stage.real[said] = thing end
   for _, part in ipairs { "always", path:match "^[^.]+", path } do
     for _, step in ipairs(steps[stage.name][part] or {}) do
-      if step[1] == path then return call(stage, path) end
+      if step[1] == path then return end
       play(stage, step)
     end
   end
+end
+
+-- Makes what the operation at 'path' needs, and calls it with its example, in which the real ids stand now.
+-- 'stage': { name = of the system, server =, client =, declarations = all operations by path }.
+function stages.call(stage, path)
+  prepare(stage, path)
   return call(stage, path)
+end
+
+-- The same without the call: returns the example.
+function stages.example(stage, path)
+  prepare(stage, path)
+  return example_of(stage, path)
 end
 
 return stages
