@@ -1,11 +1,11 @@
 -- Holds the sandbox against the vendors' OpenAPI documents, which are not part of the project: the directory is
--- MOONREST_OPENAPI_DIR, or ../shared/openapi. What a document forbids in a body is refused, and what the sandbox
--- answers is what a document describes. The definitions' examples give the good bodies.
+-- MOONREST_OPENAPI_DIR, or ../shared/openapi. What a document forbids of a body or a query is refused, and what the
+-- sandbox answers is what a document describes. The definitions' examples give the good bodies.
 
 local answers = require "spec.support.openapi_answers"
-local bodies = require "spec.support.openapi_bodies"
 local client = require "spec.support.sandbox_client"
 local definition = require "moonrest.definition"
+local faults = require "spec.support.openapi_faults"
 local json = require "moonrest.core".json
 local sandbox = require "moonrest.sandbox"
 local schemas = require "spec.support.openapi_schemas"
@@ -13,12 +13,13 @@ local stages = require "spec.support.stages"
 
 local directory = os.getenv "MOONREST_OPENAPI_DIR" or "../shared/openapi"
 
--- accepted: what a document forbids and the sandbox takes; answered: what the document does not say of an answer.
+-- accepted: what a document forbids of a body and the sandbox takes; queries: whether it forbids any; answered: what it
+-- does not say of an answer.
 local documents = {
-  { system = "edgegap", file = "edgegap-v1.yaml", prefix = "", scheme = "token " },
-  { system = "edgegap", file = "edgegap-v2.yaml", prefix = "/v2", scheme = "token " },
+  { system = "edgegap", file = "edgegap-v1.yaml", prefix = "", scheme = "token ", queries = true },
+  { system = "edgegap", file = "edgegap-v2.yaml", prefix = "/v2", scheme = "token ", queries = false },
   {
-    system = "edgee", file = "edgee-older.json", prefix = "", scheme = "Bearer ",
+    system = "edgee", file = "edgee-older.json", prefix = "", scheme = "Bearer ", queries = true,
     accepted = {
       -- The document inherits it from the whole organization: an update changes what it names.
       "organizations.update: name missing",
@@ -93,7 +94,7 @@ describe("the sandbox and the schemas of", function()
             local name = by_route[route_of(method, set.prefix .. path)]
             local example = stages.example(new_stage(set, server, declarations), name)
             local verb, at, good = request_of(declarations[name], example)
-            for _, one in ipairs(bodies.forbidden(document, schema, good)) do
+            for _, one in ipairs(faults.of_body(document, schema, good)) do
               count = count + 1
               local status = call(verb, at, one.body).status
               if status ~= 400 then accepted[#accepted + 1] = ("%s: %s"):format(name, one.label) end
@@ -103,6 +104,25 @@ describe("the sandbox and the schemas of", function()
           assert.is_true(count > 0)
           table.sort(accepted)
           assert.same(set.accepted or {}, accepted)
+        end)
+
+        it("agree on the queries that are refused", function()
+          local accepted, count = {}, 0
+          schemas.each_operation(document, function(method, path, operation)
+            local name = by_route[route_of(method, set.prefix .. path)]
+            local wrong = faults.of_query(document, operation)
+            if #wrong == 0 then return end
+            local example = stages.example(new_stage(set, server, declarations), name)
+            local verb, at = request_of(declarations[name], example)
+            for _, one in ipairs(wrong) do
+              count = count + 1
+              local status = call(verb, at .. one.query).status
+              if status ~= 400 then accepted[#accepted + 1] = ("%s: %s"):format(name, one.label) end
+            end
+          end)
+          assert.equal(set.queries, count > 0)
+          table.sort(accepted)
+          assert.same({}, accepted)
         end)
 
         it("agree on what is answered", function()

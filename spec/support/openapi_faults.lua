@@ -1,28 +1,28 @@
--- Bodies that an OpenAPI document forbids: a good body in which one thing is wrong.
+-- What an OpenAPI document forbids: good bodies in which one thing is wrong, and queries likewise.
 
 local json = require "moonrest.core".json
 local schemas = require "spec.support.openapi_schemas"
 
-local bodies = {}
+local faults = {}
 
 -- A value of another type than the one it stands for.
 local other_type <const> = { string = 7, integer = "x", number = "x", boolean = "yes", array = "x", object = "x" }
 
 local function good_array(document, schema)
   local items = schemas.keyword(document, schema, "items")
-  return json.array { items and next(items) and bodies.good(document, items) or "x" }
+  return json.array { items and next(items) and faults.good(document, items) or "x" }
 end
 
 local function good_object(document, schema)
   local object = {}
   schemas.each_property(document, schema, function(name, property)
-    if schemas.keyword(document, property, "readOnly") ~= true then object[name] = bodies.good(document, property) end
+    if schemas.keyword(document, property, "readOnly") ~= true then object[name] = faults.good(document, property) end
   end)
   return object
 end
 
 -- A value that the schema allows, with all its fields.
-function bodies.good(document, schema)
+function faults.good(document, schema)
   local kind, words = schemas.type_of(document, schema), schemas.keyword(document, schema, "enum")
   if kind == "array" then return good_array(document, schema) end
   if kind == "object" or kind == nil then return good_object(document, schema) end
@@ -52,7 +52,7 @@ local function add_of_array(document, schema, add)
   if not items or not next(items) then return end
   add_all(document, items, function(label, value) add("[]" .. label, json.array { value }) end)
   if schemas.keyword(document, schema, "uniqueItems") then
-    local item = bodies.good(document, items)
+    local item = faults.good(document, items)
     add("with one item twice", json.array { item, item })
   end
 end
@@ -86,7 +86,7 @@ function add_all(document, schema, add)
 end
 
 -- A list of { label, body }: the good body with one thing wrong in each.
-function bodies.forbidden(document, schema, good)
+function faults.of_body(document, schema, good)
   local list = {}
   local function changed(name, value)
     local body = {}
@@ -106,4 +106,33 @@ function bodies.forbidden(document, schema, good)
   return list
 end
 
-return bodies
+-- Texts that a parameter of the query must not be.
+local function forbidden_texts(document, schema)
+  local kind, least = schemas.type_of(document, schema), schemas.keyword(document, schema, "minimum")
+  local texts = {}
+  if kind == "integer" then texts = { "x", "1.5" } end
+  if kind == "boolean" then texts = { "maybe" } end
+  if least then texts[#texts + 1] = ("%d"):format(least - 1) end
+  local form = schemas.keyword(document, schema, "format")
+  local is_time = form == "date" or form == "date-time"
+  if schemas.keyword(document, schema, "enum") or is_time then texts[#texts + 1] = "nonsense" end
+  return texts
+end
+
+-- A list of { label, query = text from the question mark on }: one parameter of the query wrong in each.
+function faults.of_query(document, operation)
+  local list = {}
+  for _, one in ipairs(operation.parameters or {}) do
+    local parameter = schemas.resolve(document, one)
+    if parameter["in"] == "query" then
+      for _, text in ipairs(forbidden_texts(document, parameter.schema)) do
+        local query = ("?%s=%s"):format(parameter.name, text)
+        list[#list + 1] = { label = query, query = query }
+      end
+      if parameter.required then list[#list + 1] = { label = parameter.name .. " missing", query = "" } end
+    end
+  end
+  return list
+end
+
+return faults
