@@ -109,6 +109,7 @@ describe("the Edgegap sandbox", function()
       wrong(400, { name = "x", max_duration = 1441 })
       wrong(400, { name = "x", restart_policy = "sometimes" })
       wrong(400, { name = "x", ports = { { protocol = "UDP" } } })
+      wrong(400, { name = "x", envs = { { key = "A", value = ("x"):rep(4097) } } })
       wrong(424, { name = "x", docker_tag = "missing", verify_image = true })
       expect(200, "POST", "/v1/app/my-game/version", version { name = "x", docker_tag = "missing" })
       message(424, "PATCH", "/v1/app/my-game/version/x", { verify_image = true })
@@ -235,12 +236,32 @@ describe("the Edgegap sandbox", function()
       return { private_host_ids = { host }, application = "my-game", version = "v1", resources = resources,
                users = { { user_type = "ip_address", user_data = { ip_address = "1.2.3.4" } } } }
     end
-    expect(202, "POST", "/v2/private-fleets/deployments", body(active.host_id))
-    assert.equal(active.allocated_cpu_units + 1024,
-      expect(200, "GET", "/v2/private-fleets/test-fleet/hosts").data[1].allocated_cpu_units)
-    for _, refused in ipairs { body(pending.host_id), body "none",
-                               body(active.host_id, { cpu_units = 100000, memory_mib = 200 }) } do
-      assert.is_string(expect(422, "POST", "/v2/private-fleets/deployments", refused).request_id)
+    local function allocated()
+      return expect(200, "GET", "/v2/private-fleets/test-fleet/hosts").data[1].allocated_cpu_units
+    end
+    local function city_of(given)
+      local id = expect(202, "POST", "/v2/private-fleets/deployments", given).request_id
+      return expect(200, "GET", "/v1/status/" .. id).location.city, id
+    end
+    local city, id = city_of(body(active.host_id))
+    assert.equal(active.city, city)
+    assert.equal(active.allocated_cpu_units + 256, allocated())
+    server:advance(5)
+    expect(200, "DELETE", "/v1/stop/" .. id)
+    server:advance(2)
+    assert.equal(active.allocated_cpu_units, allocated())
+    city_of(body(active.host_id, { cpu_units = 11000, memory_mib = 200 }))
+    assert.equal(active.allocated_cpu_units + 11000, allocated())
+    -- A host that is full, one that is not ready and one that is not there: the cloud takes over.
+    for _, given in ipairs { body(active.host_id, { cpu_units = 1000, memory_mib = 200 }), body(pending.host_id),
+                             body "none" } do city_of(given) end
+    assert.equal(active.allocated_cpu_units + 11000, allocated())
+    local filter = { filters = { { field = "host_name", operator = "eq", value = active.host_id } } }
+    local query = edgegap_sandbox.escape(json.encode(filter))
+    assert.equal(1, expect(200, "GET", "/v1/deployments?query=" .. query).total_count)
+    for _, path in ipairs { "/v2/private-fleets/deployments", "/v2/deployments" } do
+      local large = body(active.host_id, { cpu_units = 100000, memory_mib = 200 })
+      assert.is_string(expect(422, "POST", path, large).request_id)
     end
     expect(400, "POST", "/v2/private-fleets/deployments", { application = "my-game" })
   end)

@@ -86,7 +86,11 @@ return {
       tls_upgrade = { type = "boolean", default = "false", doc = "for WS and HTTP ports" },
       name = "string",
     },
-    Variable = { key = "string!", value = required_secret, is_hidden = no_unless_said },
+    Variable = {
+      key = "string!",
+      value = { type = "string!", secret = true, doc = "up to 4 KB" },
+      is_hidden = { type = "boolean", default = "false", doc = "the value cannot be read back" },
+    },
     EnvironmentVariable = { key = "string!", value = required_secret, is_hidden = "boolean!" },
     Resources = { cpu_units = required_units, memory_mib = required_units },
     DeployUser = {
@@ -651,9 +655,10 @@ return {
         returns = "Host[]", example = { fleet_name = "my-fleet" },
       },
       deploy = {
-        "POST /v2/private-fleets/deployments", "Starts a server on chosen hosts of a private fleet.",
+        "POST /v2/private-fleets/deployments",
+        "Starts a server on a host of a private fleet, or in the cloud when they are full.",
         body = {
-          private_host_ids = "string[]!",
+          private_host_ids = { type = "string[]!", doc = "tried in this order" },
           application = "string!",
           version = "string!",
           users = "DeployUser[]!",

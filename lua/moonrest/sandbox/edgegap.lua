@@ -5,7 +5,7 @@
 --   docker_tag "broken"                           deployments of the version end in Status.ERROR
 --   v1 filters that no location meets             422
 --   v2 require_cached_locations, not force_cache  422 with the request_id of a deployment in error
---   private hosts that are not ACTIVE or are full 422 likewise
+--   more resources than any server has            422 likewise
 --   registry tag "locked"                         500 in the results of a bulk delete
 -- Times: a deployment is SEEKING, DEPLOYING after 1 s, READY after 5 s; stopped, it is TERMINATING for
 -- 2 s, TERMINATED for 60 s, and then unknown. A relay session is ready after 2 s.

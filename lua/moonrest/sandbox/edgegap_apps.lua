@@ -24,9 +24,7 @@ local version_changes = {
     port = { type = "integer!", min = 0, max = 59999 }, protocol = "string!", to_check = "boolean",
     tls_upgrade = "boolean", name = "string",
   } } },
-  envs = { type = "array", items = { type = "object", fields = {
-    key = "string!", value = "string!", is_hidden = "boolean",
-  } } },
+  envs = edgegap.VARIABLES,
 }
 
 local version_fields = { "req_cpu", "req_memory", "req_video" }

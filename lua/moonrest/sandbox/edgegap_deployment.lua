@@ -39,27 +39,34 @@ local function port_map(id, seed, fqdn, version)
   return map
 end
 
---- given: app, version (their rows), point, locations, tags (names), webhooks { ready, error, terminated },
---- failure (text: it ends in error), command, arguments, storage (of its logs; nil: the version's, false: none).
---- Times begin now.
+--- given: app, version (their rows), point, locations, host (a private one: { row, place, fleet_name }), needs
+--- { cpu_units, memory_mib }, tags (names), webhooks { ready, error, terminated }, failure (text: it ends in error),
+--- command, arguments, storage (of its logs; nil: the version's, false: none). Times begin now.
 function deployment.new(world, given)
   local id = world.hex(12)
   local fqdn, now = id .. ".pr.edgegap.net", world.now()
   local self = setmetatable({
     world = world, id = id, fqdn = fqdn, created = now, ready_at = now + deployment.READY_AFTER,
     app_name = given.app.name, version_name = given.version.name, max_duration = given.version.max_duration,
-    place = deployment.place(world, given.locations, given.point, id), ports = port_map(id, world.seed, fqdn,
-      given.version),
-    ip = ("203.0.113.%d"):format(1 + support.mix(world.seed, "ip", id) % 254), failure = given.failure,
+    place = deployment.place(world, given.locations, given.point, id), needs = given.needs,
+    ports = port_map(id, world.seed, fqdn, given.version), failure = given.failure,
+    ip = ("203.0.113.%d"):format(1 + support.mix(world.seed, "ip", id) % 254),
     webhooks = given.webhooks or {}, command = given.command, arguments = given.arguments,
     storage = given.storage, joinable = true, tags = support.shelf(),
   }, deployment)
+  if given.host then self:move_to(given.host) end
   if given.storage == nil then self.storage = given.version.endpoint_storage end
   for _, name in ipairs(given.tags or {}) do
     if not self.tags:get(name) then self:add_tag(name) end
   end
   self:schedule()
   return self
+end
+
+-- To a private host.
+function deployment:move_to(host)
+  self.place, self.ip = host.place, host.row.ip_address
+  self.fleet_name, self.host_name = host.fleet_name, host.row.host_id
 end
 
 function deployment:add_tag(name)

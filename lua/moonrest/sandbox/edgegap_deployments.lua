@@ -36,8 +36,8 @@ end
 -- Making
 -- ======================================================
 
-local env_rules = { type = "array", items = { type = "object", fields = {
-  key = "string!", value = "string!", is_hidden = "boolean" } } }
+local LARGEST = { cpu_units = 16384, memory_mib = 32768 } -- that a server of the cloud has
+
 local texts = { type = "array!", items = "string!" }
 local filter_rules = { type = "object", fields = {
   field = "string!", values = texts, filter_type = { type = "string!", enum = { "any", "all", "not" } } } }
@@ -46,7 +46,7 @@ local deploy_rules = {
   app_name = "string!", version_name = "string", ip_list = { type = "array", items = "string!" },
   geo_ip_list = { type = "array", items = { type = "object", fields = {
     ip = "string!", latitude = "number!", longitude = "number!" } } },
-  filters = { type = "array", items = filter_rules }, env_vars = env_rules, webhook_url = "string",
+  filters = { type = "array", items = filter_rules }, env_vars = edgegap.VARIABLES, webhook_url = "string",
   tags = { type = "array", items = { type = "string", min_length = 1, max_length = 40 } },
   container_log_storage = { type = "object", fields = { enabled = "boolean!", endpoint_storage = "string!" } },
   command = "string?", arguments = "string?",
@@ -163,9 +163,21 @@ end
 
 local function url_of(webhook) return webhook and webhook.url end
 
---- Checks the body of a v2 deployment and makes it. `failure` (a text) or what the request cannot have makes a
---- 422 that carries the id of a deployment in error.
-local function create_v2(world, request, rules, failure_of)
+-- Why no server can be had for a body of v2, or nil. A private host that was found is one.
+local function refusal_of(body, given)
+  local needs = given.needs
+  if given.host then return nil end
+  if needs.cpu_units > LARGEST.cpu_units or needs.memory_mib > LARGEST.memory_mib then
+    return "No server has that much"
+  end
+  if body.require_cached_locations == true and not given.version.force_cache then
+    return "No cached location could be allocated"
+  end
+end
+
+--- Checks the body of a v2 deployment and makes it, on the host that host_of(body, needs) finds. What cannot be had
+--- makes a 422 that carries the id of a deployment in error.
+local function create_v2(world, request, rules, host_of)
   local body = edgegap.body_v2(request, rules)
   check_resources(body.resources)
   local given, problem = target(world, body.application, body.version)
@@ -173,10 +185,10 @@ local function create_v2(world, request, rules, failure_of)
   given.locations, given.point, given.tags = world.store.locations, first_point(body.users), body.tags
   given.webhooks = { ready = url_of(body.webhook_on_ready), error = url_of(body.webhook_on_error),
                      terminated = url_of(body.webhook_on_terminated) }
-  local refused = failure_of and failure_of(body)
-  if body.require_cached_locations == true and not given.version.force_cache then
-    refused = "No cached location could be allocated"
-  end
+  local version = given.version
+  given.needs = body.resources or { cpu_units = version.req_cpu, memory_mib = version.req_memory }
+  given.host = host_of and host_of(body, given.needs)
+  local refused = refusal_of(body, given)
   given.failure = refused or image_failure(given.version)
   local one = add(world, given)
   if refused then return 422, { request_id = one.id, message = refused } end
@@ -372,11 +384,11 @@ end
 return function(world)
   world.store.deployments = support.shelf()
   world.store.find_deployment = function(id) return find(world, id) end
-  world.store.create_v2 = function(request, more_rules, failure_of)
+  world.store.create_v2 = function(request, more_rules, host_of)
     local rules = {}
     for name, rule in pairs(deploy_v2_rules) do rules[name] = rule end
     for name, rule in pairs(more_rules) do rules[name] = rule end
-    return create_v2(world, request, rules, failure_of)
+    return create_v2(world, request, rules, host_of)
   end
   create_routes(world)
   watch_routes(world)

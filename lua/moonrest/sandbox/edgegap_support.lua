@@ -12,6 +12,10 @@ local edgegap = {}
 -- The vendor documents neither; its own client asks for 50, and for 100 at most.
 edgegap.DEFAULT_LIMIT, edgegap.MAX_LIMIT = 50, 100
 
+--- The rule of v1 for environment variables.
+edgegap.VARIABLES = { type = "array", items = { type = "object", fields = {
+  key = "string!", value = { type = "string!", max_length = 4096 }, is_hidden = "boolean" } } }
+
 --- Leaves the handler with an error of v1.
 function edgegap.refuse(status, message) world.refuse(status, { message = message }) end
 
