@@ -120,6 +120,7 @@ describe("the Edgee sandbox", function()
       local path = ORG .. "/api_keys/key_0001"
       for _, wrong in ipairs { { active = "no" }, { compression = true }, { compression = { output_brevity = 1 } },
                                { fallback = core.null }, { fallbacks = { "gpt-5-mini" } }, { models = "gpt-5-mini" },
+                               { models = core.null },
                                { reroutes = json.array { {} } }, { max_usage = -1 } } do
         assert.equal(400, call("POST", path, wrong).status, json.encode(wrong))
       end

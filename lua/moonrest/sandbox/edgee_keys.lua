@@ -23,7 +23,7 @@ local key_rules = {
 }
 local key_changes = {
   name = { type = "string", min_length = 1 }, active = "boolean", debug_mode = "boolean", byok_only = "boolean",
-  models = { type = "array?", items = "string!" }, max_usage = { type = "integer?", min = 0 }, fallback = "boolean",
+  models = texts, max_usage = { type = "integer?", min = 0 }, fallback = "boolean",
   fallbacks = routes, reroutes = routes, compression = { type = "object", fields = {
     tool_result_trimming = "boolean?", tool_surface_reduction = "boolean?", output_brevity = "boolean?" } },
 }
