@@ -37,32 +37,30 @@ describe("the Cygni sandbox", function()
     good(caller, "GET", "/deployments?projectId=" .. made.id)
     good(caller, "GET", path)
     good(caller, "GET", path .. "/logs")
-    good(caller, "GET", path .. "/status")
+    if page then good(caller, "GET", path .. "/status") end
     good(caller, "POST", path .. "/cancel")
     local other = good(caller, "POST", "/deployments", { projectId = made.id })
     server:advance(10)
     good(caller, "POST", "/deployments/" .. (page and other.data or other).id .. "/rollback")
-    good(caller, "GET", "/projects/" .. made.id .. "/deployments?limit=2")
-    good(caller, "DELETE", "/projects/" .. made.id)
+    if page then good(caller, "GET", "/projects/" .. made.id .. "/deployments?limit=2") end
     good(caller, "GET", "/users/me")
     good(caller, "PUT", "/users/me", { name = "Ada" })
     good(caller, "GET", "/users?search=berk")
     good(caller, "DELETE", "/users/user_0003")
-    for _, hooks in ipairs { "/webhooks", "/webhooks/webhooks" } do
-      local hook = good(caller, "POST", hooks,
-        { url = "https://example.com/x", events = json.array { "project.created" } })
-      local id = (page and hook.data or hook).id
-      good(caller, "GET", hooks)
-      good(caller, "GET", hooks .. "/" .. id)
-      good(caller, "PUT", hooks .. "/" .. id, { enabled = false })
-      good(caller, "POST", hooks .. "/" .. id .. "/test")
-      good(caller, "DELETE", hooks .. "/" .. id)
-    end
-    for _, logs in ipairs { "/logs", "/logs/logs" } do
-      for _, rest in ipairs { "", "/stats", "/errors", "/security", "/billing", "/user/user_0001", "/project/x" } do
-        good(caller, "GET", logs .. rest)
-      end
-      good(caller, "GET", logs .. "/export?startTime=2025-12-31T00:00:00Z&endTime=2026-01-01T00:00:00Z")
+    local hooks = page and "/webhooks" or "/webhooks/webhooks"
+    local hook = good(caller, "POST", hooks,
+      { url = "https://example.com/x", events = json.array { "project.created" } })
+    local id = (page and hook.data or hook).id
+    good(caller, "GET", hooks)
+    good(caller, "GET", hooks .. "/" .. id)
+    good(caller, "PUT", hooks .. "/" .. id, { enabled = false })
+    good(caller, "POST", hooks .. "/" .. id .. "/test")
+    good(caller, "DELETE", hooks .. "/" .. id)
+    local logs = page and "/logs" or "/logs/logs"
+    local span = "?startTime=2025-12-31T00:00:00Z&endTime=2026-01-01T00:00:00Z"
+    for _, rest in ipairs { "", "/errors", "/billing", "/user/user_0001", "/project/" .. made.id, "/stats" .. span,
+      "/security" .. span, "/export" .. span } do
+      good(caller, "GET", logs .. rest)
     end
     for _, usage in ipairs { "analytics", "summary", "limits", "export", "notifications" } do
       good(caller, "GET", "/usage/" .. usage .. "?startDate=2025-12-01T00:00:00Z&endDate=2025-12-31T00:00:00Z")
@@ -73,6 +71,7 @@ describe("the Cygni sandbox", function()
     good(caller, "GET", "/audit/export?format=csv")
     good(caller, "POST", "/auth/login", { email = "a@example.com", password = "p" })
     good(caller, "GET", "/auth/me")
+    good(caller, "DELETE", "/projects/" .. made.id)
   end
 
   it("answers every operation below /v1", function() call_everything(call, true) end)
@@ -162,6 +161,8 @@ describe("the Cygni sandbox", function()
     end)
 
     it("has errors that are texts or arrays, and 500 for some mistakes", function()
+      assert.equal(404, behaves("POST", "/deployments",
+        { projectId = "00000000-0000-4000-8000-000000000000" }).status)
       local issues = behaves("POST", "/deployments", { projectId = "no-uuid" })
       assert.equal(400, issues.status)
       assert.same({ "projectId" }, issues.json.error[1].path)
@@ -194,12 +195,47 @@ describe("the Cygni sandbox", function()
       local unknown = host("GET", "/api/v9/projects")
       assert.equal(404, unknown.status)
       assert.same({ "v1", "v2" }, unknown.json.supportedVersions)
-      local old = host("GET", "/api/v1/users/me")
+      local old = host("GET", "/api/v1/user/profile")
       assert.equal("true", old.headers["x-api-deprecated"])
       assert.equal("v2", old.headers["x-api-recommended-version"])
-      assert.equal(404, host("GET", "/api/v1/projects").status)
+      assert.equal("/api/v2/users/me", old.headers["x-api-alternative"])
       assert.equal("/api/v2/logs/logs", host("GET", "/api/logs").headers["x-api-alternative"])
       assert.is_nil(host("GET", "/api/v2/users/me").headers["x-api-deprecated"])
+    end)
+
+    it("has in each version what its code mounts there, and no more", function()
+      local host = client.caller(server.url .. "/cygni-server", bearer(server:token "cygni"))
+      for _, path in ipairs { "/v1/projects", "/v1/users/me", "/v1/audit/logs", "/v1/deployments/x/status", "/v1/logs",
+        "/v2/logs", "/v2/webhooks", "/v2/user/profile", "/v2/deployments/x/status", "/v2/projects/x/deployments" } do
+        assert.equal("Endpoint not found", host("GET", "/api" .. path).json.error, path)
+      end
+      for _, path in ipairs { "/v1/logs/logs", "/v1/usage/summary", "/v1/auth/me", "/logs", "/webhooks" } do
+        good(host, "GET", "/api" .. path)
+      end
+    end)
+
+    it("wants a span for counts and for security, and cuts some lists in silence", function()
+      for _, path in ipairs { "/logs/logs/stats", "/logs/logs/security" } do
+        local answer = behaves("GET", path .. "?startTime=2025-12-31T00:00:00Z")
+        assert.same({ 400, "startTime and endTime are required" }, { answer.status, answer.json.error })
+      end
+      assert.equal(200, good(behaves, "GET", "/logs/logs").count)
+      assert.equal(7, good(behaves, "GET", "/logs/logs?limit=7").count)
+      assert.equal(100, good(behaves, "GET", "/logs/logs/user/user_0001").count)
+      assert.equal(0, good(behaves, "GET", "/logs/logs?level=http").count)
+      assert.equal(500, behaves("GET", "/logs/logs?level=loud").status)
+      assert.equal(404, behaves("GET", "/logs/logs/project/x").status)
+      assert.equal(500, behaves("GET", "/logs/logs/export?startTime=2025-12-31T00:00:00Z" ..
+        "&endTime=2026-01-01T00:00:00Z&format=xml").status)
+    end)
+
+    it("changes of a project what its code changes", function()
+      local id = project().id
+      local before = good(call, "GET", "/projects/" .. id)
+      local after = good(call, "PATCH", "/projects/" .. id,
+        { description = "new", framework = "other", repository = "https://example.com/other" })
+      assert.same({ "new", before.framework, before.repository },
+        { after.description, after.framework, after.repository })
     end)
 
     it("deletes softly", function()

@@ -131,8 +131,9 @@ local function page_world(world)
   page_limits(world, v1)
   projects.routes(world, v1, deployments.view)
   deployments.routes(world, v1)
-  webhooks.routes(world, v1)
+  webhooks.routes(world, v1, "/webhooks")
   platform.routes(world, v1)
+  platform.log_routes(world, v1, "/logs")
   assumed.routes(world, v1)
   sdk.routes(world, v1)
   sdk.server_routes(world, v1)
@@ -145,6 +146,8 @@ local deprecation = {
   ["X-API-Deprecated"] = "true", ["X-API-Deprecation-Date"] = "2025-01-01", ["X-API-End-Of-Life"] = "2027-01-01",
   ["X-API-Recommended-Version"] = cygni.CURRENT_VERSION,
 }
+local deprecation_names = { "X-API-Deprecated", "X-API-Deprecation-Date", "X-API-End-Of-Life",
+  "X-API-Recommended-Version" }
 
 local function old_endpoint(alternative)
   return { ["X-API-Warning"] = "This endpoint is deprecated", ["X-API-Alternative"] = alternative,
@@ -164,6 +167,8 @@ local function refuse_unknown_versions(world)
   end)
 end
 
+-- Version 2 has the SDK's calls no more than the unversioned routes of webhooks and logs, which stand twice in
+-- their own paths there. Version 1 has little more than signing in, logs and usage.
 local function server_world(world)
   local v2 = { prefix = "/api/v2", version = "v2", uuids = true, login_bucket = { "login", "account" } }
   cygni.guard(world, v2)
@@ -171,17 +176,20 @@ local function server_world(world)
   refuse_unknown_versions(world)
   projects.routes(world, v2, deployments.view)
   deployments.routes(world, v2)
-  webhooks.routes(world, v2)
+  webhooks.routes(world, v2, "/webhooks/webhooks")
   platform.routes(world, v2)
-  sdk.routes(world, v2)
+  platform.log_routes(world, v2, "/logs/logs")
+  sdk.session_routes(world, v2)
   local v1 = { prefix = "/api/v1", version = "v1", uuids = true, headers = deprecation }
-  platform.routes(world, v1)
-  sdk.routes(world, v1)
-  local bare = { prefix = "/api", version = "v1", uuids = true }
-  sdk.server_routes(world, bare)
+  platform.log_routes(world, v1, "/logs/logs")
+  platform.usage_routes(world, v1)
+  sdk.session_routes(world, v1)
+  platform.profile_route(world, { prefix = "/api/v1", version = "v1",
+    headers = support.assign(old_endpoint "/api/v2/users/me", deprecation, deprecation_names) })
+  sdk.server_routes(world, { prefix = "/api", version = "v1", uuids = true })
   sdk.server_routes(world, { prefix = "", version = "v1" }, true)
-  webhooks.legacy_routes(world, { prefix = "/api", version = "v1", uuids = true,
-    headers = old_endpoint "/api/v2/webhooks/webhooks" })
+  webhooks.routes(world, { prefix = "/api", version = "v1", uuids = true,
+    headers = old_endpoint "/api/v2/webhooks/webhooks" }, "/webhooks")
   platform.log_routes(world, { prefix = "/api", version = "v1", uuids = true,
     headers = old_endpoint "/api/v2/logs/logs" }, "/logs")
 end

@@ -145,9 +145,7 @@ local function create(world, request, reply)
     cygni.refuse_field(reply, "environment", "Invalid enum value")
   end
   local project = projects.find(world, body.projectId)
-  if not project then
-    reply:refuse { status = reply.shape == "page" and 404 or 403, code = "not_found", text = "Project not found" }
-  end
+  if not project then cygni.refuse_missing(reply, "Project") end
   local row = deployments.new(world, project, support.assign({}, body,
     { "branch", "commitSha", "environment", "metadata" }))
   return reply:one(201, deployments.view(deployments.start(world, row, reply), reply))

@@ -9,6 +9,7 @@ local DAY = 86400
 local DEFAULT_LOG_ROWS = 200
 local ME = "user_0001"
 local levels = { "info", "info", "debug", "warn", "error" }
+local known_levels = support.set { "error", "warn", "info", "http", "debug" }
 local services = { "api", "builder", "billing", "auth" }
 
 local platform = {}
@@ -67,10 +68,15 @@ local function user_routes(world, mount)
   end
   local function me() return 200, user_view(world.store.users:get(ME)) end
   serve("GET", "/users/me", me)
-  serve("GET", "/user/profile", me)
   serve("PUT", "/users/me", update_me)
   serve("GET", "/users", list_users)
   serve("DELETE", "/users/{userId}", remove_user)
+end
+
+function platform.profile_route(world, mount)
+  cygni.route(world, mount, "GET", "/user/profile", {}, function()
+    return 200, { message = "User profile of version 1", deprecated = true, alternative = "/api/v2/users/me" }
+  end)
 end
 
 -- Audit -------------------------------------------------------------------
@@ -165,7 +171,6 @@ local function log_row(world, number)
 end
 
 local log_filters = { "level", "userId", "projectId", "requestId", "service" }
-local known_levels = support.set { "debug", "info", "warn", "error" }
 
 local function log_view(row)
   local shown = support.assign({}, row, log_filters)
@@ -173,11 +178,11 @@ local function log_view(row)
   return shown
 end
 
--- What the query asks for; a mistake in it is reported as the server's own.
+-- What the query asks for; a mistake in it is reported as the server's own. Without a limit all lines are meant.
 local function log_query(query, reply, what)
   local from = query.startTime and calendar.parse(query.startTime)
   local to = query.endTime and calendar.parse(query.endTime)
-  local limit = support.integer(query.limit or "100", 1, 1000)
+  local limit = query.limit == nil and math.huge or support.integer(query.limit, 1, 1000)
   if query.startTime and not from or query.endTime and not to or not limit
     or query.level and not known_levels[query.level] then
     reply:refuse { status = 500, text = "Failed to " .. what }
@@ -201,11 +206,49 @@ local function log_rows(world, query, wanted, fixed)
   return rows
 end
 
--- 'fixed' are fields that the address decides.
-local function query_logs(world, request, reply, fixed)
+-- 'fixed' are fields that the address decides, 'most' the number of lines that it is cut at.
+local function query_logs(world, request, reply, fixed, most)
   local wanted = log_query(request.query, reply, "query logs")
+  wanted.limit = most or wanted.limit
   local rows = log_rows(world, request.query, wanted, fixed)
   return 200, { logs = support.array(rows), count = #rows }
+end
+
+local function need_span(request, reply)
+  if request.query.startTime and request.query.endTime then return end
+  reply:refuse { status = 400, text = "startTime and endTime are required" }
+end
+
+local function error_logs(world, request, reply)
+  local query = request.query
+  if not query.startTime or not query.endTime then query.startTime = calendar.iso_ms(world.now() - DAY) end
+  return query_logs(world, request, reply, { level = "error" }, 100)
+end
+
+local function security_logs(world, request, reply)
+  need_span(request, reply)
+  return query_logs(world, request, reply, { service = "auth" }, math.huge)
+end
+
+local function billing_logs(world, request, reply)
+  return query_logs(world, request, reply, { service = "billing" }, 50)
+end
+
+local function user_logs(world, request, reply)
+  return query_logs(world, request, reply, { userId = request.params.id }, 100)
+end
+
+local function project_logs(world, request, reply)
+  local project = cygni.find(world.store.projects, request.params.id)
+  if not project then cygni.refuse_missing(reply, "Project") end
+  return query_logs(world, request, reply, { projectId = project.id }, math.huge)
+end
+
+-- Of the routes whose mistakes are the server's own.
+local function file_format(query, reply, what)
+  local format = query.format or "json"
+  if format ~= "json" and format ~= "csv" then reply:refuse { status = 500, text = "Failed to " .. what } end
+  return format
 end
 
 local function export_logs(world, request, reply)
@@ -213,13 +256,16 @@ local function export_logs(world, request, reply)
   local wanted = log_query(query, reply, "export logs")
   if not wanted.from or not wanted.to then reply:refuse { status = 500, text = "Failed to export logs" } end
   wanted.limit = math.huge
-  return file("logs", query.format or "json", log_rows(world, query, wanted),
+  return file("logs", file_format(query, reply, "export logs"), log_rows(world, query, wanted),
     { "timestamp", "level", "service", "projectId", "userId", "requestId", "message" })
 end
 
-local function log_stats(world)
+local function log_stats(world, request, reply)
+  local wanted = log_query(request.query, reply, "get log stats")
+  need_span(request, reply)
+  wanted.limit = math.huge
   local by_level = {}
-  local rows = log_rows(world, {}, { limit = math.huge })
+  local rows = log_rows(world, {}, wanted)
   for _, row in ipairs(rows) do by_level[row.level] = (by_level[row.level] or 0) + 1 end
   return 200, { total = #rows, byLevel = by_level }
 end
@@ -244,20 +290,15 @@ function platform.log_routes(world, mount, prefix)
       return handler(world, request, reply)
     end)
   end
-  local function fixed(field, value)
-    return function(_, request, reply)
-      return query_logs(world, request, reply, { [field] = value or request.params.id })
-    end
-  end
-  serve("", query_logs)
+  serve("", function(_, request, reply) return query_logs(world, request, reply) end)
   serve("/export", export_logs)
   serve("/stats", log_stats)
   serve("/stream", stream_logs)
-  serve("/errors", fixed("level", "error"))
-  serve("/security", fixed("service", "auth"))
-  serve("/billing", fixed("service", "billing"))
-  serve("/user/{id}", fixed "userId")
-  serve("/project/{id}", fixed "projectId")
+  serve("/errors", error_logs)
+  serve("/security", security_logs)
+  serve("/billing", billing_logs)
+  serve("/user/{id}", user_logs)
+  serve("/project/{id}", project_logs)
 end
 
 -- Usage -------------------------------------------------------------------
@@ -304,8 +345,9 @@ usage["/analytics"] = function(world, request, reply)
   local from, to = usage_window(request.query, reply, "get analytics")
   local wanted = request.query.projectId
   if not wanted then return 200, { projects = support.array(each_usage(world, from, to)) } end
-  if not world.store.projects:get(wanted) then reply:refuse { status = 403, text = "Project not found" } end
-  return 200, usage_of(world, wanted, from, to)
+  local project = cygni.find(world.store.projects, wanted)
+  if not project then reply:refuse { status = 403, text = "Project not found" } end
+  return 200, usage_of(world, project.id, from, to)
 end
 
 -- The month so far.
@@ -353,10 +395,10 @@ usage["/export"] = function(world, request, reply)
       rows[#rows + 1] = day
     end
   end
-  return file("usage", request.query.format or "json", rows, { "projectId", "date", "requests", "egress_gb" })
+  return file("usage", file_format(request.query, reply, "export usage data"), rows, { "projectId", "date", "requests", "egress_gb" })
 end
 
-local function usage_routes(world, mount)
+function platform.usage_routes(world, mount)
   for path, handler in pairs(usage) do
     cygni.route(world, mount, "GET", "/usage" .. path, {}, function(request, reply)
       return handler(world, request, reply)
@@ -373,9 +415,7 @@ end
 function platform.routes(world, mount)
   user_routes(world, mount)
   audit_routes(world, mount)
-  platform.log_routes(world, mount, "/logs")
-  platform.log_routes(world, mount, "/logs/logs")
-  usage_routes(world, mount)
+  platform.usage_routes(world, mount)
 end
 
 return platform

@@ -9,6 +9,8 @@ local project_limits = { free = 50, pro = 500 }
 local statuses = support.set { "active", "paused", "deleted" }
 local build_fields = { "description", "framework", "repository", "buildCommand", "outputDirectory", "installCommand",
   "devCommand" }
+local changeable = { "name", "status", "description", "buildCommand", "outputDirectory", "installCommand",
+  "devCommand" }
 
 local projects = {}
 
@@ -115,9 +117,7 @@ local function update(world, request, reply)
   if body.name ~= nil and not support.is_text(body.name, 1, 100) then
     cygni.refuse_field(reply, "name", "Must have 1 to 100 characters")
   end
-  check(body, reply)
-  support.assign(row, body, { "name", "status" })
-  support.assign(row, body, build_fields)
+  support.assign(row, body, changeable)
   row.updated = world.now()
   cygni.audit(world, "project.update", "project", row.id)
   webhooks.announce(world, "project.updated", row.id, projects.view(row, reply))

@@ -74,15 +74,24 @@ end
 
 local sdk = {}
 
--- Below the prefix of a mount; 'whole' adds the calls that collide with others there.
-function sdk.routes(world, mount, whole)
-  local function serve(method, path, handler, options)
+local function server_of(world, mount)
+  return function(method, path, handler, options)
     cygni.route(world, mount, method, path, options or {}, function(request, reply)
       return handler(world, request, reply)
     end)
   end
+end
+
+function sdk.session_routes(world, mount)
+  local serve = server_of(world, mount)
   serve("POST", "/auth/login", login, { auth = false, bucket = mount.login_bucket })
   serve("GET", "/auth/me", function() return 200, user() end)
+end
+
+-- Below the prefix of a mount; 'whole' adds the calls that collide with others there.
+function sdk.routes(world, mount, whole)
+  sdk.session_routes(world, mount)
+  local serve = server_of(world, mount)
   serve("GET", "/deployments/{deploymentId}/status", status_of)
   serve("GET", "/projects/{projectId}/deployments", list_of_project)
   if not whole then return end

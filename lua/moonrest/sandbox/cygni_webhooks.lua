@@ -161,9 +161,9 @@ local function test(world, request, reply)
   end, { ["Content-Type"] = "application/json" }
 end
 
--- 'path' is where they stand: "/webhooks", and doubled as the server has it.
--- Its deliveries and event types cannot be reached: both words are taken for ids.
-local function routes_at(world, mount, path)
+-- 'path' is where they stand: "/webhooks", or doubled as the server's versions have it. Deliveries and event
+-- types cannot be reached: both words are taken for ids.
+function webhooks.routes(world, mount, path)
   local function serve(method, rest, shape, handler)
     cygni.route(world, mount, method, path .. rest, { shape = shape }, function(request, reply)
       return handler(world, request, reply)
@@ -181,16 +181,6 @@ local function routes_at(world, mount, path)
   serve("PUT", "/{id}", "server", update)
   serve("DELETE", "/{id}", "server", delete)
   serve("POST", "/{id}/test", "server", test)
-end
-
-function webhooks.routes(world, mount)
-  routes_at(world, mount, "/webhooks")
-  routes_at(world, mount, "/webhooks/webhooks")
-end
-
--- Only the undoubled ones, as the routes without a version have them.
-function webhooks.legacy_routes(world, mount)
-  routes_at(world, mount, "/webhooks")
 end
 
 return webhooks
