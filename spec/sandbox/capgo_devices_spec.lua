@@ -44,6 +44,10 @@ describe("the Capgo sandbox", function()
       assert.equal(id, good("GET", "/device/?device_id=" .. id:upper() .. "&app_id=" .. APP).device_id)
       assert.same({ 404, "device_not_found" }, refused("GET", "/device/?device_id=none&app_id=" .. APP))
       assert.same({ 400, "invalid_cursor" }, refused("GET", "/device/?cursor=x&app_id=" .. APP))
+      assert.same({ 400, "invalid_updated_at" }, refused("GET", "/device/?updated_at=x&app_id=" .. APP))
+      assert.same({ 400, "invalid_order" }, refused("GET", "/device/?order=x&app_id=" .. APP))
+      local newest = good("GET", "/device/?limit=1&app_id=" .. APP).data[1].updated_at
+      assert.equal(0, #good("GET", "/device/?updated_at=" .. newest .. "&app_id=" .. APP).data)
     end)
 
     it("are linked to channels", function()
@@ -60,6 +64,8 @@ describe("the Capgo sandbox", function()
         refused("POST", "/device/", { app_id = APP, device_id = id, version_id = "1" }))
       assert.same({ 404, "channel_not_found" },
         refused("POST", "/device/", { app_id = APP, device_id = id, channel = "none" }))
+      assert.same({ 400, "public_channel_override" },
+        refused("POST", "/device/", { app_id = APP, device_id = id, channel = "production" }))
     end)
 
     it("take five calls a second, and the same channel once a minute", function()

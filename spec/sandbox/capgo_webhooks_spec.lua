@@ -73,7 +73,7 @@ describe("the webhooks of the Capgo sandbox", function()
   it("are tried again on the service's schedule, with new signatures", function()
     local hook = make {}
     local query = "?orgId=" .. org .. "&webhookId=" .. hook.id
-    local function attempts() return good("GET", "/webhooks/deliveries" .. query).deliveries[1].attempts end
+    local function attempts() return good("GET", "/webhooks/deliveries" .. query).deliveries[1].attempt_count end
     rename()
     local first, times = receiver:take(500), {}
     for attempt, status in ipairs { 500, 503, 200 } do
@@ -101,7 +101,7 @@ describe("the webhooks of the Capgo sandbox", function()
     assert.same({ total = 0, success = 0, failed = 0, pending = 0 }, good("GET", query).stats_24h)
   end)
 
-  it("are switched off by a 410, and can be sent again", function()
+  it("are switched off by a 410, and can be sent again when they are on again", function()
     local hook = make {}
     rename()
     receiver:take(410)
@@ -109,6 +109,10 @@ describe("the webhooks of the Capgo sandbox", function()
     client.eventually(function() return not good("GET", "/webhooks" .. query).enabled end)
     local delivery = good("GET", "/webhooks/deliveries" .. query .. "&status=failed").deliveries[1]
     local body = { orgId = org, deliveryId = delivery.id }
+    assert.same({ "apps.UPDATE", 1, 410 },
+      { delivery.event_type, delivery.attempt_count, delivery.response_status })
+    assert.same({ 400, "webhook_disabled" }, refused("POST", "/webhooks/deliveries/retry", body))
+    good("PUT", "/webhooks", { orgId = org, webhookId = hook.id, enabled = true })
     good("POST", "/webhooks/deliveries/retry", body)
     receiver:take(200)
     client.eventually(function()
@@ -124,7 +128,7 @@ describe("the webhooks of the Capgo sandbox", function()
     for attempt = 1, 10 do
       receiver:take(500)
       client.eventually(function()
-        return good("GET", "/webhooks/deliveries" .. query).deliveries[1].attempts == attempt
+        return good("GET", "/webhooks/deliveries" .. query).deliveries[1].attempt_count == attempt
       end)
       server:advance(86400)
     end

@@ -108,6 +108,7 @@ local function cancel_job(world, job)
 end
 
 local function cancel(world, request, input)
+  if input.app_id == nil then thrown() end
   capgo.app(world, input)
   local job = job_of(world, request.params.jobId, input.app_id)
   cancel_job(world, job)
@@ -167,6 +168,7 @@ local function follow(world, job, write, wait)
 end
 
 local function logs(world, request, input)
+  if input.app_id == nil then thrown() end
   capgo.app(world, input)
   local job = job_of(world, request.params.jobId, input.app_id)
   return 200, function(write, wait) follow(world, job, write, wait) end,
@@ -238,7 +240,10 @@ local function analyze()
   return 426, { error = "Please upgrade your CLI", code = "upgrade_required" }
 end
 
-local function analyze_stream()
+local function analyze_stream(_, _, input)
+  for _, name in ipairs { "jobId", "appId", "logs" } do
+    if not support.is_text(input[name], name == "logs" and 0 or 1) then thrown() end
+  end
   return 200, function(write)
     for _, word in ipairs { "The", "build", "is", "fine." } do write(event("delta", { text = word .. " " })) end
     write(event("done", {}))
@@ -247,7 +252,7 @@ end
 
 -- Kept by content: the same logs have the same address.
 local function support_logs(world, _, input)
-  capgo.need(input, "gzB64")
+  if not support.is_text(input.gzB64) then thrown() end
   local id = string.format("%016x", support.mix(world.seed, "support logs", input.gzB64))
   return 200, { id = id, url = "https://storage.example.com/support-logs/" .. id }
 end
@@ -268,11 +273,12 @@ function builds.routes(world)
   serve("POST", "/ai_analyze", analyze)
   serve("POST", "/ai_analyze_stream", analyze_stream)
   serve("POST", "/support_logs", support_logs)
-  for _, path in ipairs { "/upload/{jobId}", "/upload/{jobId}/{rest...}" } do
-    serve("POST", path, open_upload, "upload")
+  local upload, piece = "/upload/{jobId}", "/upload/{jobId}/{rest...}"
+  serve("POST", upload, open_upload, "upload")
+  serve("PATCH", piece, continue_upload, "upload")
+  for _, path in ipairs { upload, piece } do
     serve("HEAD", path, ask_upload, "upload")
-    serve("PATCH", path, continue_upload, "upload")
-    serve("OPTIONS", path, upload_options, "upload")
+    capgo.route(world, "OPTIONS", "/build" .. path, nil, nil, upload_options)
   end
 end
 

@@ -96,10 +96,10 @@ local function mark_deleted(world, app, row)
   told(world, app, "app_versions", "DELETE", row, old)
 end
 
--- Without a version all that no channel uses are deleted.
+-- Without a version all that no channel uses are deleted, and an empty one is none.
 local function delete(world, _, input)
   local app = capgo.app(world, input)
-  if input.version == nil or input.version == support.null then
+  if input.version == nil or input.version == support.null or input.version == "" then
     for _, row in ipairs(app.bundles:list(function(one) return not one.deleted and not linked(app, one) end)) do
       mark_deleted(world, app, row)
     end

@@ -85,9 +85,15 @@ local function list(app, input)
   local descending = (input.order or "desc") == "desc"
   local follows = after_cursor(input.cursor, descending)
   local since = input.updated_at and calendar.parse(tostring(input.updated_at))
+  if input.updated_at and not since then
+    capgo.refuse(400, "invalid_updated_at", "updated_at must be a valid ISO date", { updated_at = input.updated_at })
+  end
+  if input.order ~= nil and input.order ~= "asc" and input.order ~= "desc" then
+    capgo.refuse(400, "invalid_order", "order must be asc or desc", { order = input.order })
+  end
   local custom = input.customIdMode ~= nil and input.customIdMode ~= ""
   local rows = ordered(app.devices:list(function(device)
-    return follows(device) and (not since or device.time >= since)
+    return follows(device) and (not since or device.time > since)
       and (not custom or device.custom_id ~= support.null)
   end), descending)
   local page = support.slice(rows, 0, limit)
@@ -120,8 +126,12 @@ local function link(world, _, input)
     capgo.refuse(400, "invalid_version_id", "Cannot set version to a device", { body = input })
   end
   if input.channel == nil then return 200, { status = "ok" } end
-  if not app.channels:get(input.channel) then
+  local channel = app.channels:get(input.channel)
+  if not channel then
     capgo.refuse(404, "channel_not_found", "Channel not found", { channel = input.channel })
+  end
+  if channel.public then
+    capgo.refuse(400, "public_channel_override", "Cannot set channel override for public channel")
   end
   refuse_same_channel(world, app, id, input.channel)
   app.overrides[id] = { channel = input.channel, time = world.now() }

@@ -59,8 +59,7 @@ end
 local function write_down(world, delivery, status, text)
   delivery.attempts = delivery.attempts + 1
   delivery.response_status = status
-  delivery.response_preview = text and text:sub(1, PREVIEW)
-  delivery.last_attempt_at = calendar.iso_ms(world.now())
+  delivery.response_body = text and text:sub(1, PREVIEW)
   local good = status ~= nil and status >= 200 and status < 300
   delivery.status = good and "success" or "failed"
   return good
@@ -225,15 +224,15 @@ local function test(world, _, input)
     write(support.encode {
       success = good, status = delivery.response_status or support.null, delivery_id = delivery.id,
       duration_ms = math.floor((world.now() - started) * 1000),
-      response_preview = delivery.response_preview or support.null,
+      response_preview = delivery.response_body or support.null,
       message = good and "Webhook delivered" or "Webhook delivery failed",
     })
   end, { ["Content-Type"] = "application/json" }
 end
 
 local function delivery_view(delivery)
-  return support.assign({}, delivery, { "id", "webhook_id", "org_id", "event", "event_id", "status", "attempts",
-    "response_status", "response_preview", "created_at", "last_attempt_at" })
+  return support.assign({ event_type = delivery.event, attempt_count = delivery.attempts }, delivery,
+    { "id", "webhook_id", "org_id", "status", "response_status", "response_body", "created_at" })
 end
 
 local function list_deliveries(world, _, input)
@@ -266,6 +265,7 @@ local function retry(world, _, input)
   if delivery.status ~= "failed" then
     capgo.refuse(400, "delivery_not_failed", "Only failed deliveries can be retried", { status = delivery.status })
   end
+  if not hook.enabled then capgo.refuse(400, "webhook_disabled", "Webhook is disabled") end
   delivery.status, delivery.attempts = "pending", 0
   deliver(world, hook, delivery)
   return 200, { status = "Delivery queued", deliveryId = delivery.id }
