@@ -164,6 +164,18 @@ describe("arguments", function()
     assert.equal("DELETE", last().method)
     refused("takes all lines", function() shop.orders:purge "7" end)
     shop.orders:purge("7", nil, { confirm = true })
+    shop.orders:purge("7", { deep = false })
+  end)
+
+  it("takes an empty parameter for none where that is dangerous", function()
+    shop, core = test_api.open({ org_id = "o" }, function(at)
+      at.resources.orders.purge.body.deep = "string?"
+    end)
+    for _, empty in ipairs { "", core.null } do
+      refused("takes all lines", function() shop.orders:purge("7", { deep = empty }) end)
+    end
+    shop.orders:purge("7", { deep = "no" })
+    assert.equal(1, #core.sent)
   end)
 
   it("asks for confirmation when a list is empty", function()

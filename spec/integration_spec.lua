@@ -115,6 +115,42 @@ for _, codec in ipairs(codecs) do
       end
     end)
 
+    it("takes no list that the server cuts for a whole one, and gives what came", function()
+      local cygni = server:open("cygni", { plan = "enterprise", json = codec })
+      local function walk(list, parameters)
+        local count, err = 0, nil
+        local is_whole, problem = pcall(function()
+          for _ in list:each(parameters) do count = count + 1 end
+        end)
+        if not is_whole then err = problem end
+        return { count, err and err.kind }
+      end
+      local busy = cygni.deployments:list { limit = 1 }[1].projectId
+      for _ = 1, 12 do assert(cygni.deployments:create { projectId = busy }) end
+      assert.same({ 10, "truncated" }, walk(cygni.projects.deployments, { projectId = busy }))
+      assert.is_true(walk(cygni.projects.deployments, { projectId = busy, limit = 100 })[1] > 12)
+      assert.same({ 100, "truncated" }, walk(cygni.logs.user, { id = "user_0001" }))
+      assert.same({ 200 }, walk(cygni.logs.query))
+      assert.same({ 30, "truncated" }, walk(cygni.logs.query, { limit = 30 }))
+      assert.equal(30, #cygni.logs.query:all({ limit = 30 }, { max_items = 30 }))
+    end)
+
+    it("deletes no bundles for the lack of a name", function()
+      local capgo = server:open("capgo", { plan = "enterprise", json = codec, app_id = "com.example.moon" })
+      local count = #capgo.bundles:all()
+      for _, parameters in ipairs { {}, { version = "" } } do
+        assert.error_matches(function() capgo.bundles:delete(parameters) end, "every bundle that no channel uses")
+      end
+      assert.equal(count, #capgo.bundles:all())
+    end)
+
+    it("lists devices by the thousand", function()
+      local before = #server:log()
+      local capgo = server:open("capgo", { plan = "enterprise", json = codec, app_id = "com.example.moon" })
+      assert.equal(120, #capgo.devices:all())
+      assert.equal(before + 1, #server:log())
+    end)
+
     it("sends what no definition names through the same pipeline", function()
       local data, response = assert(edgegap:request("GET", "/v1/apps", { query = { limit = 3 } }))
       assert.equal(3, #data.applications)
@@ -130,7 +166,7 @@ describe("Cygni's words for what is going away", function()
     moonrest.on("deprecated", function(details) heard[#heard + 1] = details.message end)
     local v1 = server.url .. "/cygni-server/api/v1"
     local cygni = moonrest.open("cygni", { base_url = v1, token = server:token "cygni" })
-    assert(cygni.users:me())
+    assert(cygni.session:me())
     assert.equal(1, #heard)
     assert.matches("deprecated since 2025%-01%-01, removed on 2027%-01%-01, .*use version v2", heard[1])
   end)

@@ -104,6 +104,28 @@ describe("page style", function()
       assert.equal(25, (count { limit = 7 }))
     end)
 
+    it("is whole without a word of more, unless it is full", function()
+      local function answers(total) core.answer { status = 200, json = rows(1, total) } end
+      for name, size in pairs { default_size = 10, fixed_size = 10 } do
+        open { style = "page", page = "page", size = "limit", ends = "missing", [name] = size }
+        answers(9)
+        assert.equal(9, (count()))
+        answers(11)
+        assert.equal(11, (count()))
+        answers(10)
+        fails("truncated", "does not tell whether there are more pages")
+      end
+      open { style = "page", page = "page", size = "limit", ends = "missing" }
+      answers(10)
+      assert.equal(10, (count()))
+      answers(7) -- more than was asked for: who pays no heed to the size gives all
+      assert.equal(7, (count { limit = 5 }))
+      answers(5)
+      fails("truncated", "does not tell", { limit = 5 })
+      answers(5)
+      assert.equal(5, (count({ limit = 5 }, { max_items = 5 })))
+    end)
+
     it("does not take a page for short when the server gives less than was asked", function()
       open { style = "page", page = "page", size = "limit", ends = "short" }
       serve(25, function(items) return items end) -- never more than 10, whatever is asked

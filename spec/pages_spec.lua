@@ -164,12 +164,15 @@ describe("pages", function()
       assert.same({ 10, "max_pages" }, { #items, reason })
     end)
 
-    it("returns nil and the err when a page fails", function()
+    it("returns nil, the err and what came before when a page fails", function()
       core.answer { status = 200, json = { data = rows(1, 10), meta = { pages = 9 } } }
       core.answer { kind = "network", message = "connection reset" }
-      local items, err = shop.items:all { limit = 10 }
+      local items, err, before = shop.items:all { limit = 10 }
       assert.is_nil(items)
       assert.equal("network", err.kind)
+      with_pages(15, 10)
+      local rest = assert(shop.items:all({ limit = 10 }, { resume = err.resume }))
+      assert.same({ 10, 5, 11 }, { #before, #rest, rest[1].id })
     end)
 
     it("is a list even when it is empty", function()
@@ -261,6 +264,54 @@ describe("pages", function()
       local err = raised(function() ids(shop.items:each { limit = 10 }) end)
       assert.equal("truncated", err.kind)
       assert.matches("page 1: the answer does not tell whether there are more pages", err.message)
+    end)
+
+    it("what is wrong about the way on is raised behind the items of its page", function()
+      open { style = "single", fixed_size = 10 }
+      core.handle(function() return { status = 200, json = { data = rows(1, 10) }, headers = { Served = "yes" } } end)
+      local list, tokens, err = {}, {}, nil
+      err = raised(function()
+        for item, place in shop.items:each() do list[#list + 1], tokens[#tokens + 1] = item.id, place:resume() end
+      end)
+      assert.same(numbers(1, 10), list)
+      assert.equal("truncated", err.kind)
+      assert.matches("page 1: the server gives at most 10 items", err.message)
+      assert.equal("yes", err.response.headers.served)
+      assert.equal("1|shop.items:list|1|10|-|-|n", tokens[10])
+      assert.equal(tokens[10], err.resume)
+      err = raised(function() ids(shop.items:each({}, { resume = err.resume, max_items = 1 })) end)
+      assert.equal("truncated", err.kind)
+    end)
+
+    it("whoever wants no more than a page is not told what is wrong behind it", function()
+      open { style = "single", fixed_size = 10 }
+      core.handle(function() return { status = 200, json = { data = rows(1, 10) } } end)
+      for _, given in ipairs { { max_items = 4 }, { max_items = 10 }, { max_pages = 1 } } do
+        assert.equal(given.max_items or 10, #ids(shop.items:each({}, given)))
+        local items, reason = shop.items:all({}, given)
+        assert.same({ given.max_items or 10, (next(given)) }, { #items, reason })
+      end
+      local err = raised(function()
+        for page in shop.items:pages() do
+          assert.same({ 10, "1|shop.items:list|1|10|-|-|n" }, { #page.items, page.resume })
+          assert.is_nil(page.reason)
+        end
+      end)
+      assert.equal("truncated", err.kind)
+    end)
+
+    it("a way on that is wrong asks for nothing ahead", function()
+      open { style = "page", page = "page", has_next = "more", next = "next", size = "limit" }
+      core.handle(function(sent)
+        local page = query_of(sent).page
+        return { status = 200, json = { data = rows(page * 2 - 1, page * 2), more = true, next = page % 3 + 1 } }
+      end)
+      local list = {}
+      local err = raised(function()
+        for item in shop.items:each({}, { prefetch = 1 }) do list[#list + 1] = item.id end
+      end)
+      assert.matches("page 3: the server says that page 1 follows page 3", err.message)
+      assert.same({ numbers(1, 6), 3 }, { list, #core.sent })
     end)
 
     it("an answer without the list raises", function()

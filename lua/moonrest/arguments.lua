@@ -215,15 +215,13 @@ local function is_empty(value)
   return value == nil or value == core.null or value == ""
 end
 
--- A reason to ask for confirmation, or nil: 'confirm' says always, without a parameter, or with an empty one.
+-- A reason to ask for confirmation, or nil: 'confirm' says always, without a parameter, or with an empty one. Servers
+-- take an empty text for a parameter that is not there, so the two are one.
 local function danger_of(recipe, values)
   local confirm = recipe.confirm
   if type(confirm) ~= "table" then return confirm end
-  local name = confirm.without or confirm.empty
-  local field = recipe.fields[name]
-  local value = field and values[field]
-  local is_dangerous = confirm.without and value == nil or confirm.empty and is_empty(value)
-  return is_dangerous and confirm.why or nil
+  local field = recipe.fields[confirm.without or confirm.empty]
+  return is_empty(field and values[field]) and confirm.why or nil
 end
 
 -- Refuses writes of a read-only client, and dangerous operations that were not confirmed.

@@ -43,9 +43,11 @@ local function full_page(walk)
 end
 
 -- What the style's 'ends' says about an answer without any other signal: true, false, or nil when nothing is trusted.
+-- A page of just the size that was asked for, or that the server cuts at, may be a part of the list.
 local function ends_by_rule(walk, page)
   local rule = walk.style.ends
-  if #page.items == 0 or rule == "missing" then return true end
+  if #page.items == 0 then return true end
+  if rule == "missing" then return #page.items ~= full_page(walk) or nil end
   if rule == "empty" then return false end
   if rule == "no_new" then return page.fresh == 0 end
   if rule == "short" then
@@ -232,7 +234,7 @@ function cursor.after(walk, answer)
     return nil, "decode", "the cursor of the next page is neither text nor a number"
   end
   if has_more then return nil, "truncated", "the answer says that there is more, but has no cursor" end
-  if style.has_more == nil and style.has_next == nil then return nil end
+  if style.has_more == nil and style.has_next == nil or style.ends == "missing" then return nil end
   return by_rule(walk, answer, nil)
 end
 

@@ -1,7 +1,9 @@
 -- Walks over lists: :each, :pages and :all, one loop for every style of page_styles.lua.
 --
 -- Only the true end or a limit of the caller's own ends a walk. An error, a cap of the library's, a page or a cursor
--- that comes again, an answer that does not tell whether there is more: all of these raise (:all returns nil, err).
+-- that comes again, an answer that does not tell whether there is more: all of these raise (:all returns nil, err and
+-- the items so far). What is wrong about the way on is raised behind the items of its page, and only if they are not
+-- enough.
 -- Memory is constant: the page in use, the one before it, the answers that the option prefetch asked for, and 16 bytes
 -- for each item where pages overlap.
 
@@ -229,7 +231,7 @@ local function take_answer(walk, data, reply, body)
   local fresh = fresh_items(walk, items)
   local page = { body = body, items = items, reply = reply, fresh = #fresh }
   local position, kind, message = next_position(walk, page)
-  if position == nil then return fail(walk, reply, kind, message) end
+  if position == nil then walk.blocked = select(2, fail(walk, reply, kind, message)) end
   walk.received = walk.received + #items
   walk.empty = #items == 0 and walk.empty + 1 or 0
   walk.raw_length = #items
@@ -263,8 +265,8 @@ local function is_cut_off(walk)
   return walk.fetched > 0 and walk.recipe.site.is_closed
 end
 
--- Asks for the page at the walk's position. Returns its items, the next position (false at the end) and the response;
--- nil, err when it fails.
+-- Asks for the page at the walk's position. Returns its items, the next position (false at the end, nil where
+-- walk.blocked says why there is no way on) and the response; nil, err when it fails.
 local function fetch(walk)
   if is_cut_off(walk) then
     return nil, errors.of_start(walk.recipe, "cancelled", ("%s before page %d"):format(walk.recipe.site.closed,
@@ -306,7 +308,7 @@ end
 -- Where the page behind all that was asked for is; nil when that is not known, or nobody wants it.
 local function position_ahead(walk)
   local count = #walk.ahead
-  if walk.following == false or count >= walk.most_ahead or walk.recipe.site.is_closed then return nil end
+  if not walk.following or count >= walk.most_ahead or walk.recipe.site.is_closed then return nil end
   if walk.max_pages and walk.fetched + count >= walk.max_pages then return nil end
   if walk.max_items and walk.count + walk.length + count * (walk.largest or 0) >= walk.max_items then return nil end
   if count == 0 then return walk.following end
@@ -352,6 +354,10 @@ local function turn(walk)
     walk.reason = reason
     return false
   end
+  if walk.blocked then
+    walk.blocked.resume = token_at(walk, walk.position, walk.number, walk.length)
+    return nil, walk.blocked
+  end
   if walk.following then walk.position = walk.following end
   collect()
   local err = check_cap(walk)
@@ -371,9 +377,10 @@ local function turn(walk)
   return true
 end
 
--- The bytes of a page that nobody can ask for any more are given back before the next one comes.
+-- The bytes of a page that nobody can ask for any more are given back before the next one comes. An err that is still
+-- to be raised has its response.
 local function forget_reply(walk)
-  if walk.reply and not walk.keeps_replies then walk.reply.request:close() end
+  if walk.reply and not walk.keeps_replies and not walk.blocked then walk.reply.request:close() end
   walk.reply = nil
 end
 
@@ -413,8 +420,7 @@ local function next_page(walk)
     page.reason, page.resume = "max_items", token_at(walk, walk.position, walk.number, walk.index)
     walk.following = false
   else
-    page.reason = reason_to_stop(walk)
-    page.resume = walk.following and token_at(walk, walk.following, walk.number + 1, 0) or nil
+    page.reason, page.resume = reason_to_stop(walk), walk:resume()
   end
   return page
 end
@@ -428,7 +434,7 @@ end
 -- A token to go on behind the current item, in this process or another: pass it as the option resume. Nil at the end.
 -- Where pages overlap, what was seen is not in the token: items may come again.
 function walk_methods.resume(walk)
-  if walk.index < walk.length then return token_at(walk, walk.position, walk.number, walk.index) end
+  if walk.index < walk.length or walk.blocked then return token_at(walk, walk.position, walk.number, walk.index) end
   if not walk.following then return nil end
   return token_at(walk, walk.following, walk.number + 1, 0)
 end
@@ -461,13 +467,16 @@ function pages.pages(self, ...)
   return walk, nil, nil, walk
 end
 
--- All items and the reason for the end, or nil, err.
+-- All items and the reason for the end; or nil, err and the items before it, behind which err.resume goes on.
 function pages.all(self, ...)
   local walk <close> = new_walk(self, ...)
   local items, count = core.json.array {}, 0
   while true do
     local turned, err = turn(walk)
-    if err then return call.deliver(walk.given, nil, err) end
+    if err then
+      call.deliver(walk.given, nil, err)
+      return nil, err, items
+    end
     if not turned then return items, walk.reason end
     forget_reply(walk)
     local part = cut(walk)

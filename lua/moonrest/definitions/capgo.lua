@@ -476,6 +476,7 @@ return {
         },
         paged = {
           style = "cursor", cursor = "cursor", next = "nextCursor", has_more = "hasMore", size = "limit",
+          max_size = 1000,
         },
         items = "data", key = "device_id", bucket = { "account", "app_devices" },
         returns = "Device[]", example = in_app,

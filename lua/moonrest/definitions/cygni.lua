@@ -10,6 +10,8 @@
 -- The servers are those of one host. Other hosts appear in some of the vendor's tools; a token that
 -- was found in the environment is not sent to them, so they are left to base_url. `/metrics` is
 -- the resource of the overview here, not the host's own monitoring text of the same name.
+-- Below docs_v1 and docs_v2 the known server has its logs and webhooks at /logs/logs and
+-- /webhooks/webhooks only: a client of the server "root" finds them where the overview puts them.
 
 local positive = { type = "integer", min = 1 }
 local date = { type = "string", doc = "ISO date" }
@@ -23,8 +25,12 @@ local environment = {
 local secret_object = { type = "object", secret = true }
 local page_query = { page = positive, limit = positive, sort = sort }
 
--- The server answers some lists whole and says nothing of pages.
+-- The server answers some lists whole and says nothing of pages. Others it cuts in silence: one
+-- that is full may not be everything.
 local maybe_whole = { ends = "missing" }
+local latest_20 = { ends = "missing", fixed_size = 20 }
+local latest_50 = { ends = "missing", fixed_size = 50 }
+local latest_100 = { ends = "missing", fixed_size = 100 }
 
 local id = { id = "abc123" }
 local project = { projectId = "proj_123" }
@@ -191,7 +197,7 @@ return {
       deployments = {
         "GET /projects/{projectId}/deployments", "Lists one project's deployments.",
         query = { environment = "string", limit = { type = "integer", default = "10" } },
-        paged = maybe_whole, items = { "data", "deployments" }, key = "id",
+        paged = { ends = "missing", default_size = 10 }, items = { "data", "deployments" }, key = "id",
         returns = "Deployment[]", example = project,
       },
     },
@@ -373,9 +379,9 @@ return {
         undocumented = true, returns = "object", example = log_span,
       },
       errors = {
-        "GET /logs/errors", "Lists errors, those of the last day unless told otherwise.",
+        "GET /logs/errors", "Lists the latest 100 errors, those of the last day unless told otherwise.",
         query = { startTime = time, endTime = time },
-        paged = maybe_whole, items = { "data", "logs" }, undocumented = true, returns = "LogLine[]",
+        paged = latest_100, items = { "data", "logs" }, undocumented = true, returns = "LogLine[]",
       },
       security = {
         "GET /logs/security", "Lists events that bear on security.",
@@ -384,13 +390,13 @@ return {
         example = log_span,
       },
       billing = {
-        "GET /logs/billing", "Lists events that bear on billing.",
-        paged = maybe_whole, items = { "data", "logs" }, undocumented = true, returns = "LogLine[]",
+        "GET /logs/billing", "Lists the latest 50 events that bear on billing.",
+        paged = latest_50, items = { "data", "logs" }, undocumented = true, returns = "LogLine[]",
       },
       user = {
-        "GET /logs/user/{id}", "Lists what one user did.",
+        "GET /logs/user/{id}", "Lists the latest 100 things one user did.",
         query = { startTime = time, endTime = time },
-        paged = maybe_whole, items = { "data", "logs" }, undocumented = true, returns = "LogLine[]",
+        paged = latest_100, items = { "data", "logs" }, undocumented = true, returns = "LogLine[]",
         example = id,
       },
       project = {
@@ -428,8 +434,8 @@ return {
         undocumented = true, returns = "file", timeout = 600, example = usage_span,
       },
       notifications = {
-        "GET /usage/notifications", "Lists warnings about budgets.",
-        paged = maybe_whole, items = { "data", "notifications" }, key = "id",
+        "GET /usage/notifications", "Lists the latest 20 warnings about budgets.",
+        paged = latest_20, items = { "data", "notifications" }, key = "id",
         undocumented = true, returns = "Notification[]",
       },
     },
