@@ -195,6 +195,16 @@ describe("the template sandbox", function()
     assert.is_nil(expect(200, "GET", "/webhooks").data[1].secret)
   end)
 
+  it("keeps what the caller writes, whatever it is called", function()
+    local fields = { key = "theme", value = "dark", secret = "s", started = "yesterday" }
+    for _, name in ipairs { "settings", "jobs" } do
+      local made = expect(201, "POST", "/" .. name, fields).data
+      expect(200, "PUT", "/" .. name .. "/" .. made.id, { key = "colour", started = "today" })
+      local kept = expect(200, "GET", "/" .. name .. "/" .. made.id).data
+      assert.same({ "colour", "dark", "s", "today" }, { kept.key, kept.value, kept.secret, kept.started })
+    end
+  end)
+
   describe("webhooks", function()
     it("are sent and signed", function()
       local receiver = client.receiver()

@@ -51,7 +51,8 @@ end
 
 local any = {}
 
--- name -> rules of the fields that are looked at; others are kept as they come.
+-- name -> rules of the fields that are looked at; others are kept as they come. `once` is a field of the server's own
+-- that only the answer to the making shows.
 local COLLECTIONS = {
   resources = { event = "resource", rules = { name = "string!", type = "string", status = "string",
     config = { type = "object", fields = { timeout = { type = "integer", min = 0 } } } } },
@@ -60,13 +61,14 @@ local COLLECTIONS = {
   jobs = { event = "job", rules = { name = "string", type = "string" } },
   tasks = { event = "task", rules = { name = "string" } },
   logs = { event = "log", rules = any },
-  api_keys = { event = "api_key", rules = { name = "string" } },
-  webhooks = { event = "webhook", rules = { url = "string!", events = { type = "array", items = "string" } } },
+  api_keys = { event = "api_key", once = "key", rules = { name = "string" } },
+  webhooks = { event = "webhook", once = "secret", rules = { url = "string!",
+    events = { type = "array", items = "string" } } },
   settings = { event = "setting", rules = any },
 }
 
 local function new_store(world)
-  local store = { next_id = 0 }
+  local store = { next_id = 0, started = {} }
   for name in pairs(COLLECTIONS) do store[name] = support.shelf() end
   world.store.data = store
   return store
@@ -80,6 +82,7 @@ local function insert(world, name, fields)
   row.id = tostring(data.next_id)
   row.created_at = calendar.iso(world.now())
   row.updated_at = row.created_at
+  if name == "jobs" then data.started[row.id] = world.now() end
   return data[name]:add(row.id, row)
 end
 
@@ -97,7 +100,7 @@ local function populate(world)
   end)
   for _, name in ipairs { "projects", "users", "tasks", "jobs" } do
     seed_rows(world, name, 0, function(i)
-      return { name = ("%s-%d"):format(COLLECTIONS[name].event, i), started = world.now() }
+      return { name = ("%s-%d"):format(COLLECTIONS[name].event, i) }
     end)
   end
   seed_rows(world, "logs", 25, function(i)
@@ -112,9 +115,9 @@ end
 local function show(world, name, row)
   local shown = {}
   for key, value in pairs(row) do shown[key] = value end
-  shown.started, shown.secret, shown.key = nil, nil, nil
+  if COLLECTIONS[name].once then shown[COLLECTIONS[name].once] = nil end
   if name == "jobs" then
-    local age = world.now() - row.started
+    local age = world.now() - world.store.data.started[row.id]
     local ended = row.type == "fail" and "failed" or "completed"
     shown.status = age < 1 and "queued" or age < 5 and "running" or ended
   end
@@ -216,15 +219,14 @@ end
 
 local function create(world, name, request)
   local row = insert(world, name, checked(request, COLLECTIONS[name].rules))
-  if name == "jobs" then row.started = world.now() end
   if name == "resources" then row.status, row.type = row.status or "active", row.type or "generic" end
   if name == "webhooks" then row.secret = "whsec_" .. world.hex(32) end
   if name == "api_keys" then
     row.key = "yc_" .. world.hex(32)
     row.prefix = row.key:sub(1, 8)
   end
-  local shown = show(world, name, row)
-  shown.secret, shown.key = row.secret, row.key -- this once
+  local shown, once = show(world, name, row), COLLECTIONS[name].once
+  if once then shown[once] = row[once] end
   announce(world, name, "created", row)
   return success(world, 201, shown)
 end
@@ -239,7 +241,7 @@ local function update(world, name, request)
   local row = row_of(world, name, request)
   local body = checked(request, without_marks(COLLECTIONS[name].rules))
   for field, value in pairs(body) do
-    if field ~= "id" and field ~= "created_at" and field ~= "secret" and field ~= "key" then row[field] = value end
+    if field ~= "id" and field ~= "created_at" and field ~= COLLECTIONS[name].once then row[field] = value end
   end
   row.updated_at = calendar.iso(world.now())
   announce(world, name, "updated", row)
