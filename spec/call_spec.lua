@@ -114,6 +114,19 @@ describe("call", function()
     assert.is_nil((shop.items:delete("1", nil, { confirm = true })))
   end)
 
+  it("takes a code that means the same for a 404", function()
+    shop, core = test_api.open({}, function(at) at.errors.gone = { "no_such_item", "gone" } end)
+    local function delete(code, count)
+      local attempts = { { number = 1, kind = "network" }, { number = 2, status = 400 } }
+      core.answer { status = 400, json = { error = { code = code } }, attempts = { table.unpack(attempts, 3 - count) } }
+      return (shop.items:delete("1", nil, { confirm = true }))
+    end
+    assert.is_true(delete("no_such_item", 2))
+    assert.is_true(delete("gone", 2))
+    assert.is_nil(delete("in_use", 2))
+    assert.is_nil(delete("gone", 1))
+  end)
+
   it("fails for a body that is not JSON", function()
     core.answer { status = 200, body = "<html><title>Login</title></html>",
       headers = { ["Content-Type"] = "text/html" } }

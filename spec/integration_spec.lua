@@ -144,6 +144,16 @@ for _, codec in ipairs(codecs) do
       assert.equal(count, #capgo.bundles:all())
     end)
 
+    it("knows a deletion whose answer was lost, though the server has no 404 for it", function()
+      local capgo = server:open("capgo", { plan = "enterprise", json = codec, app_id = "com.example.moon" })
+      assert(capgo.channels:set { channel = "short-lived" })
+      server:fail { system = "capgo", method = "DELETE", cut = 3 }
+      assert.is_true((capgo.channels:delete { channel = "short-lived" }))
+      local again, err = capgo.channels:delete { channel = "short-lived" }
+      assert.is_nil(again)
+      assert.equal("cannot_find_channel", err.code)
+    end)
+
     it("lists devices by the thousand", function()
       local before = #server:log()
       local capgo = server:open("capgo", { plan = "enterprise", json = codec, app_id = "com.example.moon" })

@@ -227,15 +227,28 @@ local function was_executed(reply)
   return false
 end
 
-local function is_gone(recipe, reply)
-  return recipe.repeatable == "gone" and (reply.status == 404 or reply.status == 410) and was_executed(reply)
+-- Some servers say with another status, and a code, that there is nothing to delete.
+local function says_gone(recipe, reply, body)
+  if reply.status == 404 or reply.status == 410 then return true end
+  local declared = recipe.errors or {}
+  local gone = declared.gone
+  if not gone then return false end
+  local code = lookup.first(body, declared.code)
+  for _, one in ipairs(type(gone) == "string" and { gone } or gone) do
+    if one == code then return true end
+  end
+  return false
+end
+
+local function is_gone(recipe, reply, body)
+  return recipe.repeatable == "gone" and says_gone(recipe, reply, body) and was_executed(reply)
 end
 
 local function refuse(recipe, request, reply, given, values)
   local body, problem = decode(recipe, request, given)
   if body == nil and not problem then problem = "no body" end
   reply.body = body
-  if is_gone(recipe, reply) then return true, reply, body end
+  if is_gone(recipe, reply, body) then return true, reply, body end
   return nil, errors.of_answer(recipe, reply, body, problem, given, call.secrets(recipe, values))
 end
 

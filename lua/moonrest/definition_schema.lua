@@ -20,7 +20,7 @@ local envelope = { data = "paths", meta = "paths", success = condition }
 
 local errors = {
   code = "paths", message = "paths", details = "paths", retry_after = "paths", codes = "map", final = "words",
-  rights = "words",
+  rights = "words", gone = "words",
 }
 
 local pages = {

@@ -81,6 +81,8 @@ return {
     retry_after = { "moreInfo.retryAfterSeconds" },
     -- A good key without the permission is answered 401, too.
     rights = { "cannot_access_app", "no_access_to_app" },
+    -- What a second DELETE is answered, mostly with 400.
+    gone = { "cannot_find_channel", "cannot_find_version", "webhook_not_found" },
     final = {
       "need_plan_upgrade", "native_build_concurrency_limit_exceeded", "too_many_failed_auth_attempts",
     },

@@ -78,7 +78,8 @@ return {
   },
 
   -- Where an error says what. A path goes into objects by dots and into lists by [1]; of several
-  -- the first that is present counts. `final` names codes of 429 answers that waiting will not cure;
+  -- the first that is present counts. `final` names codes of 429 answers that waiting will not cure,
+  -- `gone` those that tell a second DELETE that there is nothing left, where it is not a 404;
   -- `codes` gives single codes a meaning.
   errors = {
     code = { "error.code" },
