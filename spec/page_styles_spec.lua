@@ -5,8 +5,8 @@ local query_of, rows = test_api.query_of, test_api.rows
 describe("page style", function()
   local shop, core
 
-  local function open(paged, change)
-    shop, core = test_api.open({}, function(at)
+  local function open(paged, change, codec)
+    shop, core = test_api.open({ json = codec }, function(at)
       local list = at.resources.items.list
       at.pages, list.paged, list.query = nil, paged, { limit = "integer" }
       at.envelope, at.resources.orders, at.tenant = nil, nil, nil
@@ -86,6 +86,12 @@ describe("page style", function()
       assert.equal(15, (count { page = 3 }))
       assert.equal(6, #core.sent)
       assert.equal(5, (count { page = 4 })) -- a short page: one more request makes sure
+    end)
+
+    it("takes a negative count for none", function()
+      open { style = "page", page = "page", size = "limit", items = "data", pages = "pages", total = "total" }
+      core.answer { status = 200, json = { data = rows(1, 10), pages = -1, total = -1 } }
+      fails("truncated", "does not tell whether there are more pages")
     end)
 
     it("counts from 0 where the API does", function()
@@ -199,6 +205,22 @@ describe("page style", function()
       assert.equal("/items?start_key=2026%7Cdev%20ice", core.sent[2].target)
     end)
 
+    it("may be a number of many digits, also where lua-cjson makes a float of it", function()
+      for _, codec in ipairs { "moonrest", "cjson" } do
+        open({ style = "cursor", cursor = "c", next = "next", items = "data" }, nil, codec)
+        core.handle(function(sent)
+          local at = query_of(sent).c or 4503599627370496
+          local left = 4503599627370499 - at
+          return { status = 200, json = { data = rows(at, at), next = left > 0 and at + 1 or nil } }
+        end)
+        local token
+        for _, place in shop.items:each({}, { max_items = 2 }) do token = place:resume() end
+        assert.equal("1|shop.items:list|3|0|-|-|i4503599627370498", token)
+        assert.equal("4503599627370499.0", ("%.1f"):format(shop.items:all({}, { resume = token })[2].id))
+        assert.equal(4, (count()))
+      end
+    end)
+
     it("goes into the body where the API wants it there", function()
       open({ style = "cursor", cursor = "after", next = "next", in_body = true, items = "data" }, function(at)
         at.resources.items.list[1] = "POST /items/search"
@@ -262,12 +284,26 @@ describe("page style", function()
     end)
   end)
 
+  it("link does not end at a next page that cannot be read", function()
+    open { style = "link" }
+    for _, header in ipairs { "</v1/items?p=2>; rel='next'", "</v1/items?p=2; rel=next" } do
+      core.answer { status = 200, json = rows(1, 2), headers = { Link = header } }
+      fails("decode", "tells of a next page in a form that cannot be read: </v1")
+    end
+    for _, header in ipairs { '</a>; rel=prev; title="rel=next"', "</a?rel=next>; rel=first", "</a>; rel=nextish" } do
+      core.answer { status = 200, json = rows(1, 2), headers = { Link = header } }
+      assert.equal(2, (count()))
+    end
+  end)
+
   it("url follows the next URL in the body", function()
     open { style = "url", next = "links.next", items = "data" }
     core.answer { status = 200, json = { data = rows(1, 2), links = { next = "?page=2" } } }
     core.answer { status = 200, json = { data = rows(3, 3), links = {} } }
     assert.equal(3, (count()))
     assert.equal("https://api.shop.example/v1/items?page=2", core.sent[2].target)
+    core.answer { status = 200, json = { data = rows(1, 2), links = { next = { href = "?page=2" } } } }
+    fails("decode", "the URL of the next page is neither text nor a number")
   end)
 
   it("single is not the whole list when the server cuts it at a size", function()

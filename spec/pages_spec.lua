@@ -206,6 +206,21 @@ describe("pages", function()
       assert.equal("end", tokens[20])
     end)
 
+    it("is still known when the loop is over", function()
+      with_pages(25, 10)
+      local last
+      for item, place in shop.items:each { limit = 10 } do
+        last = place
+        if item.id == 13 then break end
+      end
+      assert.equal("1|shop.items:list|2|3|10|-|i2", last:resume())
+      assert.is_nil(last())
+      for _, place in shop.items:each({ limit = 10 }, { max_pages = 2 }) do last = place end
+      assert.equal("1|shop.items:list|3|0|10|-|i3", last:resume())
+      for _, place in shop.items:each { limit = 10 } do last = place end
+      assert.is_nil(last:resume())
+    end)
+
     it("is the same place whatever size of page the options lead to", function()
       with_pages(250, 100)
       local token

@@ -19,6 +19,9 @@ describe("seen", function()
     assert.is_true(set:add(9007199254740993))
     assert.is_true(set:add(9007199254740992))
     assert.is_false(set:add(1))
+    assert.is_false(set:add(1.0))
+    for number = 0, 9 do assert.is_true(set:add(4503599627370496.0 + number)) end
+    assert.is_false(set:add(4503599627370499))
   end)
 
   it("keeps apart many names that are alike", function()

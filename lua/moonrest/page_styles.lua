@@ -25,8 +25,14 @@ end
 -- What the signals say
 -- =========================================================================
 
+-- Servers that do not know a number say -1.
+local function is_count(value)
+  local number = tonumber(value)
+  return number ~= nil and number >= 0
+end
+
 local function number_at(body, paths)
-  return math.tointeger(tonumber(lookup.first(body, paths, tonumber)))
+  return math.tointeger(tonumber(lookup.first(body, paths, is_count)))
 end
 
 local function flag_at(body, paths)
@@ -224,15 +230,20 @@ local function is_no_cursor(value)
   return value == true or (type(value) == "table" and next(value) ~= nil)
 end
 
+-- The end, or why what stands in the cursor's place is none.
+local function without_cursor(walk, answer, what)
+  if not is_no_cursor(lookup.first(answer.body, walk.style.next)) then return nil end
+  return nil, "decode", ("the %s of the next page is neither text nor a number"):format(what)
+end
+
 function cursor.after(walk, answer)
   local style = walk.style
   local has_more = flag_at(answer.body, style.has_more or style.has_next)
   if has_more == false then return nil end
   local following = lookup.first(answer.body, style.next, is_cursor)
-  if following ~= nil then return following end
-  if is_no_cursor(lookup.first(answer.body, style.next)) then
-    return nil, "decode", "the cursor of the next page is neither text nor a number"
-  end
+  if following ~= nil then return math.type(following) == "float" and math.tointeger(following) or following end
+  local _, kind, message = without_cursor(walk, answer, "cursor")
+  if kind then return nil, kind, message end
   if has_more then return nil, "truncated", "the answer says that there is more, but has no cursor" end
   if style.has_more == nil and style.has_next == nil or style.ends == "missing" then return nil end
   return by_rule(walk, answer, nil)
@@ -294,9 +305,18 @@ local function link_header(answer)
   return type(value) == "table" and table.concat(value, ", ") or value
 end
 
+-- A next page in a form that is none: single quotes, or no end of the address.
+local function hides_next(header)
+  local rest = header:lower():gsub("<[^>]*>", ""):gsub('"[^"]*"', "")
+  return rest:find "%f[%w]rel%s*=[^;,]*%f[%w]next%f[%W]" ~= nil
+end
+
 function link.after(walk, answer)
   local header = link_header(answer)
   local reference = header and core.header.link(header, "next")
+  if not reference and header and hides_next(header) then
+    return nil, "decode", ("the Link header tells of a next page in a form that cannot be read: %s"):format(header)
+  end
   if not reference then return nil end
   return follow(walk, answer, reference)
 end
@@ -305,7 +325,7 @@ local url = { start = function() return nil end, ask = ask_url }
 
 function url.after(walk, answer)
   local reference = lookup.first(answer.body, walk.style.next, is_cursor)
-  if not reference then return nil end
+  if not reference then return without_cursor(walk, answer, "URL") end
   return follow(walk, answer, reference)
 end
 

@@ -206,7 +206,7 @@ local function next_position(walk, page)
   if kind then return nil, kind, message end
   if position == nil then return false end
   local is_cursor = type(position) == "string" or walk.style.style == "cursor"
-  if is_cursor and not walk.places:add(tostring(position)) then
+  if is_cursor and not walk.places:add(position) then
     return nil, "decode", "the server sent a cursor that it had sent before, so the list would never end"
   end
   return position
@@ -331,7 +331,7 @@ end
 
 -- The reason why no page follows, or nil when one may.
 local function reason_to_stop(walk)
-  if walk.following == false then return "end" end
+  if walk.following == false or walk.is_closed then return "end" end
   if walk.max_items and walk.count >= walk.max_items then return "max_items" end
   if walk.max_pages and walk.fetched >= walk.max_pages then return "max_pages" end
   return nil
@@ -385,7 +385,7 @@ local function forget_reply(walk)
 end
 
 local function next_item(walk)
-  while true do
+  while not walk.is_closed do
     if walk.index < walk.length and walk.count ~= walk.max_items then
       walk.index, walk.count = walk.index + 1, walk.count + 1
       return walk.items[walk.index], walk
@@ -439,9 +439,9 @@ function walk_methods.resume(walk)
   return token_at(walk, walk.following, walk.number + 1, 0)
 end
 
--- Ends the walk: pages that are on their way are cancelled. Loops call it by themselves.
+-- Ends the walk: pages that are on their way are cancelled. Loops call it by themselves. The place can still be told.
 function walk_methods.close(walk)
-  walk.items, walk.length, walk.following = nil, 0, false
+  walk.items, walk.is_closed = nil, true
   drop_ahead(walk)
 end
 

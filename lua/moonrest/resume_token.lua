@@ -12,6 +12,7 @@ local version <const> = "1"
 local function write_position(position)
   if position == nil then return "n" end
   if math.type(position) == "integer" then return ("i%d"):format(position) end
+  if math.type(position) == "float" then return ("f%.17g"):format(position) end
   return "s" .. position
 end
 
@@ -19,6 +20,7 @@ local function read_position(text)
   local kind, rest = text:sub(1, 1), text:sub(2)
   if kind == "n" and rest == "" then return true, nil end
   if kind == "i" then return math.tointeger(tonumber(rest)) ~= nil, math.tointeger(tonumber(rest)) end
+  if kind == "f" then return tonumber(rest) ~= nil, tonumber(rest) end
   return kind == "s", rest
 end
 

@@ -57,9 +57,15 @@ local function split(self)
   self.mask = self.mask * 2 + 1
 end
 
--- Adds a string or a number; true when it was not there. 1 and "1" are different.
+-- A number with all of its digits: lua-cjson makes a float of every id, and Lua writes 14 digits of one.
+local function text_of(value)
+  if math.type(value) == "float" then return ("n%.17g"):format(value) end
+  return (math.type(value) and "n" or "s") .. tostring(value)
+end
+
+-- Adds a string or a number; true when it was not there. 1 and "1" are different, 1 and 1.0 are not.
 function seen:add(value)
-  local one, two = hash(math.type(value) and "n" .. value or "s" .. tostring(value))
+  local one, two = hash(text_of(value))
   local packed = string.pack("<i8i8", one, two)
   local index = (one & self.mask) + 1
   local bucket = self.buckets[index]
