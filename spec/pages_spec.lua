@@ -284,8 +284,8 @@ describe("pages", function()
     it("what is wrong about the way on is raised behind the items of its page", function()
       open { style = "single", fixed_size = 10 }
       core.handle(function() return { status = 200, json = { data = rows(1, 10) }, headers = { Served = "yes" } } end)
-      local list, tokens, err = {}, {}, nil
-      err = raised(function()
+      local list, tokens = {}, {}
+      local err = raised(function()
         for item, place in shop.items:each() do list[#list + 1], tokens[#tokens + 1] = item.id, place:resume() end
       end)
       assert.same(numbers(1, 10), list)

@@ -5,7 +5,8 @@ describe("resume_token", function()
   local list = "shop.items:list"
 
   it("goes to text and back", function()
-    for _, position in ipairs { 3, 1767225600.123456, 4503599627370499, "cursor|with|bars", "https://a.example/x?y=1" } do
+    for _, position in ipairs { 3, 1767225600.123456, 4503599627370499, "cursor|with|bars",
+      "https://a.example/x?y=1" } do
       local token = resume_token.write(list, position, 4, 17, 100, "-")
       assert.same({ position = position, number = 4, index = 17, size = 100 }, resume_token.read(token, list, "-"))
     end
@@ -16,8 +17,8 @@ describe("resume_token", function()
 
   it("refuses what is no token, and tokens of another list", function()
     for _, bad in ipairs { "", "x", "1|a|b", "2|shop.items:list|1|0|-|-|n", "1|shop.items:list|1|0|-|-|ix",
-      "1|shop.items:list|1|0|-|-|z", "1|shop.items:list|1|0|-|-|fx", "1|shop.items:list|1|0|0|-|n", "1|shop.items:list|1|0|x|-|n",
-      "1|shop.items:list|1|0|i1" } do
+      "1|shop.items:list|1|0|-|-|z", "1|shop.items:list|1|0|-|-|fx", "1|shop.items:list|1|0|0|-|n",
+      "1|shop.items:list|1|0|x|-|n", "1|shop.items:list|1|0|i1" } do
       local place, problem = resume_token.read(bad, list, "-")
       assert.is_nil(place, bad)
       assert.matches("no token", problem)

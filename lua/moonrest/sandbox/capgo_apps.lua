@@ -109,7 +109,8 @@ end
 local function demo(world, _, input)
   capgo.need(input, "owner_org")
   local org = capgo.organization(world, input.owner_org, 403)
-  local app = apps.new(world, { app_id = "com.capdemo." .. world.hex(8) .. ".app", name = "Demo App", owner_org = org.id })
+  local id = "com.capdemo." .. world.hex(8) .. ".app"
+  local app = apps.new(world, { app_id = id, name = "Demo App", owner_org = org.id })
   return 200, { status = "ok", app_id = app.id, name = app.row.name, message = "Demo app created successfully" }
 end
 

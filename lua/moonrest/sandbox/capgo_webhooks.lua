@@ -56,7 +56,7 @@ local function new_delivery(world, hook, event, payload)
   return delivery
 end
 
-local function write_down(world, delivery, status, text)
+local function write_down(delivery, status, text)
   delivery.attempts = delivery.attempts + 1
   delivery.response_status = status
   delivery.response_body = text and text:sub(1, PREVIEW)
@@ -69,7 +69,7 @@ end
 local function attempt(world, hook, delivery, done)
   local headers = webhooks.signatures(hook, delivery, math.floor(world.now()))
   world:post(hook.url, headers, delivery.body, function(status, text)
-    done(write_down(world, delivery, status, text))
+    done(write_down(delivery, status, text))
   end)
 end
 

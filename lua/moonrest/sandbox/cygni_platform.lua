@@ -395,7 +395,8 @@ usage["/export"] = function(world, request, reply)
       rows[#rows + 1] = day
     end
   end
-  return file("usage", file_format(request.query, reply, "export usage data"), rows, { "projectId", "date", "requests", "egress_gb" })
+  return file("usage", file_format(request.query, reply, "export usage data"), rows,
+    { "projectId", "date", "requests", "egress_gb" })
 end
 
 function platform.usage_routes(world, mount)
