@@ -20,8 +20,8 @@ describe("credential", function()
     return core.sent[#core.sent].endpoint.credentials
   end
 
-  -- HOME is set everywhere; the other name nowhere.
-  local found = { header = "Authorization", prefix = "token ", env = { "MOONREST_NOT_SET", "HOME" } }
+  -- PATH is set everywhere; the other name nowhere.
+  local found = { header = "Authorization", prefix = "token ", env = { "MOONREST_NOT_SET", "PATH" } }
   local missing = { header = "Authorization", prefix = "Bearer ", env = { "MOONREST_NOT_SET" } }
 
   it("comes from the option, as text or as a secret", function()
@@ -42,14 +42,14 @@ describe("credential", function()
   end)
 
   it("is found in the environment, for the definition's own servers only", function()
-    assert.equal("moonrest.secret (env HOME)",
+    assert.equal("moonrest.secret (env PATH)",
       tostring(used({}, found)[1].secret):gsub("environment variable", "env"):gsub("variable", "env"))
     assert.equal(1, #used({ server = "staging" }, found))
     assert.equal(1, #used({ base_url = "https://API.shop.example:443/elsewhere" }, found))
     for _, url in ipairs { "https://api.shop.example.evil.example", "https://evil.example", "http://127.0.0.1:1",
       "https://api.shop.example:444" } do
       assert.error_matches(function() open({ base_url = url }, found) end,
-        "a credential from MOONREST_NOT_SET or HOME goes to those only: pass token")
+        "a credential from MOONREST_NOT_SET or PATH goes to those only: pass token")
     end
   end)
 

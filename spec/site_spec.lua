@@ -110,11 +110,11 @@ describe("site", function()
     assert.equal("/orgs/o1/orders", core.sent[1].target)
     shop = moonrest.open((function()
       local at = test_api.definition()
-      at.tenant.org_id.env = { "HOME" }
+      at.tenant.org_id.env = { "PATH" }
       return at
     end)(), { token = "abc" })
     shop.orders:list { }
-    assert.equal("/orgs/" .. core.url.segment(os.getenv "HOME") .. "/orders", core.sent[2].target)
+    assert.equal("/orgs/" .. core.url.segment(os.getenv "PATH") .. "/orders", core.sent[2].target)
   end)
 
   it("shares limits by account, else by credential and never with it in the name", function()

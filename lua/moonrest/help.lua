@@ -12,6 +12,9 @@ local types = require "moonrest.types"
 local help = {}
 
 local widest_column <const> = 34 -- characters; what is longer pushes its notes to the right
+local widest_line <const> = 100 -- characters of a list of words
+
+local beside <const> = "client:request(method, path, { ... }), client:with { options }, client:limits(), client:close()"
 
 local general = [[
 moonrest: REST management APIs as Lua tables.
@@ -23,11 +26,40 @@ moonrest: REST management APIs as Lua tables.
 
 Failures of the world return nil, err; print(err) reads well, err.kind, err.status and err.code are for programs.
 Misuse raises. moonrest.help(client), help(client.resource) and help(client.resource.operation) tell more,
-and so does help "edgegap.apps.create" without a client.
+and so does help "edgegap.apps.create" without a client. Without an account: require "moonrest.sandbox".
 
-  moonrest.open  moonrest.env  moonrest.file  moonrest.command  moonrest.secret  moonrest.null  moonrest.array
-  moonrest.json  moonrest.time  moonrest.show  moonrest.on  moonrest.configure  moonrest.definitions
-  moonrest.spawn  moonrest.map  moonrest.all  moonrest.race  moonrest.sleep  moonrest.run  moonrest.step]]
+%s]]
+
+-- What each part of moonrest is for: how it is called, and a few words.
+local module_parts = {
+  { "open(name, { options })", "a client of a definition: its name, or its table" },
+  { "configure { options }", "options for all clients that are opened later, and who shares the limits" },
+  { "definitions()", "the names of the definitions that are built in" },
+  { "definition(name)", "a copy of one, to be changed and opened" },
+  { "env(name)", "a credential from the environment, which Lua never sees" },
+  { "file(path)", "one from a file, read again when it is refused" },
+  { "command(line)", "one that a command writes, run again when it is refused" },
+  { "secret(text)", "a text that is shown nowhere" },
+  { "show(value, { columns })", "prints data as a table" },
+  { "help(x)", "prints this, or what x is: a client, a resource, an operation, an error, a name" },
+  { "null", "what clears a field; JSON's null in a list" },
+  { "array(list)", "a list that is sent as [] even when it is empty" },
+  { "json", "decode, encode, decoder, array, is_array, null" },
+  { "time", "now, parse, iso, age; second counts minute, hour, day, week" },
+  { "on(event, handler)", "tells of retries, pauses, deprecations and more; returns what ends it" },
+  { "is_error(value)", "whether it is an err" },
+  { "map(list, f, { options })", "f for each of them, several at once" },
+  { "all { name = f }", "the results of all, or the first failure" },
+  { "race { f, g }", "the first that ends" },
+  { "spawn(f, ...)", "a task: task:await(), task:cancel(), task:status()" },
+  { "sleep(seconds)", "lets the other tasks have their turn meanwhile" },
+  { "run(f, ...)", "f, and all tasks to their end" },
+  { "wrap(f)", "a coroutine inside a task, in place of coroutine.wrap" },
+  { "step(seconds)", "some of the work: for a game's loop" },
+  { "set_blocking(false)", "makes calls outside of tasks raise" },
+  { "prepare(client, ...)", "connects ahead of the first request" },
+  { "version", "of the library" },
+}
 
 -- {========================================================================
 -- Operations
@@ -104,6 +136,19 @@ local function add_parameters(lines, declared, described, tenant)
   end
 end
 
+-- "Returns: a, b, ...", with further lines where one would be too long.
+local function add_words(lines, line, separator, words, finish)
+  for index, word in ipairs(words) do
+    local text = word .. (index < #words and separator or finish)
+    if #line + #text > widest_line then
+      add(lines, "%s", (line:gsub("%s+$", "")))
+      line = "  "
+    end
+    line = line .. text
+  end
+  add(lines, "%s", line)
+end
+
 local function shapes_used(described, shapes)
   local used, names = {}, {}
   local function visit(descriptor)
@@ -159,13 +204,10 @@ local function add_limits(lines, at, declared)
   if #texts > 0 then add(lines, "\nLimits: %s", table.concat(texts, ", ")) end
 end
 
-local function result_fields(at, word)
-  local name = word:gsub("%[%]$", "")
-  local result = at.results and at.results[name]
-  if not result then return "" end
-  local names = {}
-  for _, field in ipairs(result) do names[#names + 1] = tostring(field) end
-  return (" { %s }"):format(table.concat(names, ", "))
+local function add_result(lines, at, word)
+  local result = at.results and at.results[word:gsub("%[%]$", "")]
+  if not result then return add(lines, "\nReturns: %s", word) end
+  add_words(lines, ("\nReturns: %s { "):format(word), ", ", result, " }")
 end
 
 local repeat_notes = {
@@ -180,7 +222,7 @@ local function confirm_text(confirm)
 end
 
 local function add_notes(lines, at, declared, described)
-  if declared.returns then add(lines, "\nReturns: %s%s", declared.returns, result_fields(at, declared.returns)) end
+  if declared.returns then add_result(lines, at, declared.returns) end
   if described.pages then add(lines, "List: has :each, :pages and :all (%s)", described.pages.style) end
   if declared.returns == "events" or declared.returns == "file" then add(lines, "Stream: has :stream") end
   add(lines, "Repeats: %s", repeat_notes[described.repeatable])
@@ -226,40 +268,110 @@ local function credential_text(at)
   return ("Credential: option %s%s"):format(option, variables ~= "" and ", or the variable " .. variables or "")
 end
 
-local function servers_text(at)
+local function sorted_names(map)
   local names = {}
-  for name, url in pairs(at.servers) do names[#names + 1] = ("  %-12s %s"):format(name, url) end
+  for name in pairs(map or {}) do names[#names + 1] = name end
   table.sort(names)
-  return table.concat(names, "\n")
+  return names
+end
+
+local function add_servers(lines, at)
+  add(lines, "\nServers")
+  local names = sorted_names(at.servers)
+  for _, name in ipairs(names) do
+    local mark = #names > 1 and name == at.default_server and "   (the usual one)" or ""
+    add(lines, "  %-12s %s%s", name, at.servers[name], mark)
+  end
+end
+
+-- What of moonrest.open the definition itself has.
+local function add_options(lines, at)
+  add(lines, "%s", credential_text(at))
+  for _, option in ipairs(sorted_names(at.tenant)) do
+    local tenant = at.tenant[option]
+    local variables = tenant.env and "; or the variable " .. table.concat(words_of(tenant.env), " or ") or ""
+    local doc = tenant.doc and ", " .. tenant.doc or ""
+    add(lines, "Option %s: fills {%s}%s%s", option, tenant.parameter, doc, variables)
+  end
+  for _, option in ipairs(sorted_names(at.variables)) do
+    local variable = at.variables[option]
+    local words = variable.enum and ", one of " .. table.concat(words_of(variable.enum), ", ") or ""
+    add(lines, "Option %s: fills {%s}%s, by default %s%s", option, option, words, variable.default,
+      variable.doc and "; " .. variable.doc or "")
+  end
+  if at.legacy then add(lines, "Option legacy = true: adds the vendor's older operations") end
+  local limits = at.limits or {}
+  if limits.plans then
+    local usual = limits.default_plan and ("; without the option plan: %s"):format(limits.default_plan) or ""
+    add(lines, "Plans: %s%s", table.concat(words_of(limits.plans), ", "), usual)
+  end
 end
 
 local function definition_text(at)
   local lines = {}
   add(lines, "%s%s", at.title or at.name, at.summary and ": " .. at.summary or "")
   if at.home then add(lines, "%s", at.home) end
-  add(lines, "\nServers\n%s\n%s", servers_text(at), credential_text(at))
-  for option, tenant in pairs(at.tenant or {}) do
-    add(lines, "Option %s: fills {%s}%s", option, tenant.parameter, tenant.doc and ", " .. tenant.doc or "")
-  end
-  if at.limits and at.limits.plans then add(lines, "Plans: %s", table.concat(words_of(at.limits.plans), ", ")) end
+  add_servers(lines, at)
+  add_options(lines, at)
+  add_words(lines, "Every client: ", ", ", sorted_names(require "moonrest.site".options), "")
   add(lines, "\nResources\n%s", show.resources(at.resources))
+  add(lines, "\nBeside them: %s", beside)
   return table.concat(lines, "\n")
 end
 
-local function waiters_text(resource)
-  if not resource.waiters then return "" end
-  return ("\n\nStates to :wait for: %s"):format(nearest.list(resource.waiters))
+-- How each of the states is waited for.
+local function add_waits(lines, at, resource, label)
+  for _, state in ipairs(sorted_names(resource.waiters)) do
+    local declared = resource[resource.waiters[state].poll]
+    add(lines, "  %s", example.wait(label, state, recipe.describe(at, declared, label), declared, tenant_names(at)))
+  end
 end
 
-local function resource_text(resource, label)
-  local summary = type(resource.summary) == "string" and ": " .. resource.summary or ""
-  return ("%s%s\n\n%s%s"):format(label, summary, show.operations(resource), waiters_text(resource))
+local function resource_text(at, resource, label)
+  local lines = {}
+  add(lines, "%s%s\n", label, type(resource.summary) == "string" and ": " .. resource.summary or "")
+  add(lines, "%s", show.operations(resource))
+  add_waits(lines, at, resource, label)
+  return table.concat(lines, "\n")
+end
+
+local function part_name(part)
+  return part[1]:match "^[%w_]+"
+end
+
+local function part_names()
+  local names = {}
+  for _, part in ipairs(module_parts) do names[part_name(part)] = true end
+  return names
+end
+
+local function part_text(part)
+  return ("  moonrest.%-26s %s"):format(part[1], part[2])
+end
+
+local function general_text()
+  local lines = {}
+  for index, part in ipairs(module_parts) do lines[index] = part_text(part) end
+  return general:format(table.concat(definition.built_in, ", "), table.concat(lines, "\n"))
+end
+
+-- "moonrest.map", or the function itself; nil for others.
+local function find_part(subject)
+  for _, part in ipairs(module_parts) do
+    local name = part_name(part)
+    if subject == "moonrest." .. name or subject == require "moonrest"[name] then return part_text(part) end
+  end
+  return nil
 end
 
 -- "edgegap.apps.create" without a client.
 local function path_text(path)
   local name, rest = path:match "^([%w_]+)[.:]?(.*)$"
+  if path == "moonrest" then return general_text() end
   if not name then caller.raise("moonrest.help: '%s' is no name", path) end
+  if name == "moonrest" then
+    caller.raise("moonrest.help: moonrest has no '%s'%s", rest, nearest.hint(rest, part_names()))
+  end
   local at = definition.read(name)
   if rest == "" then return definition_text(at) end
   local here, label = at.resources, name
@@ -272,7 +384,7 @@ local function path_text(path)
     here = child
     if definition.is_operation(here) then return operation_text(at, here, label) end
   end
-  return resource_text(here, label)
+  return resource_text(at, here, label)
 end
 
 local function error_text(err)
@@ -282,9 +394,12 @@ local function error_text(err)
 end
 
 local readers = {
-  ["moonrest"] = function() return general:format(table.concat(definition.built_in, ", ")) end,
+  ["moonrest"] = general_text,
   ["moonrest.client"] = function(client) return definition_text(client[1].site.definition) end,
-  ["moonrest.resource"] = function(resource) return resource_text(resource[1].declared, resource[1].label) end,
+  ["moonrest.resource"] = function(resource)
+    local inner = resource[1]
+    return resource_text(inner.view.site.definition, inner.declared, inner.label)
+  end,
   ["moonrest.operation"] = function(operation)
     return operation_text(operation.view.site.definition, operation.declaration, operation.label)
   end,
@@ -295,13 +410,16 @@ local readers = {
 
 -- The text that help() prints.
 function help.text(subject)
-  if subject == nil then return readers.moonrest() end
+  if subject == nil then return general_text() end
+  local part = find_part(subject)
+  if part then return part end
   if type(subject) == "string" then return path_text(subject) end
   local metatable = getmetatable(subject)
   local reader = metatable and readers[metatable.__name]
   if reader then return reader(subject) end
   if type(subject) == "table" and type(subject.resources) == "table" then return definition_text(subject) end
-  return ("moonrest has no help for a %s"):format(type(subject))
+  return ("moonrest has no help for a %s%s"):format(type(subject),
+    type(subject) == "table" and "; moonrest.show(x) prints data" or "")
 end
 
 -- Prints the documentation of a client, a resource, an operation, an error, or a name such as "edgegap.apps.create".

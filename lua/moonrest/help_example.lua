@@ -39,14 +39,15 @@ local function write_parameters(value)
   return ("{\n    %s,\n  }"):format(table.concat(write_fields(value), ",\n    "))
 end
 
--- The path parameters in their order, and the others by the names that Lua knows them by.
+-- The path parameters in their order, by name where there is no example of them, and the others by the names that Lua
+-- knows them by.
 local function split(described, values, tenant)
   local parts, rest = {}, {}
   for name, value in pairs(values) do rest[name] = value end
   for _, field in ipairs(described.path) do
     local value = rest[field.name] or rest[field.wire]
     rest[field.name], rest[field.wire] = nil, nil
-    if value ~= nil and not tenant[field.wire] then parts[#parts + 1] = write_value(value) end
+    if not tenant[field.wire] then parts[#parts + 1] = value == nil and field.name or write_value(value) end
   end
   for _, place in ipairs { "query", "header", "body" } do
     for _, field in ipairs(described[place]) do
@@ -102,7 +103,7 @@ end
 -- parameters that they fill.
 function example.text(at, label, described, declared, tenant)
   local arguments = write_arguments(described, declared, tenant)
-  local path = label:gsub(":", ".")
+  local path = label:gsub(":list$", ""):gsub(":", ".") -- a resource's own :each is that of its list
   if described.pages then
     return ("for item in %s:each%s do print(%s) end"):format(path, arguments, item_text(at, declared))
   end
@@ -110,6 +111,14 @@ function example.text(at, label, described, declared, tenant)
     return ("for event in %s:stream%s do print(event.data) end"):format(path, arguments)
   end
   return ("assert(%s%s)"):format(label, arguments)
+end
+
+-- The same of a :wait for 'state': what is polled is 'declared'.
+function example.wait(label, state, described, declared, tenant)
+  local parts, rest = split(described, declared.example or {}, tenant)
+  if next(rest) then parts[#parts + 1] = write_parameters(rest) end
+  parts[#parts + 1] = write_value(state)
+  return ("assert(%s:wait(%s))"):format(label, table.concat(parts, ", "))
 end
 
 return example

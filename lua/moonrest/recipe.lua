@@ -126,6 +126,8 @@ local function add_place(self, place, secret)
   end
 end
 
+local page_types = { page = "integer", offset = "integer", cursor = "any", size = "integer" }
+
 -- The parameters that pages are asked with are always known, whether the API documents them or not.
 local function add_page_fields(self, secret)
   local pages = self.pages
@@ -133,7 +135,9 @@ local function add_page_fields(self, secret)
   local place = pages.in_body and "body" or "query"
   for _, role in ipairs { "page", "offset", "cursor", "size" } do
     local key = pages[role]
-    if key and not self.fields[key] then add_field(self, self[place], shared_field(key, "any", place, secret[key])) end
+    if key and not self.fields[key] then
+      add_field(self, self[place], shared_field(key, page_types[role], place, secret[key]))
+    end
   end
 end
 

@@ -2,6 +2,7 @@
 
 local core = require "moonrest.core"
 local definition = require "moonrest.definition"
+local nearest = require "moonrest.nearest"
 local redact = require "moonrest.redact"
 
 local show = {}
@@ -234,16 +235,21 @@ function show.client(client)
   return ("moonrest client of %s at %s\n%s"):format(at.title or at.name, site.base_url, show.resources(at.resources))
 end
 
--- Routes and summaries of the operations of one resource.
+local function summary_of(operation)
+  return operation[2] .. (operation.deprecated and " (deprecated)" or "")
+end
+
+-- Routes and summaries of the operations of one resource, and the states that its :wait knows.
 function show.operations(resource)
   local operations, nested = names_of(resource)
   local lines = {}
   for _, name in ipairs(operations) do
-    lines[#lines + 1] = ("  %-20s %s\n  %-20s   %s"):format(name, resource[name][2], "", resource[name][1])
+    lines[#lines + 1] = ("  %-21s %s\n  %-21s   %s"):format(name, summary_of(resource[name]), "", resource[name][1])
   end
   for _, name in ipairs(nested) do
-    lines[#lines + 1] = ("  %-20s %s"):format(name, table.concat((names_of(resource[name])), " "))
+    lines[#lines + 1] = ("  %-21s %s"):format(name, table.concat((names_of(resource[name])), " "))
   end
+  if resource.waiters then lines[#lines + 1] = "States to :wait for: " .. nearest.list(resource.waiters) end
   return table.concat(lines, "\n")
 end
 
