@@ -2,6 +2,11 @@
 --
 --   lua5.4 examples/luv.lua          (needs lua-luv)
 
+-- Where moonrest is not installed, the source tree around this file and its build do.
+local root = arg[0]:gsub("[^/]*$", "") .. "../"
+package.path = ("%s;%slua/?.lua;%slua/?/init.lua"):format(package.path, root, root)
+package.cpath = ("%s;%sbuild/lua/?.so"):format(package.cpath, root)
+
 local uv = require "luv"
 local moonrest = require "moonrest"
 local sandbox = require "moonrest.sandbox"

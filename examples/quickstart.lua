@@ -104,4 +104,3 @@ show(rows, { "channel", "bundle", "rollout", "percent" })
 
 print(("\n\nDone: %d requests to five systems in %.2f s; the sandbox ends with this script."):format(#server:log(),
   moonrest.time.now() - started))
-print "Next: examples/ has scripts to copy; in lua5.4 -i, print(client) and moonrest.help(x) explain every call."

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 install_missing $packages_build
 
 if ! [ -f build/Makefile ]; then
+  echo "Building, which takes half a minute"
   cmake --preset default -DMOONREST_TESTS=OFF >/dev/null
 fi
 cmake --build --preset default --target moonrest_modules >build/quickstart.log 2>&1 || {
@@ -18,4 +19,12 @@ cmake --build --preset default --target moonrest_modules >build/quickstart.log 2
 LUA_PATH="$PWD/lua/?.lua;$PWD/lua/?/init.lua;;"
 LUA_CPATH="$PWD/build/lua/?.so;;"
 export LUA_PATH LUA_CPATH
-exec lua5.4 examples/quickstart.lua "$@"
+lua5.4 examples/quickstart.lua "$@"
+
+cat <<END
+
+Next: examples/ has scripts to copy. To look around by hand, start this, and say moonrest.help():
+
+  LUA_PATH="$LUA_PATH" LUA_CPATH="$LUA_CPATH" \\
+    lua5.4 -i -e 'moonrest, sandbox = require "moonrest", require "moonrest.sandbox"'
+END

@@ -42,6 +42,48 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror $(pkg-config --cflags moonrest) -o 
   "$build/stranger/header.c"
 "$build/stranger/header"
 
+# The README's program for hosts, with what it leaves out: three frames of it. By its CMake lines, and by its cc line.
+snippet() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$source/../README.md" | grep -v '^```'; }
+mkdir -p "$build/stranger/game"
+{
+  snippet c | grep '^#include'
+  cat <<'END'
+#include <stdlib.h>
+
+static void on_log(void *context, const char *event, const char *line) {
+  (void)context;
+  (void)event;
+  (void)line;
+}
+static void show(const char *text) { exit(text != NULL); }
+static void draw(void) {
+  static int frames;
+  if (++frames == 3) exit(0);
+}
+
+int main(void) {
+  lua_State *L = luaL_newstate();
+END
+  snippet c | grep -v '^#include'
+  echo "}"
+} >"$build/stranger/game/game.c"
+{
+  echo 'cmake_minimum_required(VERSION 3.25)
+project(game LANGUAGES C)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
+add_executable(game game.c)'
+  snippet cmake
+} >"$build/stranger/game/CMakeLists.txt"
+cmake -S "$build/stranger/game" -B "$build/stranger/game/build" -DCMAKE_PREFIX_PATH="$place" \
+  -DCMAKE_EXE_LINKER_FLAGS="$flags" -DCMAKE_C_FLAGS="-Wall -Wextra -Wpedantic -Werror" >/dev/null
+cmake --build "$build/stranger/game/build" >/dev/null
+"$build/stranger/game/build/game"
+cd "$build/stranger/game"
+by_hand=$(sed -n 's/.*`\(cc game\.c [^`]*\)`.*/\1/p' "$source/../README.md")
+eval "$by_hand $flags"
+./a.out
+
 if [ -n "$flags" ]; then exit 0; fi
 cd "$build/stranger"
 library=$(find "$place" -name core.so)

@@ -145,20 +145,6 @@ describe("the sandbox", function()
     assert.equal("1000", answer.headers["x-ratelimit-limit"])
   end)
 
-  it("has what the manual's first steps ask for", function()
-    start { clock = "virtual" }
-    local file <close> = assert(io.open "README.md")
-    local code, count = file:read "a":match "```lua\n(.-)```":gsub('moonrest%.open "edgegap"', 'server:open "edgegap"')
-    assert.equal(1, count)
-    local printed = {}
-    local environment = { server = server, require = require, assert = assert,
-      print = function(...) printed[#printed + 1] = table.concat({ ... }, " ") end }
-    assert(load(code, "README.md", "t", environment))()
-    assert.matches("^my%-game 20", printed[1])
-    assert.matches("^[%w.]+%.net$", printed[2])
-    assert.equal(3, #assert(server:open "template".resources:all()))
-  end)
-
   describe("for its own clients", function()
     local user = { user_type = "ip_address", user_data = { ip_address = "203.0.113.7" } }
 
@@ -320,7 +306,10 @@ describe("the sandbox", function()
         { { latency = -1 }, "option 'latency'" }, { { clock = "fast" }, "option 'clock'" },
         { { systems = {} }, "option 'systems'" }, { { systems = { "other" } }, "option 'systems'" },
         { { plan = { other = "pro" } }, "option 'plan'" }, { { page_size = 0 }, "option 'page_size'" },
-        { { sizes = { edgegap = 1 } }, "option 'sizes'" }, { { capgo = true }, "option 'capgo'" },
+        { { sizes = { edgegap = 1 } }, "option 'sizes'" },
+        { { sizes = { edgee = { log_rows = 1 } } }, "sizes.edgee.log_rows: there are rows, sessions" },
+        { { sizes = { edgegap = { apps = "many" } } }, "sizes.edgegap.apps: there are apps, hosts, tags" },
+        { { capgo = true }, "option 'capgo'" },
       }
       for _, case in ipairs(cases) do
         local fine, message = pcall(sandbox.start, case[1])

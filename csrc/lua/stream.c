@@ -71,7 +71,7 @@ static int push_misfit(lua_State *L, enum mr_kind kind) {
 int mr_lua_request_event(lua_State *L) {
   struct mr_lua_request *box = check_stream(L);
   struct mr_buffer *answer = &box->request->answer;
-  struct mr_sse_event event;
+  struct mr_sse_event event = {0};
   bool found = false;
   if (!box->sse) {
     box->sse = mr_alloc(sizeof *box->sse);

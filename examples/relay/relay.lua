@@ -6,7 +6,11 @@
 -- shipping it. A player's game therefore talks to a server of yours, which knows who asks, decides what they may have,
 -- and says no more than they need. service.lua is that server's part.
 
-package.path = arg[0]:gsub("[^/]*$", "?.lua;") .. package.path -- service.lua is beside this file
+-- service.lua is beside this file. Where moonrest is not installed, the source tree around it and its build do.
+local here = arg[0]:gsub("[^/]*$", "")
+local root = here .. "../../"
+package.path = ("%s?.lua;%s;%slua/?.lua;%slua/?/init.lua"):format(here, package.path, root, root)
+package.cpath = ("%s;%sbuild/lua/?.so"):format(package.cpath, root)
 local moonrest = require "moonrest"
 local sandbox = require "moonrest.sandbox"
 local sandbox_server = require "moonrest.sandbox_server"

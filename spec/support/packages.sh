@@ -23,16 +23,21 @@ install_missing() {
     echo "These packages are needed and there is no apt-get to install them with:$missing" >&2
     return 1
   }
+  # Services that a test starts itself must not be started by their installation: RUNLEVEL says so.
+  by_hand="apt-get update && RUNLEVEL=1 apt-get install --no-install-recommends$missing"
   as_root=""
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || {
-      echo "Please install as root, then run this again: apt-get install$missing" >&2
+      printf 'Packages are missing, and only root may install them. As root:\n\n  %s\n\nThen run this again.\n' "$by_hand" >&2
       return 1
     }
     as_root=sudo
   fi
-  echo "Installing with apt-get:$missing"
-  $as_root apt-get update -qq
-  # Services that a test starts itself must not be started by their installation.
-  $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  echo "Installing with apt-get, which takes a while:$missing"
+  $as_root apt-get update -qq &&
+    $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null || {
+    printf '\napt-get could not install what is missing: its reasons are above. When they are mended, run this again, or as root:\n\n  %s\n' \
+      "$by_hand" >&2
+    return 1
+  }
 }

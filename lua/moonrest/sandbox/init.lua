@@ -71,12 +71,28 @@ local OPTIONS = {
 -- A system's own options: their names are the system's.
 local SWITCHES = { is_table, "a table" }
 
+-- A word that no system knows would change nothing, without a word.
+local function check_sizes(sizes)
+  for name, counts in pairs(sizes or {}) do
+    for what, count in pairs(counts) do
+      if not systems[name].sizes[what] or not is_count(count) then
+        local known = {}
+        for word in pairs(systems[name].sizes) do known[#known + 1] = word end
+        table.sort(known)
+        error(("sandbox.start: sizes.%s.%s: there are %s, each an integer from 0"):format(name, tostring(what),
+          table.concat(known, ", ")), 4)
+      end
+    end
+  end
+end
+
 local function check_options(options)
   for name, value in pairs(options) do
     local rule = OPTIONS[name] or systems[name] and SWITCHES
     if not rule then error("sandbox.start: unknown option '" .. tostring(name) .. "'", 3) end
     if not rule[1](value) then error("sandbox.start: option '" .. name .. "' must be " .. rule[2], 3) end
   end
+  check_sizes(options.sizes)
 end
 
 local function all_systems()
@@ -95,7 +111,8 @@ end
 --   plan       rate limits of this plan, for all systems or { cygni = "pro" }; default: each one's lowest
 --   limits     true; false: no rate limits
 --   page_size  the size of pages that ask for none, for all systems or { edgegap = 5 }
---   sizes      how much there is at the start, e.g. { edgee = { log_rows = 100000 } }
+--   sizes      how much there is at the start, e.g. { edgee = { rows = 100000 } }; each system's words are in
+--              moonrest.sandbox.systems
 --   systems    list of those to play; default: all five
 --   max_body   bytes of a request's body
 --   edgegap, edgee, cygni, template, capgo   tables of switches that the system's module documents
