@@ -90,6 +90,7 @@ describe("arguments", function()
   it("raises for unknown names, with the nearest", function()
     refused("shop.items:create: unknown parameter 'nmae'; did you mean 'name'?",
       function() shop.items:create { nmae = "n" } end)
+    refused("shop.items:get: unknown parameter 'volume' (it has: id)", function() shop.items:get { volume = 1 } end)
     refused("shop.items:get takes 1 path parameter (id), got 2", function() shop.items:get("a", "b") end)
     refused("takes no path parameter", function() shop.items:create "a" end)
     refused("parameters need names", function() shop.items:create { "a" } end)

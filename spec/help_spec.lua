@@ -25,6 +25,20 @@ describe("help", function()
     assert.equal("moonrest has no help for a table; moonrest.show(x) prints data", help.text {})
   end)
 
+  it("tells of the options of calls and of events", function()
+    local text = help.text "options"
+    for name, option in pairs(require "moonrest.options".known) do
+      assert.matches("\n  " .. name .. " +" .. option.type:match "%a+", text)
+      assert.matches(option.doc, text, 1, true)
+    end
+    assert.matches("\n  resume +string +.* %(lists%)", text)
+    text = help.text "events"
+    for name, doc in pairs(require "moonrest.events".names) do
+      assert.matches("\n  " .. name .. " +", text)
+      assert.matches(doc, text, 1, true)
+    end
+  end)
+
   it("documents an operation in full", function()
     local text = help.text(shop.items.create)
     assert.matches("shop.items:create({ parameters })\nPOST /items\n\nMakes an item.", text, 1, true)

@@ -58,6 +58,10 @@ local function raise_unknown(recipe, name)
   local hint = nearest.hint(name, known)
   if hint == "" and nearest.name(name, options.known) then
     hint = ("; there is an option '%s', which goes into a second table"):format(nearest.name(name, options.known))
+  elseif hint == "" then
+    local names = {}
+    for _, field in pairs(recipe.fields) do names[field.name] = field.name end
+    hint = next(names) and (" (it has: %s)"):format(nearest.list(names)) or " (it has none)"
   end
   caller.raise("%s: unknown parameter '%s'%s", recipe.label, name, hint)
 end

@@ -69,7 +69,7 @@ function definition.find(name)
   if pristine[own_prefix .. name] then return load_own(own_prefix .. name) end
   local module = find_module(name)
   if not module then
-    caller.raise("there is no definition '%s'%s; built in are: %s", name, nearest.hint(name, definition.built_in),
+    caller.raise("there is no definition '%s'%s (built in: %s)", name, nearest.hint(name, definition.built_in),
       table.concat(definition.built_in, ", "))
   end
   return is_built_in(name) and load_own(module) or require(module)

@@ -26,7 +26,8 @@ moonrest: REST management APIs as Lua tables.
 
 Failures of the world return nil, err; print(err) reads well, err.kind, err.status and err.code are for programs.
 Misuse raises. moonrest.help(client), help(client.resource) and help(client.resource.operation) tell more,
-and so does help "edgegap.apps.create" without a client. Without an account: require "moonrest.sandbox".
+and so does help "edgegap.apps.create" without a client. help "options" tells how calls can be made, help "events"
+what moonrest.on hears. Without an account: require "moonrest.sandbox".
 
 %s]]
 
@@ -355,6 +356,28 @@ local function general_text()
   return general:format(table.concat(definition.built_in, ", "), table.concat(lines, "\n"))
 end
 
+-- The options of calls.
+local function options_text()
+  local lines, rows = { "Options of calls, in the table after the parameters, and of client:with" }, {}
+  local known = require "moonrest.options".known
+  for index, name in ipairs(sorted_names(known)) do
+    local option = known[name]
+    rows[index] = { name, (option.type:gsub(" ", " or ")), option.doc .. (option.use == "list" and " (lists)" or "") }
+  end
+  add_rows(lines, rows)
+  return table.concat(lines, "\n")
+end
+
+local function events_text()
+  local lines, rows = { "moonrest.on(event, function(details) ... end)" }, {}
+  local names = require "moonrest.events".names
+  for index, name in ipairs(sorted_names(names)) do rows[index] = { name, names[name] } end
+  add_rows(lines, rows)
+  return table.concat(lines, "\n")
+end
+
+local topics = { moonrest = general_text, options = options_text, events = events_text }
+
 -- "moonrest.map", or the function itself; nil for others.
 local function find_part(subject)
   for _, part in ipairs(module_parts) do
@@ -367,7 +390,7 @@ end
 -- "edgegap.apps.create" without a client.
 local function path_text(path)
   local name, rest = path:match "^([%w_]+)[.:]?(.*)$"
-  if path == "moonrest" then return general_text() end
+  if topics[path] then return topics[path]() end
   if not name then caller.raise("moonrest.help: '%s' is no name", path) end
   if name == "moonrest" then
     caller.raise("moonrest.help: moonrest has no '%s'%s", rest, nearest.hint(rest, part_names()))
