@@ -283,11 +283,14 @@ local function add_servers(lines, at)
     local mark = #names > 1 and name == at.default_server and "   (the usual one)" or ""
     add(lines, "  %-12s %s%s", name, at.servers[name], mark)
   end
+  if at.server_env then add(lines, "  or the URL in the variable %s", at.server_env) end
 end
 
 -- What of moonrest.open the definition itself has.
 local function add_options(lines, at)
   add(lines, "%s", credential_text(at))
+  local extra = at.auth and at.auth.extra
+  for _, option in ipairs(sorted_names(extra)) do add(lines, "Option %s: sent as %s", option, extra[option]) end
   for _, option in ipairs(sorted_names(at.tenant)) do
     local tenant = at.tenant[option]
     local variables = tenant.env and "; or the variable " .. table.concat(words_of(tenant.env), " or ") or ""

@@ -195,6 +195,8 @@ end
 -- Clients, resources, operations
 -- =========================================================================
 
+local narrow_label <const> = 23 -- characters of a resource's name, at least
+
 -- The names of the children in order: operations first.
 local function names_of(resources)
   local operations, nested = {}, {}
@@ -211,21 +213,22 @@ local function names_of(resources)
 end
 show.names = names_of
 
-local function add_resources(lines, resources, prefix)
+local function add_resources(rows, resources, prefix)
   local _, nested = names_of(resources)
   for _, name in ipairs(nested) do
-    local operations = names_of(resources[name])
-    lines[#lines + 1] = ("  %-24s %s"):format(prefix .. name, table.concat(operations, " "))
-    add_resources(lines, resources[name], prefix .. name .. ".")
+    rows[#rows + 1] = { prefix .. name, table.concat(names_of(resources[name]), " ") }
+    add_resources(rows, resources[name], prefix .. name .. ".")
   end
 end
 
 -- The resources of a definition, a line each with the names of their operations.
 function show.resources(resources)
-  local lines = {}
-  local operations = names_of(resources)
-  if #operations > 0 then lines[1] = ("  %-24s %s"):format("", table.concat(operations, " ")) end
-  add_resources(lines, resources, "")
+  local rows, operations = {}, names_of(resources)
+  if #operations > 0 then rows[1] = { "", table.concat(operations, " ") } end
+  add_resources(rows, resources, "")
+  local width, lines = narrow_label, {}
+  for _, row in ipairs(rows) do width = math.max(width, #row[1]) end
+  for index, row in ipairs(rows) do lines[index] = ("  %s  %s"):format(pad(row[1], width), row[2]) end
   return table.concat(lines, "\n")
 end
 
