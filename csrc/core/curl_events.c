@@ -246,7 +246,7 @@ static void take_coding(struct mr_curl_handle *handle, const char *value, size_t
 static void note_coding(struct mr_curl_handle *handle, const char *line, size_t size) {
   static const char name[] = "content-encoding:";
   size_t from = sizeof name - 1;
-  if (size <= from || !mr_ascii_same(line, from, name, from)) return;
+  if (size <= from || line[from - 1] != ':' || !mr_ascii_same(line, from, name, from)) return;
   while (from < size && (line[from] == ' ' || line[from] == '\t'))
     from++;
   while (size > from && (line[size - 1] == ' ' || line[size - 1] == '\t'))
@@ -256,7 +256,7 @@ static void note_coding(struct mr_curl_handle *handle, const char *line, size_t 
 }
 
 static enum mr_flow take_field(struct mr_curl_handle *handle, const char *line, size_t size) {
-  if ((line[0] | 32) == 'c') note_coding(handle, line, size);
+  note_coding(handle, line, size);
   return handle->x->events->on_header(handle->x, line, size);
 }
 
