@@ -1,8 +1,8 @@
 local core = require "moonrest.core"
 local luv_adapter = require "moonrest.adapters.luv"
 local moonrest = require "moonrest"
-local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
+local task_life = require "moonrest.task_life"
 local uv = require "luv"
 
 describe("the luv adapter", function()
@@ -11,7 +11,7 @@ describe("the luv adapter", function()
   before_each(function() adapter = luv_adapter.start() end)
 
   after_each(function()
-    scheduler.cancel_all()
+    task_life.cancel_all()
     adapter:stop()
     adapter:stop()
     uv.run()

@@ -1,7 +1,7 @@
 local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
-local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
+local task_life = require "moonrest.task_life"
 
 describe("map", function()
   after_each(loop.close)
@@ -140,7 +140,7 @@ describe("map", function()
     assert.error_matches(function() moonrest.map(function() coroutine.yield(1) end, error) end,
       "a task yielded by itself")
     other:cancel()
-    assert.equal(0, scheduler.live())
+    assert.equal(0, task_life.live)
   end)
 
   it("makes no more tasks than an iterator has items for, however many there may be", function()

@@ -1,4 +1,5 @@
 local progress = require "moonrest.progress"
+local stderr_of = require "spec.support.stderr_of"
 
 local function request(received, expected, finished)
   return {
@@ -23,13 +24,12 @@ describe("progress", function()
   end)
 
   it("renews a line on stderr", function()
-    local real, written = io.stderr, {}
-    io.stderr = { write = function(_, ...) written[#written + 1] = table.concat { ... } end } -- luacheck: ignore
-    local watch = progress.watch("shop.items:export", true)
-    watch(request(512, 1024, false))
-    watch(request(2048, nil, true))
-    io.stderr = real -- luacheck: ignore
-    assert.same({ "\rshop.items:export: 512 B of 1.0 KiB, 50%   ", "\rshop.items:export: 2.0 KiB   \n" }, written)
+    local written = stderr_of(function()
+      local watch = progress.watch("shop.items:export", true)
+      watch(request(512, 1024, false))
+      watch(request(2048, nil, true))
+    end)
+    assert.equal("\rshop.items:export: 512 B of 1.0 KiB, 50%   \rshop.items:export: 2.0 KiB   \n", written)
   end)
 
   it("watches nothing when nothing is wanted", function()

@@ -4,8 +4,8 @@
 local core = require "moonrest.core"
 local loop = require "spec.support.loop"
 local moonrest = require "moonrest"
-local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
+local task_life = require "moonrest.task_life"
 
 local now = core.clock.now
 
@@ -135,7 +135,7 @@ describe("step", function()
       return real(option, ...)
     end
     local walker = moonrest.spawn(walk)
-    loop.step_until(function() return scheduler.is_over(walker) end)
+    loop.step_until(function() return task_life.is_over(walker) end)
     walker:await()
     assert.same({ 6, 0 }, { count, asked })
     walk()

@@ -1,9 +1,12 @@
 -- moonrest.map(items, fn, options): fn(item) for every item, some at once, results in the order of the items.
 
 local caller = require "moonrest.caller"
+local current = require "moonrest.current"
 local nearest = require "moonrest.nearest"
-local scheduler = require "moonrest.scheduler"
+local parking = require "moonrest.parking"
+local ready = require "moonrest.ready"
 local task = require "moonrest.task"
+local task_life = require "moonrest.task_life"
 local tasks = require "moonrest.tasks"
 local unheard = require "moonrest.unheard"
 
@@ -57,7 +60,7 @@ local job_type = { __name = "moonrest.map", __close = function(job)
   local source = job.items
   local meta = type(source) == "table" and getmetatable(source)
   job.is_over = true -- for the worker that runs, if it is one that ends the job
-  for _, worker in ipairs(job.workers) do scheduler.cancel(worker) end
+  for _, worker in ipairs(job.workers) do task_life.cancel(worker) end
   if type(meta) == "table" and meta.__call and meta.__close then meta.__close(source) end
 end }
 
@@ -67,7 +70,7 @@ local desk_type = { __name = "moonrest.map.desk", __close = function(desk)
   local job = desk.job
   job.is_broken = job.is_broken or not desk.is_through
   job.running = job.running - 1
-  scheduler.wake(job.coordinator)
+  ready.wake(job.coordinator)
 end }
 
 local function set_result(job, index, ok, value, err)
@@ -89,7 +92,7 @@ end
 local function wake_idle(job)
   local idle = job.idle
   job.idle = {}
-  for _, worker in ipairs(idle) do scheduler.wake(worker) end
+  for _, worker in ipairs(idle) do ready.wake(worker) end
 end
 
 -- The next item and its number; nothing when there are no more. An iterator may wait, and nobody else calls it
@@ -97,7 +100,7 @@ end
 local function take(job, worker)
   while job.is_asking do
     job.idle[#job.idle + 1] = worker
-    scheduler.park(worker)
+    parking.park(worker)
   end
   if job.is_over then return nil end
   job.is_asking = true
@@ -117,13 +120,13 @@ local start -- below: it and the work need each other
 -- One task for many items: making one costs as much as half a small request.
 local function work(desk)
   local _ <close> = desk
-  local job, worker = desk.job, scheduler.current()
+  local job, worker = desk.job, current.task
   local index, item = take(job, worker)
   while index do
     if job.count < job.most then start(job, 1) end
     set_result(job, index, pcall(job.fn, item))
     job.done = job.done + 1
-    if job.progress then scheduler.wake(job.coordinator) end
+    if job.progress then ready.wake(job.coordinator) end
     index, item = take(job, worker)
   end
   desk.is_through = true
@@ -161,14 +164,14 @@ end
 local function run(items, source, total, fn, options)
   local job <close> = setmetatable({
     items = items, source = source, fn = fn, total = total, progress = options.progress,
-    coordinator = scheduler.current(), workers = {}, idle = {}, results = {},
+    coordinator = current.task, workers = {}, idle = {}, results = {},
     count = 0, running = 0, taken = 0, done = 0, told = 0,
     is_over = false, is_broken = false, has_failed = false, -- there may be no memory for a field when one is set
   }, job_type)
   job.most = math.min(options.concurrency or default_concurrency, total or math.huge)
   start(job, math.min(job.most, total or first_workers))
   while job.running > 0 and not job.has_failed and not job.is_broken do
-    scheduler.park(job.coordinator)
+    parking.park(job.coordinator)
     tell(job)
   end
   if job.is_broken then raise_broken(job) end

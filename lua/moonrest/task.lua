@@ -2,8 +2,11 @@
 -- in a to-be-closed variable cancels it.
 
 local caller = require "moonrest.caller"
+local current = require "moonrest.current"
 local errors = require "moonrest.errors"
+local parking = require "moonrest.parking"
 local scheduler = require "moonrest.scheduler"
+local task_life = require "moonrest.task_life"
 local unheard = require "moonrest.unheard"
 
 local task = {}
@@ -27,7 +30,7 @@ function task.is(value) return getmetatable(value) == metatable end
 
 -- A new task for a function that is known to be one.
 function task.new(fn, values)
-  return scheduler.add(setmetatable({}, metatable), fn, values)
+  return task_life.add(setmetatable({}, metatable), fn, values)
 end
 
 -- Runs fn(...) as a task, from the next turn of the loop on.
@@ -53,17 +56,17 @@ function task.outcome(self)
 end
 
 local function wait_for(self)
-  local waiter = scheduler.waiter()
-  if waiter then return scheduler.wait_task(waiter, self) end
-  scheduler.run(function() return scheduler.is_over(self) end)
+  local waiter = current.waiter()
+  if waiter then return parking.wait_task(waiter, self) end
+  scheduler.run(function() return task_life.is_over(self) end)
 end
 
 -- Waits for the end of the task and returns what its function returned. An error of it is raised here, as it is; for a
 -- cancelled one the answer is nil, err.
 function methods.await(self)
   check_self(self, "await")
-  if not scheduler.is_over(self) then
-    if self == scheduler.current() then caller.raise "a task cannot await itself" end
+  if not task_life.is_over(self) then
+    if self == current.task then caller.raise "a task cannot await itself" end
     wait_for(self)
   end
   return task.outcome(self)
@@ -73,9 +76,9 @@ end
 -- it, false when it had ended before.
 function methods.cancel(self)
   check_self(self, "cancel")
-  if scheduler.is_over(self) then return false end
-  if self == scheduler.current() then caller.raise "a task cannot cancel itself: let it return, or raise an error" end
-  return scheduler.cancel(self)
+  if task_life.is_over(self) then return false end
+  if self == current.task then caller.raise "a task cannot cancel itself: let it return, or raise an error" end
+  return task_life.cancel(self)
 end
 
 -- "ready" (waits for its turn), "running", "waiting"; "done", "failed" or "cancelled" at the end.
@@ -88,6 +91,6 @@ function metatable.__tostring(self)
   return ("moonrest.task %d (%s)"):format(self.number, self.state)
 end
 
-metatable.__close = scheduler.cancel
+metatable.__close = task_life.cancel
 
 return task

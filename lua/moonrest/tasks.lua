@@ -2,8 +2,11 @@
 -- for the first.
 
 local caller = require "moonrest.caller"
+local current = require "moonrest.current"
+local parking = require "moonrest.parking"
 local scheduler = require "moonrest.scheduler"
 local task = require "moonrest.task"
+local task_life = require "moonrest.task_life"
 local unheard = require "moonrest.unheard"
 local wait = require "moonrest.wait"
 
@@ -22,7 +25,7 @@ end
 -- =========================================================================
 
 local run_guard = setmetatable({}, { __name = "moonrest.run", __close = function(_, problem)
-  if problem ~= nil then scheduler.cancel_all() end
+  if problem ~= nil then task_life.cancel_all() end
   unheard.report()
 end })
 
@@ -31,7 +34,7 @@ end })
 function tasks.run(fn, ...)
   local runs = task.callable(fn)
   if fn ~= nil and not runs then caller.raise("moonrest.run: a function is needed, got a %s", type(fn)) end
-  scheduler.check_blocking()
+  current.check_blocking()
   local _ <close> = run_guard
   if not runs then return scheduler.run() end
   local main = task.new(runs, table.pack(...))
@@ -46,7 +49,7 @@ function tasks.step(budget)
   if not (math.type(budget) and budget >= 0) then check_seconds(budget, "moonrest.step: the budget") end
   if scheduler.is_idle() then return 0 end
   scheduler.step(budget)
-  return scheduler.live()
+  return task_life.live
 end
 
 -- Lets time pass: in a task for the others, which have their turn even when it is 0 seconds; outside of all with the
@@ -59,12 +62,12 @@ end
 -- moonrest.set_blocking(false): calls outside of tasks raise instead of blocking the program.
 function tasks.set_blocking(allowed)
   if type(allowed) ~= "boolean" then caller.raise("moonrest.set_blocking: true or false is needed") end
-  scheduler.set_blocking(allowed)
+  current.set_blocking(allowed)
 end
 
 -- Calls fn(...) in a task: in the one that runs, else in one of its own that ends with this call.
 function tasks.within(fn, ...)
-  if scheduler.waiter() then return fn(...) end
+  if current.waiter() then return fn(...) end
   local own <close> = task.new(fn, table.pack(...))
   return own:await()
 end
@@ -88,7 +91,7 @@ end
 local group_type = { __name = "moonrest.group", __close = function(group)
   for _, member in ipairs(group) do
     unwatch(member, group.watcher)
-    scheduler.cancel(member)
+    task_life.cancel(member)
   end
 end }
 
@@ -100,7 +103,7 @@ local function check_members(given, label)
     if not task.is(value) and not task.callable(value) then
       caller.raise("%s: [%s] must be a function or a task, got a %s", label, tostring(key), type(value))
     end
-    if value == scheduler.current() then caller.raise("%s: a task cannot await itself", label) end
+    if value == current.task then caller.raise("%s: a task cannot await itself", label) end
   end
 end
 
@@ -127,24 +130,24 @@ end
 
 -- Waits until some member that has not been seen has ended, and returns its place.
 local function next_ended(group, seen)
-  local self = scheduler.current()
+  local self = current.task
   while true do
     for place, member in ipairs(group) do
-      if not seen[place] and scheduler.is_over(member) then
+      if not seen[place] and task_life.is_over(member) then
         seen[place] = true
         return place
       end
     end
-    scheduler.park(self)
+    parking.park(self)
   end
 end
 
 -- Ends of members wake the task that runs, until the group is closed.
 local function watch(group)
-  local self = scheduler.current()
+  local self = current.task
   group.watcher = self
   for _, member in ipairs(group) do
-    if not scheduler.is_over(member) then
+    if not task_life.is_over(member) then
       member.waiters = member.waiters or {}
       table.insert(member.waiters, self)
     end

@@ -7,7 +7,7 @@ local slice <const> = 0.1 -- seconds
 local task_look <const> = 0.5 -- seconds between the looks of a task that sleeps
 
 local known_engine
-local scheduler -- from when tasks are used in this lua_State
+local scheduler, current, parking -- from when tasks are used in this lua_State
 
 local function engine()
   known_engine = known_engine or require "moonrest.core".engine()
@@ -25,15 +25,15 @@ function wait.finish_for(_, request, label)
 end
 
 -- The scheduler calls this when it is loaded: programs without tasks never load it.
-function wait.use(given)
-  scheduler = given
-  wait.claim, wait.finish_for = given.claim, given.finish_for
+function wait.use(given_scheduler, given_current, given_parking)
+  scheduler, current, parking = given_scheduler, given_current, given_parking
+  wait.claim, wait.finish_for = current.claim, parking.finish_for
 end
 
 -- The task that a request which is started now belongs to, nil outside of tasks. Raises where its answer could not be
 -- waited for.
 function wait.task()
-  return scheduler and scheduler.waiter()
+  return current and current.waiter()
 end
 
 local patience -- loaded when there is something to be patient about
@@ -45,7 +45,7 @@ function wait.remark()
 end
 
 local function pass(seconds)
-  if scheduler and scheduler.live() > 0 then
+  if scheduler and scheduler.is_left() then
     scheduler.turn(seconds)
   else
     engine():step(seconds)
@@ -53,16 +53,16 @@ local function pass(seconds)
 end
 
 local function is_finished(request)
-  if not scheduler or scheduler.live() == 0 then return request:wait(slice) end
+  if not scheduler or not scheduler.is_left() then return request:wait(slice) end
   if not request:finished() then scheduler.turn(slice) end
   return request:finished()
 end
 
 local function finish_in_task(task, request, watch)
-  scheduler.wait_request(task, request, watch and slice)
+  parking.wait_request(task, request, watch and slice)
   while not request:finished() do
     watch(request)
-    scheduler.wait_request(task, request, slice)
+    parking.wait_request(task, request, slice)
   end
 end
 
@@ -90,7 +90,7 @@ end
 -- between slices with the request. An error (of 'watch', of Ctrl-C) ends the request; that of Ctrl-C names the
 -- operation where 'label' (may be nil) does.
 function wait.finish(request, watch, label)
-  local task = scheduler and scheduler.waiter()
+  local task = current and current.waiter()
   local _ <close> = request
   if task then
     finish_in_task(task, request, watch)
@@ -103,8 +103,8 @@ end
 
 -- One slice of a wait for something new on a request that is read while it runs.
 function wait.activity(request)
-  local task = scheduler and scheduler.waiter()
-  if task then return scheduler.wait_news(task, request) end
+  local task = current and current.waiter()
+  if task then return parking.wait_news(task, request) end
   pass(slice)
 end
 
@@ -112,12 +112,12 @@ end
 -- (may be nil) says so.
 function wait.sleep(seconds, is_enough)
   local clock = require "moonrest.core".clock
-  local task = scheduler and scheduler.waiter()
+  local task = current and current.waiter()
   local deadline, look = clock.now() + seconds, task and is_enough and task_look or math.huge
   local remaining = seconds
   while (task or remaining > 0) and not (is_enough and is_enough()) do -- in a task the others have their turn always
     if task then
-      scheduler.wait_until(task, math.min(deadline, clock.now() + look))
+      parking.wait_until(task, math.min(deadline, clock.now() + look))
     else
       pass(math.min(remaining, slice))
     end
@@ -127,19 +127,19 @@ function wait.sleep(seconds, is_enough)
 end
 
 -- Whether a step with a budget runs: it paces the collector.
-function wait.is_in_step() return scheduler ~= nil and scheduler.deadline() ~= nil end
+function wait.is_in_step() return current ~= nil and current.deadline ~= false end
 
 -- request:decode, which in a step with a budget is spread over as many steps as it needs.
 function wait.decode(request, keep_null)
-  local task = scheduler and scheduler.deadline() and scheduler.waiter()
+  local task = current and current.deadline and current.waiter()
   if not task then return request:decode(keep_null) end
   while true do
-    local is_done, value, problem, kind = request:decode_until(scheduler.deadline() or math.huge, keep_null)
+    local is_done, value, problem, kind = request:decode_until(current.deadline or math.huge, keep_null)
     if is_done then
-      scheduler.catch_breath(task)
+      parking.catch_breath(task)
       return value, problem, kind
     end
-    scheduler.give_way(task, value)
+    parking.give_way(task, value)
   end
 end
 

@@ -2,10 +2,11 @@
 -- calls the wrapped one; the waits of the library go past that, to the loop.
 
 local caller = require "moonrest.caller"
-local scheduler = require "moonrest.scheduler"
+local current = require "moonrest.current"
 local task = require "moonrest.task"
+local task_life = require "moonrest.task_life"
 
-local PARK <const> = scheduler.PARK
+local PARK <const> = task_life.PARK
 
 -- When the task is cancelled while the coroutine waits, the coroutine is closed too.
 local guard_type = { __name = "moonrest.wrap", __close = function(guard)
@@ -31,7 +32,7 @@ local function resume(guard, ...)
   if guard.is_waiting then caller.raise "this coroutine waits for an answer: nobody else can resume it" end
   local status = coroutine.status(guard.thread)
   if status ~= "suspended" then caller.raise("cannot resume a %s coroutine", status) end
-  scheduler.adopt(guard.thread)
+  current.adopt(guard.thread)
   local _ <close> = guard
   return pass_on(guard, coroutine.resume(guard.thread, ...))
 end

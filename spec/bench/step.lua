@@ -4,9 +4,9 @@
 
 local core = require "moonrest.core"
 local moonrest = require "moonrest"
-local scheduler = require "moonrest.scheduler"
 local slow_server = require "spec.support.slow_server"
 local socket = require "socket"
+local task_life = require "moonrest.task_life"
 local workshop_type = require "spec.bench.workshop"
 
 -- lua5.4 starts with the generational collector, whose full collections stop everything, and a step of the incremental
@@ -50,7 +50,7 @@ local function measure_waiting()
     socket.sleep(0.002)
   end
   row("step with 200 in flight, nothing ready", "%.2f us (at most 20), %d bytes for 20,000 steps", cost_of_steps(20000))
-  scheduler.cancel_all()
+  task_life.cancel_all()
 end
 
 local sizes = { 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000 }
@@ -110,7 +110,7 @@ local function measure_frames(budget, collector, bounds, with_handshakes)
     assert(moonrest.prepare(client))
   else
     for _ = 1, 200 do moonrest.spawn(function() assert(client.sized:get(1000)) end) end
-    while scheduler.live() > 0 do frame(0.01) end
+    while task_life.live > 0 do frame(0.01) end
   end
   keep_busy(client, statistics)
   if collector ~= "running" then collectgarbage "stop" end
@@ -119,7 +119,7 @@ local function measure_frames(budget, collector, bounds, with_handshakes)
   while now() < finish do times[#times + 1] = frame(budget, after) end
   collectgarbage "restart"
   statistics.is_over = true
-  scheduler.cancel_all()
+  task_life.cancel_all()
   client:close()
   local io = with_handshakes and ", in a thread, prepared, handshakes too" or ""
   report(("200 over TLS, budget %g ms%s, collector %s"):format(budget * 1e3, io, collector), times, statistics, bounds)

@@ -2,7 +2,7 @@
 
 local core = require "moonrest.core"
 local moonrest = require "moonrest"
-local scheduler = require "moonrest.scheduler"
+local task_life = require "moonrest.task_life"
 
 local loop = {}
 
@@ -24,10 +24,10 @@ function loop.wait_until(check) repeat_until(check, moonrest.sleep) end
 
 -- Ends all tasks, and fails when any of them or a request is left: for after_each.
 function loop.close()
-  scheduler.cancel_all()
+  task_life.cancel_all()
   collectgarbage()
   collectgarbage()
-  assert(scheduler.live() == 0, "tasks are left")
+  assert(task_life.live == 0, "tasks are left")
   assert(core.engine():pending() == 0, "requests are left")
 end
 

@@ -9,7 +9,9 @@
 -- Calls are made in tasks; outside of them, in callbacks of luv, they would block the loop.
 
 local caller = require "moonrest.caller"
+local ready = require "moonrest.ready"
 local scheduler = require "moonrest.scheduler"
+local task_life = require "moonrest.task_life"
 local tasks = require "moonrest.tasks"
 
 local adapter = {}
@@ -26,7 +28,7 @@ local function arm(self)
   local timeout = scheduler.timeout()
   local wait_ms = timeout and math.min(math.ceil(timeout * 1000), idle_ms) or idle_ms
   self.timer:start(wait_ms, 0, self.step)
-  if scheduler.live() > 0 then self.timer:ref() else self.timer:unref() end
+  if task_life.live > 0 then self.timer:ref() else self.timer:unref() end
 end
 
 local function step(self)
@@ -48,7 +50,7 @@ function adapter.start(options)
   self.step = function() step(self) end
   self.poll:start("r", self.step)
   self.poll:unref()
-  scheduler.on_ready(function() arm(self) end)
+  ready.on_wake(function() arm(self) end)
   arm(self)
   return self
 end
@@ -57,7 +59,7 @@ end
 function methods.stop(self)
   if self.is_stopped then return end
   self.is_stopped = true
-  scheduler.on_ready(nil)
+  ready.on_wake(nil)
   self.poll:stop()
   self.poll:close()
   self.timer:stop()

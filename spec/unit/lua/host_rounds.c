@@ -273,10 +273,10 @@ static void check_complaints(lua_State *L) {
 }
 
 static const char quieten[] =
-    "local scheduler, engine = require 'moonrest.scheduler', require 'moonrest.core'.engine()\n"
-    "scheduler.cancel_all()\n"
+    "local task_life, engine = require 'moonrest.task_life', require 'moonrest.core'.engine()\n"
+    "task_life.cancel_all()\n"
     "collectgarbage() collectgarbage()\n"
-    "assert(scheduler.live() == 0, 'tasks are left')\n"
+    "assert(task_life.live == 0, 'tasks are left')\n"
     "assert(engine:pending() == 0, 'requests are left')\n";
 
 static const char check_limits[] =
