@@ -1,121 +1,9 @@
 /* The life of a request, on virtual time and a scripted network. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "core/engine.h"
+#include "engine_world.h"
 #include "failing_allocator.h"
-#include "virtual_transport.h"
-
-#define CANARY "canary-5150"
-
-struct world {
-  struct mr_virtual_clock clock;
-  struct mr_virtual_network network;
-  struct mr_route route;
-  struct mr_limiter *limiter;
-  struct mr_engine *engine;
-  struct mr_endpoint *endpoint;
-  struct mr_secret *secret;
-  const struct mr_virtual_answer *script; /* one per exchange; the last is repeated */
-  size_t script_size, served;
-};
-
-static void serve(void *context, const struct mr_virtual_sent *sent,
-                  struct mr_virtual_answer *answer) {
-  struct world *world = context;
-  (void)sent;
-  size_t place = world->served < world->script_size ? world->served : world->script_size - 1;
-  world->served++;
-  *answer = world->script[place];
-}
-
-static bool open_endpoint(struct world *world, const char *method, enum mr_repeat repeat) {
-  struct mr_error error = {0};
-  const char *base = "https://api.example.com/v1";
-  world->endpoint = mr_endpoint_new();
-  if (!world->endpoint) return false;
-  world->endpoint->route = &world->route;
-  world->endpoint->repeat = repeat;
-  if (mr_endpoint_target(world->endpoint, method, base, strlen(base), &error)) return false;
-  if (mr_endpoint_header(world->endpoint, "Accept: a/b", 11, &error)) return false;
-  if (mr_endpoint_header(world->endpoint, "X-Tenant: t", 11, &error)) return false;
-  if (mr_secret_open(MR_SECRET_LITERAL, CANARY, strlen(CANARY), false, &world->secret, &error))
-    return false;
-  return !mr_endpoint_credential(world->endpoint, "Authorization", NULL, "Bearer ", world->secret,
-                                 &error);
-}
-
-static bool open_world(struct world *world, const char *method, enum mr_repeat repeat,
-                       const struct mr_virtual_answer *script, size_t script_size) {
-  *world = (struct world){.script = script, .script_size = script_size};
-  mr_virtual_clock_init(&world->clock, 5 * MR_SECOND, 1700000000 * MR_SECOND);
-  mr_virtual_network_init(&world->network, &world->clock, serve, world);
-  mr_virtual_network_use(&world->network);
-  world->limiter = mr_limiter_open(&world->clock.clock, NULL);
-  if (!world->limiter) return false;
-  struct mr_engine_config config = {.clock = &world->clock.clock,
-                                    .seed = 7,
-                                    .limiter = world->limiter,
-                                    .transport = &mr_transport_virtual};
-  world->engine = mr_engine_open(&config, NULL);
-  return world->engine && open_endpoint(world, method, repeat);
-}
-
-static void close_world(struct world *world) {
-  mr_endpoint_release(world->endpoint);
-  mr_secret_release(world->secret);
-  mr_engine_close(world->engine);
-  if (world->limiter) mr_limiter_close(world->limiter);
-  mr_virtual_network_free(&world->network);
-}
-
-static struct mr_request *prepare(struct world *world) {
-  struct mr_request *request = mr_request_new(world->endpoint);
-  if (!request) return NULL;
-  struct mr_error error = {0};
-  if (mr_buffer_text(&request->url, world->endpoint->base) || mr_buffer_text(&request->url, "/x") ||
-      mr_request_target(request, false, &error)) {
-    mr_request_free(request);
-    return NULL;
-  }
-  return request;
-}
-
-static void run(struct world *world, struct mr_request *request) {
-  struct mr_error error = {0};
-  for (int i = 0; i < 1000 && !mr_request_is_finished(request); i++)
-    assert_true(mr_engine_step(world->engine, 100 * MR_SECOND, &error) >= 0);
-  assert_true(mr_request_is_finished(request));
-}
-
-static struct mr_request *perform(struct world *world) {
-  struct mr_request *request = prepare(world);
-  assert_non_null(request);
-  mr_engine_start(world->engine, request);
-  run(world, request);
-  return request;
-}
-
-#define OPEN(method, repeat, ...)                                                                  \
-  static const struct mr_virtual_answer script[] = {__VA_ARGS__};                                  \
-  struct world world;                                                                              \
-  assert_true(open_world(&world, method, repeat, script, sizeof script / sizeof *script))
-
-static void close_all(struct world *world, struct mr_request *request) {
-  mr_request_free(request);
-  assert_int_equal(mr_engine_pending(world->engine), 0);
-  assert_int_equal(world->network.in_flight, 0);
-  close_world(world);
-}
 
 static void a_get_succeeds(void **state) {
   (void)state;
@@ -129,136 +17,6 @@ static void a_get_succeeds(void **state) {
   assert_string_equal(mr_virtual_header(mr_virtual_sent_at(&world.network, 0), "authorization"),
                       "Bearer " CANARY);
   assert_int_equal(request->note_count, 1);
-  close_all(&world, request);
-}
-
-static void a_read_is_tried_again(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 503}, {.kind = MR_NETWORK, .phase = MR_PHASE_RECEIVE},
-       {.body = "ok"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->status, 200);
-  assert_int_equal(request->note_count, 3);
-  assert_int_equal(request->notes[0].status, 503);
-  assert_int_equal(request->notes[1].kind, MR_NETWORK);
-  assert_true(request->notes[0].wait_us <= 500 * MR_MILLISECOND);
-  assert_true(request->notes[1].wait_us <= MR_SECOND);
-  assert_int_equal(request->error.kind, MR_NONE);
-  close_all(&world, request);
-}
-
-static void attempts_are_bounded(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 500, .body = "no"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->state, MR_STATE_DONE);
-  assert_int_equal(request->status, 500);
-  assert_int_equal(world.served, mr_retry_default.attempts);
-  assert_string_equal(mr_buffer_string(&request->answer), "no");
-  close_all(&world, request);
-}
-
-static void a_write_that_may_have_happened_is_not(void **state) {
-  (void)state;
-  OPEN("POST", MR_REPEAT_NEVER, {.kind = MR_NETWORK, .phase = MR_PHASE_RECEIVE});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->state, MR_STATE_FAILED);
-  assert_int_equal(request->error.kind, MR_NETWORK);
-  assert_int_equal(world.served, 1);
-  close_all(&world, request);
-}
-
-static void a_refused_write_is(void **state) {
-  (void)state;
-  OPEN("POST", MR_REPEAT_NEVER, {.status = 429, .headers = "Retry-After: 2"}, {.status = 201});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->status, 201);
-  assert_true(mr_virtual_sent_at(&world.network, 1)->started_us -
-                  mr_virtual_sent_at(&world.network, 0)->started_us >=
-              2 * MR_SECOND);
-  close_all(&world, request);
-}
-
-static void a_wait_that_does_not_fit_ends_at_once(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 429, .headers = "Retry-After: 5"});
-  struct mr_request *request = prepare(&world);
-  request->timeout_us = MR_SECOND;
-  mr_engine_start(world.engine, request);
-  run(&world, request);
-  assert_int_equal(request->state, MR_STATE_DONE);
-  assert_int_equal(request->status, 429);
-  assert_int_equal(request->retry_after_us, 5 * MR_SECOND);
-  assert_true(request->finished_us - request->started_us < 100 * MR_MILLISECOND);
-  close_all(&world, request);
-}
-
-static void one_deadline_covers_all_attempts(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.silent = true});
-  struct mr_request *request = prepare(&world);
-  request->timeout_us = 3 * MR_SECOND;
-  mr_engine_start(world.engine, request);
-  run(&world, request);
-  assert_int_equal(request->error.kind, MR_TIMEOUT);
-  assert_true(request->finished_us - request->started_us <= 3 * MR_SECOND + MR_MILLISECOND);
-  close_all(&world, request);
-}
-
-static void a_stale_connection_is_retried_once_for_reads(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE,
-       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->status, 200);
-  assert_int_equal(world.served, 2);
-  assert_int_equal(request->finished_us, request->started_us);
-  close_all(&world, request);
-}
-
-static void a_stale_connection_does_not_repeat_a_write(void **state) {
-  (void)state;
-  OPEN("POST", MR_REPEAT_NEVER,
-       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .reused = true}, {.body = "1"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->state, MR_STATE_FAILED);
-  assert_int_equal(world.served, 1);
-  close_all(&world, request);
-}
-
-static void credentials_stay_at_home(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: /y"},
-       {.status = 302, .headers = "Location: https://other.example.com/"},
-       {.status = 307, .headers = "Location: https://api.example.com/back"}, {.body = "{}"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->status, 200);
-  assert_non_null(mr_virtual_header(mr_virtual_sent_at(&world.network, 1), "Authorization"));
-  for (size_t hop = 2; hop <= 3; hop++) {
-    const struct mr_virtual_sent *sent = mr_virtual_sent_at(&world.network, hop);
-    assert_null(mr_virtual_header(sent, "Authorization"));
-    assert_null(mr_virtual_header(sent, "X-Tenant"));
-    assert_non_null(mr_virtual_header(sent, "Accept"));
-    assert_false(sent->has_credential);
-  }
-  close_all(&world, request);
-}
-
-static void https_never_becomes_http(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: http://api.example.com/v1/x"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->error.kind, MR_REDIRECT);
-  assert_int_equal(world.served, 1);
-  close_all(&world, request);
-}
-
-static void redirects_are_bounded(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: /v1/x"});
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->error.kind, MR_REDIRECT);
-  assert_int_equal(world.served, world.endpoint->max_redirects + 1);
   close_all(&world, request);
 }
 
@@ -277,37 +35,11 @@ static void a_body_over_its_bound_is_refused(void **state) {
   close_all(&world, NULL);
 }
 
-static void a_refusal_is_asked_about(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 429, .body = "{\"error\":\"plan\"}"}, {.body = "{}"});
-  struct mr_error error = {0};
-  world.endpoint->inspects = true;
-  for (int final = 1; final >= 0; final--) {
-    world.served = 0;
-    struct mr_request *request = prepare(&world);
-    mr_engine_start(world.engine, request);
-    while (!mr_engine_next_question(world.engine))
-      mr_engine_step(world.engine, MR_SECOND, &error);
-    assert_ptr_equal(mr_engine_next_question(world.engine), request);
-    struct mr_meaning meaning = {.retry_after_us = MR_SECOND, .final = final};
-    mr_engine_resolve(world.engine, request, &meaning);
-    run(&world, request);
-    assert_int_equal(request->status, final ? 429 : 200);
-    assert_int_equal(world.served, final ? 1 : 2);
-    mr_request_free(request);
-  }
-  close_all(&world, NULL);
-}
-
-static void a_refused_credential_is_kept_back(void **state) {
-  (void)state;
-  OPEN("GET", MR_REPEAT_SAFE, {.status = 401, .body = "{}"});
-  for (int i = 0; i < MR_SECRET_REFUSALS; i++)
-    mr_request_free(perform(&world));
-  struct mr_request *request = perform(&world);
-  assert_int_equal(request->error.kind, MR_AUTH);
-  assert_int_equal(world.served, MR_SECRET_REFUSALS);
-  close_all(&world, request);
+static void limit(struct world *world, int64_t count, int64_t period_us) {
+  struct mr_bucket_limits limits = {.windows = {{count, period_us}}, .window_count = 1};
+  struct mr_bucket **bucket = &world->endpoint->buckets[0];
+  assert_int_equal(mr_limiter_bucket(world->limiter, "key", &limits, bucket, NULL), MR_NONE);
+  world->endpoint->bucket_count = 1;
 }
 
 static void slots_are_waited_for(void **state) {
@@ -341,10 +73,7 @@ static void slots_are_waited_for(void **state) {
 static void a_slot_that_comes_too_late_is_told_at_once(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
-  struct mr_bucket_limits limits = {.windows = {{1, 60 * MR_SECOND}}, .window_count = 1};
-  assert_int_equal(
-      mr_limiter_bucket(world.limiter, "b", &limits, &world.endpoint->buckets[0], NULL), MR_NONE);
-  world.endpoint->bucket_count = 1;
+  limit(&world, 1, 60 * MR_SECOND);
   mr_request_free(perform(&world));
   struct mr_request *request = prepare(&world);
   request->timeout_us = 10 * MR_SECOND;
@@ -360,19 +89,17 @@ static void time_that_is_said_to_pass_frees_who_waits(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.body = "{}"});
   struct mr_error error = {0};
-  struct mr_bucket_limits limits = {.windows = {{1, 60 * MR_SECOND}}, .window_count = 1};
-  struct mr_bucket **bucket = &world.endpoint->buckets[0];
-  assert_int_equal(mr_limiter_bucket(world.limiter, "b", &limits, bucket, NULL), MR_NONE);
-  world.endpoint->bucket_count = 1;
+  limit(&world, 1, 60 * MR_SECOND);
+  struct mr_bucket *bucket = world.endpoint->buckets[0];
   mr_request_free(perform(&world));
   struct mr_request *request = prepare(&world);
   mr_engine_start(world.engine, request);
   assert_int_equal(request->state, MR_STATE_THROTTLED);
-  mr_engine_pass(world.engine, *bucket, 30 * MR_SECOND);
+  mr_engine_pass(world.engine, bucket, 30 * MR_SECOND);
   assert_true(mr_engine_step(world.engine, 0, &error) >= 0);
   assert_int_equal(request->state, MR_STATE_THROTTLED);
   int64_t began_us = world.clock.now_us;
-  mr_engine_pass(world.engine, *bucket, 31 * MR_SECOND);
+  mr_engine_pass(world.engine, bucket, 31 * MR_SECOND);
   run(&world, request);
   assert_int_equal(request->status, 200);
   assert_true(world.clock.now_us - began_us < MR_SECOND);
@@ -430,10 +157,7 @@ static void closing_the_engine_cancels(void **state) {
   world.engine = NULL;
   assert_int_equal(request->state, MR_STATE_CANCELLED);
   mr_request_free(request);
-  mr_endpoint_release(world.endpoint);
-  mr_secret_release(world.secret);
-  mr_limiter_close(world.limiter);
-  mr_virtual_network_free(&world.network);
+  close_world(&world);
 }
 
 static void a_download_is_whole_or_not_there(void **state) {
@@ -541,13 +265,6 @@ static void every_allocation_may_fail(void **state) {
   failing_allocator_remove(&memory);
 }
 
-static void limit(struct world *world, int64_t count) {
-  struct mr_bucket_limits limits = {.windows = {{count, MR_SECOND}}, .window_count = 1};
-  struct mr_bucket **bucket = &world->endpoint->buckets[0];
-  assert_int_equal(mr_limiter_bucket(world->limiter, "key", &limits, bucket, NULL), MR_NONE);
-  world->endpoint->bucket_count = 1;
-}
-
 /* One is sent, one waits for a slot, one to try again; what goes by another route is somebody else's. */
 static void a_route_is_cancelled_as_a_whole(void **state) {
   (void)state;
@@ -556,7 +273,7 @@ static void a_route_is_cancelled_as_a_whole(void **state) {
   struct mr_route other_route = {0};
   struct mr_request *requests[4];
   for (int i = 0; i < 4; i++) {
-    if (i == 2) limit(&world, 1);
+    if (i == 2) limit(&world, 1, MR_SECOND);
     requests[i] = prepare(&world);
     mr_engine_start(world.engine, requests[i]);
     while (i == 0 && requests[0]->state != MR_STATE_WAITING)
@@ -591,7 +308,7 @@ static void refusals_are_told(void **state) {
   OPEN("GET", MR_REPEAT_SAFE,
        {.status = 429, .headers = "X-RateLimit-Limit: 5\nX-RateLimit-Remaining: 0\nRetry-After: 2"},
        {.headers = "X-RateLimit-Limit: no"});
-  limit(&world, 10);
+  limit(&world, 10, MR_SECOND);
   struct mr_request *request = perform(&world);
   assert_int_equal(request->status, 200);
   struct mr_event event = expect_event(&world, MR_EVENT_THROTTLE);
@@ -610,7 +327,7 @@ static void refusals_are_told(void **state) {
 static void a_fork_begins_afresh(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.body = "{}", .wait_us = MR_SECOND});
-  limit(&world, 1);
+  limit(&world, 1, MR_SECOND);
   struct mr_request *sent = prepare(&world), *queued = prepare(&world);
   mr_engine_start(world.engine, sent);
   mr_engine_start(world.engine, queued);
@@ -636,20 +353,7 @@ static void a_fork_begins_afresh(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_get_succeeds),
-      cmocka_unit_test(a_read_is_tried_again),
-      cmocka_unit_test(attempts_are_bounded),
-      cmocka_unit_test(a_write_that_may_have_happened_is_not),
-      cmocka_unit_test(a_refused_write_is),
-      cmocka_unit_test(a_wait_that_does_not_fit_ends_at_once),
-      cmocka_unit_test(one_deadline_covers_all_attempts),
-      cmocka_unit_test(a_stale_connection_is_retried_once_for_reads),
-      cmocka_unit_test(a_stale_connection_does_not_repeat_a_write),
-      cmocka_unit_test(credentials_stay_at_home),
-      cmocka_unit_test(https_never_becomes_http),
-      cmocka_unit_test(redirects_are_bounded),
       cmocka_unit_test(a_body_over_its_bound_is_refused),
-      cmocka_unit_test(a_refusal_is_asked_about),
-      cmocka_unit_test(a_refused_credential_is_kept_back),
       cmocka_unit_test(slots_are_waited_for),
       cmocka_unit_test(a_slot_that_comes_too_late_is_told_at_once),
       cmocka_unit_test(cancel_releases_everything),

@@ -18,7 +18,7 @@
 
 #include "core/engine.h"
 #include "failing_allocator.h"
-#include "virtual_transport.h"
+#include "virtual_engine.h"
 
 #define LOOKS    2500                  /* of 10 ms each: less than a command may take */
 #define LOOK_US  (10 * MR_MILLISECOND) /* of virtual time */
@@ -87,26 +87,15 @@ static struct mr_endpoint *open_endpoint(struct world *world) {
   return NULL;
 }
 
-static bool open_engine(struct world *world) {
-  mr_virtual_clock_init(&world->clock, 5 * MR_SECOND, 1700000000 * MR_SECOND);
-  mr_virtual_network_init(&world->network, &world->clock, serve, world);
-  mr_virtual_network_use(&world->network);
-  world->limiter = mr_limiter_open(&world->clock.clock, NULL);
-  if (!world->limiter) return false;
-  struct mr_engine_config config = {.clock = &world->clock.clock,
-                                    .seed = 7,
-                                    .limiter = world->limiter,
-                                    .transport = &mr_transport_virtual};
-  world->engine = mr_engine_open(&config, NULL);
-  return world->engine != NULL;
-}
-
 static bool open_world(struct world *world) {
   *world = (struct world){.good = "new-one", .pipe = -1, .folder = "/tmp/moonrest-renewal-XXXXXX"};
   world->descriptors = open_descriptors();
   assert_non_null(mkdtemp(world->folder));
   world->secret = open_command(world);
-  bool good = open_engine(world) && world->secret;
+  mr_virtual_clock_init(&world->clock, 5 * MR_SECOND, 1700000000 * MR_SECOND);
+  mr_virtual_network_init(&world->network, &world->clock, serve, world);
+  world->engine = virtual_engine_open(&world->network, &world->limiter);
+  bool good = world->engine && world->secret;
   if (good) world->endpoint = open_endpoint(world);
   if (good) world->open_endpoint = open_endpoint(world);
   good = good && world->endpoint && world->open_endpoint;
@@ -123,9 +112,7 @@ static void close_world(struct world *world) {
   mr_endpoint_release(world->open_endpoint);
   mr_secret_release(world->secret);
   mr_secret_release(world->second);
-  mr_engine_close(world->engine);
-  if (world->limiter) mr_limiter_close(world->limiter);
-  mr_virtual_network_free(&world->network);
+  virtual_engine_close(world->engine, world->limiter, &world->network);
   close(world->pipe);
   unlink(place(world, "pipe"));
   unlink(place(world, "runs"));

@@ -1,15 +1,12 @@
 /*
-** A transport on virtual time, with a scripted server at its other end. Nothing sleeps: a step that
-*has
-** nothing to do moves the clock to the next event, or to the end of its timeout.
+** A transport on virtual time, with a scripted server at its other end. Nothing sleeps: a step that has nothing to do
+** moves the clock to the next event, or to the end of its timeout.
 **
 **   struct mr_virtual_network network;
 **   mr_virtual_network_init(&network, &clock, serve, context);
-**   mr_virtual_network_use(&network);            -- the next open of mr_transport_virtual belongs
-*to it
+**   mr_virtual_network_use(&network);      -- the next open of mr_transport_virtual belongs to it
 **   ... mr_engine_open with .transport = &mr_transport_virtual and .clock = &clock.clock ...
-**   mr_virtual_network_free(&network);           -- after the transport is closed; nothing may be
-*in flight
+**   mr_virtual_network_free(&network);     -- after the transport is closed; nothing may be in flight
 **
 ** Events come in the order of their times, at equal times in the order of the starts.
 */
