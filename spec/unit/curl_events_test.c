@@ -9,26 +9,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "fault_server.h"
-#include "wire.h"
-
-struct scene {
-  struct wire wire;
-  struct fault_server *server;
-  struct call call;
-};
-
-static void open_scene(struct scene *scene, const struct fault_script *script) {
-  wire_open(&scene->wire);
-  scene->server = fault_server_run(script);
-  call_init(&scene->call, &scene->wire, fault_server_port(scene->server), "/");
-}
-
-static void close_scene(struct scene *scene) {
-  call_free(&scene->call);
-  wire_close(&scene->wire);
-  fault_server_stop(scene->server);
-}
+#include "wire_scene.h"
 
 static void expect(const char *bytes, int status, const char *headers, const char *body) {
   struct scene scene;

@@ -12,27 +12,17 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 
-#include "fault_server.h"
-#include "wire.h"
+#include "wire_scene.h"
 
-struct scene {
-  struct wire wire;
-  struct fault_server *server;
-  struct call call;
-};
-
-/* One call against one script. */
-static void open_scene(struct scene *scene, const struct fault_script *script) {
-  wire_open(&scene->wire);
-  scene->server = fault_server_run(script);
-  call_init(&scene->call, &scene->wire, fault_server_port(scene->server), "/x?key=secret");
+/* What the call asks for must not show in what is said of its end. */
+static void open_secret(struct scene *scene, const struct fault_script *script) {
+  open_scene(scene, script);
+  call_init(&scene->call, &scene->wire, scene->port, "/x?key=secret");
 }
 
-static void close_scene(struct scene *scene) {
+static void close_secret(struct scene *scene) {
   assert_null(strstr(scene->call.result.error.message, "secret"));
-  call_free(&scene->call);
-  wire_close(&scene->wire);
-  fault_server_stop(scene->server);
+  close_scene(scene);
 }
 
 /* 'message' holds the words that must be in it, with "%d" for the port. */
@@ -40,7 +30,7 @@ static void expect(const struct fault_script *script, enum mr_kind kind,
                    enum mr_exchange_phase phase, const char *message) {
   struct scene scene;
   char words[200];
-  open_scene(&scene, script);
+  open_secret(&scene, script);
   call_run(&scene.call);
   assert_ended(&scene.call, kind, phase);
   assert_false(scene.call.result.stale);
@@ -48,7 +38,7 @@ static void expect(const struct fault_script *script, enum mr_kind kind,
   snprintf(words, sizeof words, "127.0.0.1:%d", fault_server_port(scene.server));
   if (kind) assert_message(&scene.call, words);
   if (kind) assert_message(&scene.call, message);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 static void expect_sent(const char *bytes, enum mr_kind kind, enum mr_exchange_phase phase,
@@ -212,14 +202,14 @@ static void test_unknown_coding_of_nothing(void **state) {
        DO_REQUEST, DO_SEND("HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n"), DO_REQUEST,
        DO_SEND("HTTP/1.1 304 Not Modified\r\nContent-Encoding: br, br\r\n\r\n")}};
   static const int statuses[] = {200, 204, 304};
-  open_scene(&scene, &script);
+  open_secret(&scene, &script);
   for (int i = 0; i < 3; i++) {
     call_run(&scene.call);
     assert_answer(&scene.call, statuses[i], "");
     call_free(&scene.call);
     call_init(&scene.call, &scene.wire, fault_server_port(scene.server), "/");
   }
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 static void test_garbage_for_gzip(void **state) {
@@ -252,7 +242,7 @@ static void expect_stale(enum end end, const char *method, bool streamed) {
   struct call again;
   struct fault_script script = {{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST}};
   if (end == END_RESET) script.steps[3].action = FAULT_RESET;
-  open_scene(&scene, &script);
+  open_secret(&scene, &script);
   call_run(&scene.call);
   assert_answer(&scene.call, 200, "hello");
   call_init(&again, &scene.wire, fault_server_port(scene.server), "/again");
@@ -269,7 +259,7 @@ static void expect_stale(enum end end, const char *method, bool streamed) {
   assert_int_equal(fault_server_requests(scene.server), 2);
   assert_int_equal(fault_server_connections(scene.server), 1);
   call_free(&again);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 static void test_stale(void **state) {
@@ -288,7 +278,7 @@ static void test_stale_beside_another(void **state) {
   struct scene scene;
   struct call beside, again;
   (void)state;
-  open_scene(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST}});
+  open_secret(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST}});
   call_init(&beside, &scene.wire, fault_server_port(scene.server), "/beside");
   call_start(&scene.call);
   call_start(&beside);
@@ -305,7 +295,7 @@ static void test_stale_beside_another(void **state) {
   assert_int_equal(fault_server_connections(scene.server), 2);
   call_free(&beside);
   call_free(&again);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 /* A connection that is known to be dead before anything is sent is simply replaced. */
@@ -313,7 +303,7 @@ static void test_closed_while_idle(void **state) {
   struct scene scene;
   struct call again;
   (void)state;
-  open_scene(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK)}});
+  open_secret(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK)}});
   call_run(&scene.call);
   assert_true(fault_server_wait_open(scene.server, 0));
   call_init(&again, &scene.wire, fault_server_port(scene.server), "/again");
@@ -323,7 +313,7 @@ static void test_closed_while_idle(void **state) {
   assert_false(again.result.reused);
   assert_int_equal(fault_server_connections(scene.server), 2);
   call_free(&again);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 /* An answer that begins is no stale connection any more. */
@@ -331,9 +321,9 @@ static void test_kept_connection_cut(void **state) {
   struct scene scene;
   struct call again;
   (void)state;
-  open_scene(&scene,
-             &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST,
-                                     DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")}});
+  open_secret(&scene,
+              &(struct fault_script){{DO_REQUEST, DO_SEND(FAULT_OK), DO_REQUEST,
+                                      DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")}});
   call_run(&scene.call);
   call_init(&again, &scene.wire, fault_server_port(scene.server), "/again");
   call_run(&again);
@@ -341,7 +331,7 @@ static void test_kept_connection_cut(void **state) {
   assert_true(again.result.reused);
   assert_false(again.result.stale);
   call_free(&again);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 /* ---- time ---- */
@@ -349,7 +339,7 @@ static void test_kept_connection_cut(void **state) {
 static void expect_late(const struct fault_script *script, int64_t deadline_us, int64_t idle_us,
                         enum mr_exchange_phase phase, const char *message) {
   struct scene scene;
-  open_scene(&scene, script);
+  open_secret(&scene, script);
   int64_t start_us = mr_clock_now(&mr_clock_system);
   if (deadline_us) scene.call.exchange.deadline_us = start_us + deadline_us;
   scene.call.exchange.idle_timeout_us = idle_us;
@@ -360,7 +350,7 @@ static void expect_late(const struct fault_script *script, int64_t deadline_us, 
   assert_true(took_us >= (deadline_us ? deadline_us : idle_us));
   assert_true(took_us < 3 * MR_SECOND);
   assert_false(scene.call.result.stale);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 static void test_deadline(void **state) {
@@ -387,20 +377,20 @@ static void test_idle(void **state) {
 static void test_drip_is_not_idle(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND("HTTP/1.1 204 No Content\r\nX: "),
-                                             DO_DRIP("drip by dri", 60), DO_SEND("\r\n\r\n")}});
+  open_secret(&scene, &(struct fault_script){{DO_REQUEST, DO_SEND("HTTP/1.1 204 No Content\r\nX: "),
+                                              DO_DRIP("drip by dri", 60), DO_SEND("\r\n\r\n")}});
   scene.call.exchange.idle_timeout_us = 500 * MR_MILLISECOND;
   call_run(&scene.call);
   assert_answer(&scene.call, 204, "");
-  close_scene(&scene);
-  open_scene(&scene, &(struct fault_script){
-                         {DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n"),
-                          DO_DRIP("drip by dri", 60)}});
+  close_secret(&scene);
+  open_secret(&scene, &(struct fault_script){
+                          {DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n"),
+                           DO_DRIP("drip by dri", 60)}});
   scene.call.exchange.idle_timeout_us = 500 * MR_MILLISECOND;
   call_run(&scene.call);
   assert_answer(&scene.call, 200, "drip by dri");
   assert_true(scene.call.result.timings.done_us > 500 * MR_MILLISECOND);
-  close_scene(&scene);
+  close_secret(&scene);
 }
 
 /* A listener whose queue is full: the next connection is neither taken nor refused. */

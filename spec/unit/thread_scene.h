@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <signal.h>
 
+#include "exchange_events.h"
 #include "memory.h"
 #include "thread_parts.h"
 #include "transport_thread.h"
@@ -352,15 +353,7 @@ static inline void on_done(struct mr_exchange *x, const struct mr_exchange_resul
   tell(x, "done:%s", mr_kind_name(result->kind));
 }
 
-static const struct mr_exchange_events events = {
-    .on_sent = on_sent,
-    .on_status = on_status,
-    .on_header = on_header,
-    .on_headers_end = on_headers_end,
-    .on_body = on_body,
-    .on_read = on_read,
-    .on_done = on_done,
-};
+static const struct mr_exchange_events events = EXCHANGE_EVENTS;
 
 struct scene {
   struct mr_transport *transport;

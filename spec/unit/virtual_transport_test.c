@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "exchange_events.h"
 #include "virtual_transport.h"
 
 struct scene {
@@ -85,15 +86,7 @@ static void on_done(struct mr_exchange *x, const struct mr_exchange_result *resu
   note(x, text);
 }
 
-static const struct mr_exchange_events events = {
-    .on_sent = on_sent,
-    .on_status = on_status,
-    .on_header = on_header,
-    .on_headers_end = on_headers_end,
-    .on_body = on_body,
-    .on_read = on_read,
-    .on_done = on_done,
-};
+static const struct mr_exchange_events events = EXCHANGE_EVENTS;
 
 static void serve(void *context, const struct mr_virtual_sent *sent,
                   struct mr_virtual_answer *answer) {

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "exchange_events.h"
+
 #define PATIENCE_US (10 * MR_SECOND)
 
 void wire_open(struct wire *wire) {
@@ -104,15 +106,7 @@ static void on_done(struct mr_exchange *x, const struct mr_exchange_result *resu
   call->result = *result;
 }
 
-static const struct mr_exchange_events events = {
-    .on_sent = on_sent,
-    .on_status = on_status,
-    .on_header = on_header,
-    .on_headers_end = on_headers_end,
-    .on_body = on_body,
-    .on_read = on_read,
-    .on_done = on_done,
-};
+static const struct mr_exchange_events events = EXCHANGE_EVENTS;
 
 /* ---- calls ---- */
 

@@ -1,7 +1,6 @@
 /*
-** The client side of transport tests: a transport over libcurl with one route, and calls that
-*collect
-** what their events bring. Everything asserts, nothing waits longer than ten seconds.
+** The client side of transport tests: a transport over libcurl with one route, and calls that collect what their
+** events bring. Everything asserts, nothing waits longer than ten seconds.
 */
 #ifndef WIRE_H
 #define WIRE_H
