@@ -12,8 +12,7 @@ static int64_t read_clock(clockid_t id) {
   return (int64_t)now.tv_sec * MR_SECOND + now.tv_nsec / 1000;
 }
 
-/* A laptop that slept for an hour has really waited: the clock that counts sleep is the right one.
- */
+/* A laptop that slept for an hour has really waited: the clock that counts sleep is the right one. */
 static int64_t system_monotonic_us(void *context) {
   (void)context;
 #ifdef CLOCK_BOOTTIME

@@ -35,8 +35,7 @@ static const double exact_powers_of_ten[EXACT_POWER + 1] = {
 /* Powers of five up to this one are exact in the table. */
 #define LAST_EXACT_ENTRY 55
 
-/* The product's bits below the 54 or 55 that matter: all ones mean that a carry could change them.
- */
+/* The product's bits below the 54 or 55 that matter: all ones mean that a carry could change them. */
 #define UNDECIDED_BITS 0x1ff
 
 struct wide {

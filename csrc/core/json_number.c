@@ -172,8 +172,7 @@ size_t mr_json_write_integer(char *out, int64_t value) {
   return 1 + write_unsigned(out + 1, 0 - (uint64_t)value);
 }
 
-/* d.ddde-x: only numbers near zero come here. 'point' is where the point stands before the digits.
- */
+/* d.ddde-x: only numbers near zero come here. 'point' is where the point stands before the digits. */
 static size_t write_scientific(char *out, const char *digits, size_t count, int64_t point) {
   size_t length = 0;
   out[length++] = digits[0];

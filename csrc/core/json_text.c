@@ -91,8 +91,7 @@ static const char plain_letters[256] = {
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
 };
 
-/* The value of four hex digits at 'text', -1 if one of them is none, -2 if they are cut off at
- * 'end'. */
+/* The value of four hex digits at 'text', -1 if one of them is none, -2 if they are cut off at 'end'. */
 static int hex_unit(const char *text, const char *end) {
   int unit = 0;
   for (int i = 0; i < 4; i++) {

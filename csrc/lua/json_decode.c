@@ -11,8 +11,7 @@
 #include "lua/json_workspace.h"
 #include "lua/marker.h"
 
-/* Enough for the longest number: a piece that ends inside one is read again from its first digit.
- */
+/* Enough for the longest number: a piece that ends inside one is read again from its first digit. */
 #define LEAST_PIECE ((size_t)2 * MR_JSON_NUMBER_MAX)
 
 #define MESSAGE_PREFIX "cannot decode JSON: "

@@ -104,8 +104,7 @@ static enum step write_text(struct encoder *encoder) {
   return written(encoder, mr_json_write_string(encoder->out, text, size));
 }
 
-/* The plain bytes stay in a buffer of their own, which is wiped, for as long as they are escaped.
- */
+/* The plain bytes stay in a buffer of their own, which is wiped, for as long as they are escaped. */
 static enum mr_kind append_secret(struct mr_secret *secret, struct mr_buffer *out) {
   struct mr_buffer plain;
   mr_buffer_init(&plain, MR_SECRET_MAX);

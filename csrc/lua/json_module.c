@@ -8,8 +8,7 @@
 #include "lua/json_decoder.h"
 #include "lua/json_workspace.h"
 
-/* Most bytes that json.encode makes: tables that hold each other in many places grow without end.
- */
+/* Most bytes that json.encode makes: tables that hold each other in many places grow without end. */
 #define ENCODE_MAX_SIZE ((lua_Integer)1 << 30)
 
 /* {====== Options ====== */

@@ -1,5 +1,5 @@
 /* Coded bodies: whole, in any pieces, paused anywhere, cut at any byte, damaged; what the codings' own encoders
- * make. */
+** make. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -174,8 +174,7 @@ static bool readable(int descriptor, int timeout_ms) {
   return poll(&entry, 1, timeout_ms) == 1;
 }
 
-/* A foreign loop that steps only when the descriptor says so gets everything, deadlines included.
- */
+/* A foreign loop that steps only when the descriptor says so gets everything, deadlines included. */
 static void test_descriptor(void **state) {
   struct scene scene;
   struct call call, late;

@@ -1,5 +1,4 @@
-/* What goes out for an exchange, byte for byte, and that nothing of the one before sticks to the
- * handle. */
+/* What goes out for an exchange, byte for byte, and that nothing of the one before sticks to the handle. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -43,8 +42,7 @@ static int close_scene(void **state) {
 
 #define OFFER "Accept-Encoding: " MR_DECODER_OFFER "\r\n"
 
-/* 'expected' is what follows the request line and "Host: ..." up to the empty line, and the body.
- */
+/* 'expected' is what follows the request line and "Host: ..." up to the empty line, and the body. */
 static void send_and_compare(struct scene *scene, struct call *call, const char *line,
                              const char *expected) {
   char whole[8192], seen[8192];

@@ -196,8 +196,7 @@ static bool secure(struct connection *connection) {
   return SSL_accept(connection->tls) == 1;
 }
 
-/* The descriptor is closed under the lock, so that stopping never shuts down a number that is used
- * again. */
+/* The descriptor is closed under the lock, so that stopping never shuts down a number that is used again. */
 static void hang_up(struct connection *connection) {
   struct fault_server *server = connection->server;
   pthread_mutex_lock(&server->lock);

@@ -87,8 +87,7 @@ size_t fault_server_open(struct fault_server *server);        /* now */
 size_t fault_server_most_open(struct fault_server *server);
 size_t fault_server_requests(struct fault_server *server);
 
-/* Copies the bytes of a request, ended by a zero byte, into 'out'. False when there is no such
- * request. */
+/* Copies the bytes of a request, ended by a zero byte, into 'out'. False when there is no such request. */
 bool fault_server_request(struct fault_server *server, size_t index, char *out, size_t size);
 size_t fault_server_request_size(struct fault_server *server, size_t index);
 /* Waits, at most five seconds, until so many connections are open. */

@@ -16,8 +16,7 @@
 #include "clock.h"
 #include "transport.h"
 
-/* What an exchange looked like when it was started; a streamed body is complete from MR_PHASE_SEND
- * on. */
+/* What an exchange looked like when it was started; a streamed body is complete from MR_PHASE_SEND on. */
 struct mr_virtual_sent {
   char *method;
   char *url;
@@ -31,8 +30,7 @@ struct mr_virtual_sent {
   int64_t sent_us; /* -1: never left */
 };
 
-/* What the server does. All zero: an empty 200, at once. Bytes are copied when the callback
- * returns. */
+/* What the server does. All zero: an empty 200, at once. Bytes are copied when the callback returns. */
 struct mr_virtual_answer {
   int status;          /* 0: 200 */
   const char *headers; /* "Name: value\nName: value", NULL for none */
