@@ -7,120 +7,14 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <zlib.h>
-#ifdef MOONREST_WITH_BROTLI
-#include <brotli/encode.h>
-#endif
-#ifdef MOONREST_WITH_ZSTD
-#include <zstd.h>
-#endif
 
 #include "curl_coding.h"
 #include "curl_decoder.h"
 #include "failing_allocator.h"
+#include "packers.h"
 
 #define PLAIN_SIZE  300000
 #define PACKED_ROOM 400000
-
-/* ---- encoders: each appends one member, frame or stream ---- */
-
-static size_t deflate_to(int format, char *out, size_t room, const char *bytes, size_t size) {
-  z_stream stream = {.next_in = (Bytef *)bytes, .avail_in = (uInt)size, .next_out = (Bytef *)out};
-  stream.avail_out = (uInt)room;
-  assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, format, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  deflateEnd(&stream);
-  return room - stream.avail_out;
-}
-
-static size_t pack_gzip(char *out, size_t room, const char *bytes, size_t size) {
-  return deflate_to(16 + MAX_WBITS, out, room, bytes, size);
-}
-
-static size_t pack_deflate(char *out, size_t room, const char *bytes, size_t size) {
-  return deflate_to(MAX_WBITS, out, room, bytes, size);
-}
-
-static size_t pack_bare(char *out, size_t room, const char *bytes, size_t size) {
-  return deflate_to(-MAX_WBITS, out, room, bytes, size);
-}
-
-#ifdef MOONREST_WITH_BROTLI
-static size_t brotli_to(int window_log, char *out, size_t room, const char *bytes, size_t size) {
-  BrotliEncoderState *encoder = BrotliEncoderCreateInstance(NULL, NULL, NULL);
-  const uint8_t *next_in = (const uint8_t *)bytes;
-  uint8_t *next_out = (uint8_t *)out;
-  BrotliEncoderSetParameter(encoder, BROTLI_PARAM_QUALITY, 5);
-  BrotliEncoderSetParameter(encoder, BROTLI_PARAM_LARGE_WINDOW, window_log > 24);
-  BrotliEncoderSetParameter(encoder, BROTLI_PARAM_LGWIN, (uint32_t)window_log);
-  size_t left = room;
-  assert_true(BrotliEncoderCompressStream(encoder, BROTLI_OPERATION_FINISH, &size, &next_in, &left,
-                                          &next_out, NULL));
-  assert_true(BrotliEncoderIsFinished(encoder));
-  BrotliEncoderDestroyInstance(encoder);
-  return room - left;
-}
-
-static size_t pack_brotli(char *out, size_t room, const char *bytes, size_t size) {
-  return brotli_to(22, out, room, bytes, size);
-}
-#endif
-
-#ifdef MOONREST_WITH_ZSTD
-/* In two halves, as a server does that does not know the size: the frame names its window. */
-static size_t zstd_to(int window_log, char *out, size_t room, const char *bytes, size_t size) {
-  ZSTD_CCtx *encoder = ZSTD_createCCtx();
-  ZSTD_inBuffer input = {bytes, size / 2, 0};
-  ZSTD_outBuffer output = {out, room, 0};
-  ZSTD_CCtx_setParameter(encoder, ZSTD_c_checksumFlag, 1);
-  ZSTD_CCtx_setParameter(encoder, ZSTD_c_windowLog, window_log);
-  while (input.pos < input.size)
-    assert_false(ZSTD_isError(ZSTD_compressStream2(encoder, &output, &input, ZSTD_e_continue)));
-  input.size = size;
-  assert_int_equal(ZSTD_compressStream2(encoder, &output, &input, ZSTD_e_end), 0);
-  ZSTD_freeCCtx(encoder);
-  return output.pos;
-}
-
-static size_t pack_zstd(char *out, size_t room, const char *bytes, size_t size) {
-  return zstd_to(21, out, room, bytes, size);
-}
-#endif
-
-/* The beginning of a body, as far as a server sends it that waits for what comes next. */
-
-static size_t flush_gzip(char *out, size_t room, const char *bytes, size_t size) {
-  z_stream stream = {.next_in = (Bytef *)bytes, .avail_in = (uInt)size, .next_out = (Bytef *)out};
-  stream.avail_out = (uInt)room;
-  deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  assert_int_equal(deflate(&stream, Z_SYNC_FLUSH), Z_OK);
-  deflateEnd(&stream);
-  return room - stream.avail_out;
-}
-
-#ifdef MOONREST_WITH_BROTLI
-static size_t flush_brotli(char *out, size_t room, const char *bytes, size_t size) {
-  BrotliEncoderState *encoder = BrotliEncoderCreateInstance(NULL, NULL, NULL);
-  const uint8_t *next_in = (const uint8_t *)bytes;
-  uint8_t *next_out = (uint8_t *)out;
-  size_t left = room;
-  assert_true(BrotliEncoderCompressStream(encoder, BROTLI_OPERATION_FLUSH, &size, &next_in, &left,
-                                          &next_out, NULL));
-  BrotliEncoderDestroyInstance(encoder);
-  return room - left;
-}
-#endif
-
-#ifdef MOONREST_WITH_ZSTD
-static size_t flush_zstd(char *out, size_t room, const char *bytes, size_t size) {
-  ZSTD_CCtx *encoder = ZSTD_createCCtx();
-  ZSTD_inBuffer input = {bytes, size, 0};
-  ZSTD_outBuffer output = {out, room, 0};
-  assert_int_equal(ZSTD_compressStream2(encoder, &output, &input, ZSTD_e_flush), 0);
-  ZSTD_freeCCtx(encoder);
-  return output.pos;
-}
-#endif
 
 struct format {
   const char *name; /* of the coding */
@@ -464,21 +358,28 @@ static void test_something_else(void **state) {
   expect_failure("deflate", "\x78\xbb\x00\x00\x00\x00\x01", 7, NULL); /* a dictionary of its own */
 }
 
+#if defined MOONREST_WITH_BROTLI || defined MOONREST_WITH_ZSTD
+/* How many bytes there were at most while 'small' was decoded. */
+static size_t peak_of(const char *name, const char *packed, size_t size) {
+  struct failing_allocator memory;
+  failing_allocator_install(&memory);
+  struct mr_decoder *decoder = open_for(name);
+  struct output output = {0};
+  assert_int_equal(feed(decoder, packed, size, 1000, &output), MR_DECODER_ON);
+  assert_int_equal(output.size, sizeof small);
+  mr_decoder_close(decoder);
+  failing_allocator_remove(&memory);
+  free(output.bytes);
+  return memory.peak_bytes;
+}
+#endif
+
 #ifdef MOONREST_WITH_BROTLI
 static void test_brotli_window(void **state) {
   char packed[200];
   (void)state;
   size_t size = brotli_to(24, packed, sizeof packed, small, sizeof small);
-  struct failing_allocator memory;
-  failing_allocator_install(&memory);
-  struct mr_decoder *decoder = open_for("br");
-  struct output output = {0};
-  assert_int_equal(feed(decoder, packed, size, 1000, &output), MR_DECODER_ON);
-  assert_int_equal(output.size, sizeof small);
-  assert_true(memory.peak_bytes < 200000); /* and not the 16 MiB that it may look back */
-  mr_decoder_close(decoder);
-  failing_allocator_remove(&memory);
-  free(output.bytes);
+  assert_true(peak_of("br", packed, size) < 200000); /* and not the 16 MiB that it may look back */
   size = brotli_to(25, packed, sizeof packed, small, sizeof small);
   expect_failure("br", packed, size, "damaged data");
 }
@@ -489,16 +390,7 @@ static void test_zstd_window(void **state) {
   char packed[200];
   (void)state;
   size_t size = zstd_to(23, packed, sizeof packed, small, sizeof small);
-  struct failing_allocator memory;
-  failing_allocator_install(&memory);
-  struct mr_decoder *decoder = open_for("zstd");
-  struct output output = {0};
-  assert_int_equal(feed(decoder, packed, size, 1000, &output), MR_DECODER_ON);
-  assert_int_equal(output.size, sizeof small);
-  assert_in_range(memory.peak_bytes, 8 << 20, 9 << 20);
-  mr_decoder_close(decoder);
-  failing_allocator_remove(&memory);
-  free(output.bytes);
+  assert_in_range(peak_of("zstd", packed, size), 8 << 20, 9 << 20);
   size = zstd_to(24, packed, sizeof packed, small, sizeof small);
   expect_failure("zstd", packed, size, "Frame requires too much memory for decoding");
 }
