@@ -5,20 +5,9 @@
 #include <brotli/decode.h>
 
 #include "curl_coding.h"
-#include "memory.h"
-
-static void *give(void *context, size_t size) {
-  (void)context;
-  return mr_alloc(size);
-}
-
-static void take_back(void *context, void *block) {
-  (void)context;
-  mr_free(block);
-}
 
 static void *open_decoder(void) {
-  return BrotliDecoderCreateInstance(give, take_back, NULL);
+  return BrotliDecoderCreateInstance(mr_coding_give, mr_coding_take, NULL);
 }
 
 static void close_decoder(void *state) {

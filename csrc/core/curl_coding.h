@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "memory.h"
+
 enum mr_coding_status {
   MR_CODING_ON,  /* wants more input, or more room */
   MR_CODING_END, /* of a member or frame, and nothing of it is left to write */
@@ -30,6 +32,16 @@ struct mr_coding {
   void (*close)(void *state);
   enum mr_coding_status (*decode)(void *state, struct mr_coding_work *work);
 };
+
+/* The core's allocator, as these libraries ask for one. */
+static inline void *mr_coding_give(void *context, size_t size) {
+  (void)context;
+  return mr_alloc(size);
+}
+static inline void mr_coding_take(void *context, void *block) {
+  (void)context;
+  mr_free(block);
+}
 
 extern const struct mr_coding mr_coding_gzip;    /* RFC 1952 */
 extern const struct mr_coding mr_coding_deflate; /* RFC 1950, or bare RFC 1951 */

@@ -31,16 +31,11 @@ static voidpf give(voidpf context, uInt count, uInt size) {
   return mr_alloc_zero(count, size);
 }
 
-static void take_back(voidpf context, voidpf block) {
-  (void)context;
-  mr_free(block);
-}
-
 static void *open_format(int format) {
   struct inflater *inflater = mr_alloc_zero(1, sizeof *inflater);
   if (!inflater) return NULL;
   inflater->stream.zalloc = give;
-  inflater->stream.zfree = take_back;
+  inflater->stream.zfree = mr_coding_take;
   if (inflateInit2(&inflater->stream, format) == Z_OK) return inflater;
   mr_free(inflater);
   return NULL;

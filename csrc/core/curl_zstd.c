@@ -16,21 +16,11 @@ struct state {
   bool inside; /* of a frame */
 };
 
-static void *give(void *context, size_t size) {
-  (void)context;
-  return mr_alloc(size);
-}
-
-static void take_back(void *context, void *block) {
-  (void)context;
-  mr_free(block);
-}
-
 static void *open_stream(void) {
   struct state *state = mr_alloc_zero(1, sizeof *state);
   if (!state) return NULL;
-  state->stream =
-      ZSTD_createDStream_advanced((ZSTD_customMem){.customAlloc = give, .customFree = take_back});
+  state->stream = ZSTD_createDStream_advanced(
+      (ZSTD_customMem){.customAlloc = mr_coding_give, .customFree = mr_coding_take});
   if (!state->stream) {
     mr_free(state);
     return NULL;

@@ -44,8 +44,8 @@ struct keeper {
     int64_t sent_us;
   } asks[UNDER_WAY];
   uint32_t first, count;
-  int64_t offset_us, offset_took_us,
-      offset_at_us; /* our clock less the server's, and how well that is known */
+  /* Our clock less the server's, and how well that is known. */
+  int64_t offset_us, offset_took_us, offset_at_us;
   struct mr_random random;
   struct mr_error error; /* why it is away */
 };
@@ -389,11 +389,8 @@ static bool set_up(struct keeper *keeper, const char *url, struct mr_error *erro
 }
 
 static void *keeper_open(const struct mr_clock *clock, const char *url, struct mr_error *error) {
-  struct keeper *keeper = mr_alloc_zero(1, sizeof(*keeper));
-  if (!keeper) {
-    mr_fail(error, MR_LIMIT, "out of memory for the connection to Redis");
-    return NULL;
-  }
+  struct keeper *keeper = mr_alloc_for("the connection to Redis", sizeof(*keeper), error);
+  if (!keeper) return NULL;
   keeper->clock = *clock;
   keeper->wire.socket = -1;
   mr_buffer_init(&keeper->output, OUTPUT_MAX);

@@ -46,8 +46,8 @@ enum mr_kind mr_remote_open(const struct mr_keeper_type *type, const struct mr_c
   if (type->version != MR_KEEPER_VERSION)
     return mr_fail(error, MR_IO, "moonrest.%s is of another build of moonrest; reinstall it",
                    type->name);
-  struct mr_remote *remote = mr_alloc_zero(1, sizeof(*remote));
-  if (!remote) return mr_fail(error, MR_LIMIT, "out of memory for the shared limits");
+  struct mr_remote *remote = mr_alloc_for("the shared limits", sizeof(*remote), error);
+  if (!remote) return MR_LIMIT;
   *remote = (struct mr_remote){.type = type, .clock = clock, .state = MR_KEEPER_COMING};
   remote->keeper = type->open(clock, url, error);
   if (!remote->keeper) {

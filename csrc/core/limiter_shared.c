@@ -263,11 +263,8 @@ static enum mr_kind take_part(struct mr_shared *shared, struct mr_error *error) 
 
 struct mr_shared *mr_shared_open(const struct mr_clock *clock, const char *path,
                                  struct mr_error *error) {
-  struct mr_shared *shared = mr_alloc_zero(1, sizeof(*shared));
-  if (!shared) {
-    mr_fail(error, MR_LIMIT, "out of memory for the shared limits");
-    return NULL;
-  }
+  struct mr_shared *shared = mr_alloc_for("the shared limits", sizeof(*shared), error);
+  if (!shared) return NULL;
   shared->clock = *clock;
   enum mr_kind kind = mr_shared_file_open(&shared->file, path, error);
   if (!kind) kind = mr_shared_lock(shared, error) ? MR_NONE : MR_IO;

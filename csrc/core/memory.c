@@ -1,13 +1,14 @@
 /*
-** The one place that allocates. The hook below is the only mutable state of
-** ring 1 that is not owned by an object: it is set before anything else runs
-** and is read-only from then on, so it needs no lock.
+** The one place that allocates. The hook below is set before anything else runs and is read-only from then on, so it
+** needs no lock.
 */
 #include "memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "error.h"
 
 static void *system_allocator(void *context, void *block, size_t size) {
   (void)context;
@@ -38,6 +39,12 @@ void *mr_alloc_zero(size_t count, size_t size) {
   if (size != 0 && count > SIZE_MAX / size) return NULL;
   void *block = mr_alloc(count * size);
   if (block) memset(block, 0, count * size);
+  return block;
+}
+
+void *mr_alloc_for(const char *purpose, size_t size, struct mr_error *error) {
+  void *block = mr_alloc_zero(1, size);
+  if (!block) mr_fail(error, MR_LIMIT, "out of memory for %s", purpose);
   return block;
 }
 

@@ -126,11 +126,8 @@ static SSL_CTX *make_context(const struct mr_redis_address *address, struct mr_e
 
 struct mr_redis_tls *mr_redis_tls_open(const struct mr_redis_address *address,
                                        struct mr_error *error) {
-  struct mr_redis_tls *tls = mr_alloc_zero(1, sizeof(*tls));
-  if (!tls) {
-    mr_fail(error, MR_LIMIT, "out of memory for TLS to Redis");
-    return NULL;
-  }
+  struct mr_redis_tls *tls = mr_alloc_for("TLS to Redis", sizeof(*tls), error);
+  if (!tls) return NULL;
   memcpy(tls->host, address->host, sizeof(tls->host));
   tls->carrier = make_carrier();
   if (!tls->carrier) mr_fail(error, MR_LIMIT, "out of memory for TLS to Redis");

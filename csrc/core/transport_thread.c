@@ -41,11 +41,8 @@ static void free_instance(struct mr_transport *transport) {
 }
 
 static struct mr_transport *make(const struct mr_transport_config *config, struct mr_error *error) {
-  struct mr_transport *transport = mr_alloc_zero(1, sizeof *transport);
-  if (!transport) {
-    mr_fail(error, MR_LIMIT, "out of memory for a transport");
-    return NULL;
-  }
+  struct mr_transport *transport = mr_alloc_for("a transport", sizeof *transport, error);
+  if (!transport) return NULL;
   transport->clock = config->clock;
   transport->type = config->inner;
   transport->spend_us = MR_NEVER;
