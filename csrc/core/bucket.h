@@ -78,19 +78,19 @@ void mr_bucket_refused(struct mr_bucket_state *state);
 void mr_bucket_accepted(struct mr_bucket_state *state);
 void mr_bucket_pause(struct mr_bucket_state *state, int64_t until_us, int64_t now_us);
 void mr_bucket_release_all(struct mr_bucket_state *state, int64_t now_us);
-bool mr_bucket_is_idle(const struct mr_bucket_state *state,
-                       int64_t now_us); /* nothing to remember */
+/* Nothing to remember. */
+bool mr_bucket_is_idle(const struct mr_bucket_state *state, int64_t now_us);
 
 /* Who held these is gone, and nobody knows how far it came: as if all had been sent and closed just now. */
 void mr_bucket_abandon(struct mr_bucket_state *state, int64_t pending, int64_t unsent,
                        int64_t running, int64_t now_us);
 void mr_bucket_shift(struct mr_bucket_state *state, int64_t shift_us); /* all times, by that much */
-void mr_bucket_renew(struct mr_bucket_state *state,
-                     int64_t now_us); /* all that is held, from now on */
-bool mr_bucket_is_timely(const struct mr_bucket_state *state,
-                         int64_t now_us); /* no time is beyond reason */
-void mr_bucket_fill(struct mr_bucket_state *state,
-                    int64_t now_us); /* a new one, as if used up just now */
+/* All that is held, from now on. */
+void mr_bucket_renew(struct mr_bucket_state *state, int64_t now_us);
+/* No time is beyond reason. */
+bool mr_bucket_is_timely(const struct mr_bucket_state *state, int64_t now_us);
+/* A new one, as if used up just now. */
+void mr_bucket_fill(struct mr_bucket_state *state, int64_t now_us);
 void mr_bucket_describe(struct mr_bucket_state *state, int64_t now_us, struct mr_bucket_view *view);
 
 #endif

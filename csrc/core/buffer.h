@@ -24,8 +24,8 @@ void mr_buffer_clear(struct mr_buffer *buffer); /* keeps the memory */
 
 /* All return MR_NONE, MR_TOO_LARGE (over 'limit') or MR_LIMIT (no memory), and on
 ** failure leave the buffer as it was. */
-enum mr_kind mr_buffer_grow(struct mr_buffer *buffer,
-                            size_t more); /* reserve, where there is no room */
+/* Reserve, where there is no room. */
+enum mr_kind mr_buffer_grow(struct mr_buffer *buffer, size_t more);
 static inline enum mr_kind mr_buffer_reserve(struct mr_buffer *buffer, size_t more) {
   bool fits = more < buffer->capacity - buffer->size && more <= buffer->limit - buffer->size;
   return fits && buffer->size <= buffer->limit ? MR_NONE : mr_buffer_grow(buffer, more);

@@ -37,8 +37,8 @@ struct mr_paced_clock {
 };
 
 void mr_paced_clock_init(struct mr_paced_clock *clock, const struct mr_clock *source);
-int64_t
-mr_paced_clock_read(struct mr_paced_clock *clock); /* returns what 'clock' tells from now on */
+/* Returns what 'clock' tells from now on. */
+int64_t mr_paced_clock_read(struct mr_paced_clock *clock);
 /* The same where another has just read the source: it is at least so late. */
 int64_t mr_paced_clock_reach(struct mr_paced_clock *clock, int64_t at_us);
 

@@ -68,8 +68,8 @@ void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *rout
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
                       struct mr_curl_event *events, int most, bool *woken, int64_t *now_us);
 void mr_curl_loop_wake(struct mr_curl_loop *loop);
-bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us,
-                      int64_t at_us); /* false: no timer */
+/* False: no timer. */
+bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us, int64_t at_us);
 
 /* Bytes of one read. libcurl allocates them for each exchange in flight. */
 #define MR_CURL_READ_SIZE 16384L

@@ -54,8 +54,8 @@ struct mr_event {
 enum mr_io { MR_IO_INLINE, MR_IO_THREAD }; /* who drives the transport */
 
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error);
-void mr_engine_close(
-    struct mr_engine *engine); /* cancels what is in flight; requests stay their owners' */
+/* Cancels what is in flight; requests stay their owners'. */
+void mr_engine_close(struct mr_engine *engine);
 /* An engine does not outlive a fork: in the child its requests are cancelled where they are, without a word to the
 ** parent's connections and slots, and it is of no use but to be closed. */
 bool mr_engine_is_inherited(struct mr_engine *engine);
@@ -70,8 +70,8 @@ enum mr_kind mr_engine_transport(struct mr_engine *engine, const struct mr_trans
 
 /* Starts it, or fails it: afterwards look at the state. The request may be finished when this returns. */
 void mr_engine_start(struct mr_engine *engine, struct mr_request *request);
-void mr_engine_cancel(struct mr_engine *engine,
-                      struct mr_request *request); /* fine when finished */
+/* Fine when finished. */
+void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request);
 /* Cancels all that go by that route. 'why' begins their message: "the client was closed" (while receiving). Looks at every
 ** request in flight. */
 void mr_engine_cancel_route(struct mr_engine *engine, const struct mr_route *route,

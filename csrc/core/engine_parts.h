@@ -27,8 +27,8 @@ struct mr_engine {
   struct mr_request_list renewing; /* they wait for a credential's command */
   struct mr_request_list renewed;  /* whose command has ended: to be sent again, or to fail */
   struct mr_request_list finished; /* tagged ones, until they are picked up */
-  struct mr_request *first_news,
-      *last_news; /* tagged streams with something to read, until they are picked up */
+  /* Tagged streams with something to read, until they are picked up. */
+  struct mr_request *first_news, *last_news;
   struct mr_renewal *renewals;
   int64_t renewal_look_us; /* when they are looked at next */
   uint32_t pending;

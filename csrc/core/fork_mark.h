@@ -9,9 +9,8 @@
 #include <stdbool.h>
 
 struct mr_fork_mark {
-  volatile unsigned char
-      *page;   /* empties itself in a child; NULL where the system cannot do that, */
-  int process; /* and the process id is asked for instead */
+  volatile unsigned char *page; /* empties itself in a child; NULL: the system cannot do that */
+  int process;                  /* asked for instead */
 };
 
 void mr_fork_mark_set(struct mr_fork_mark *mark);

@@ -103,7 +103,7 @@ enum mr_json_scan_state mr_json_scan(struct mr_json_scanner *scanner, const char
 /* The first 'size' bytes of the text are taken away, which must be before 'position' and outside
 ** a string that is cut off (see mr_json_scanner_needed). */
 void mr_json_scanner_drop(struct mr_json_scanner *scanner, size_t size);
-size_t
-mr_json_scanner_needed(const struct mr_json_scanner *scanner); /* the first byte still needed */
+/* The first byte still needed. */
+size_t mr_json_scanner_needed(const struct mr_json_scanner *scanner);
 
 #endif

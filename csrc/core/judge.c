@@ -15,8 +15,8 @@ void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum 
   if (state == MR_STATE_DONE && request->to_sink && mr_sink_finish(&request->sink, &request->error))
     state = MR_STATE_FAILED;
   if (request->to_file) mr_sink_discard(&request->sink); /* nothing half-written stays */
-  mr_wipe(request->head.data,
-          request->head.size); /* the secrets of this hop have done their duty */
+  /* The secrets of this hop have done their duty. */
+  mr_wipe(request->head.data, request->head.size);
   request->state = state;
   request->stream_ended = true;
   mr_engine_forget_news(engine, request);

@@ -82,8 +82,8 @@ static void heed(struct mr_bucket_state *state, struct mr_window *window,
   bool ours = window->count == word->limit;
   if (reset_us < 0 || (ours && !plausible(window, reset_us))) reset_us = window->period_us;
   if (reset_us > MR_PAUSE_MAX_US) reset_us = MR_PAUSE_MAX_US;
-  bool outlasts =
-      !ours && reset_us > window->hold_us; /* what we hold is free before the server's is */
+  /* What we hold is free before the server's is. */
+  bool outlasts = !ours && reset_us > window->hold_us;
   int64_t own = state->pending + (outlasts ? 0 : window->held);
   mr_window_learn(window, left, now_us + reset_us, own, order);
 }

@@ -35,8 +35,8 @@ struct mr_bucket_limits {
   uint32_t concurrent;   /* requests at once; 0: no bound */
   bool strict;           /* hold a slot until a period after the answer, not after the send */
   int64_t burst; /* units that may leave at once; 0: the window's count. Spaces the rest evenly. */
-  bool
-      renewing; /* the server's counter starts afresh only after a whole period without a request */
+  /* The server's counter starts afresh only after a whole period without a request. */
+  bool renewing;
 };
 
 struct mr_limiter; /* the shared buckets */
@@ -128,21 +128,20 @@ int64_t mr_queue_wake_us(struct mr_queue *queue);
 
 /* The life of a granted ticket. After sent: answered or closed. Instead of sent: give_back. */
 void mr_ticket_sent(struct mr_queue *queue, struct mr_ticket *ticket);
-void mr_ticket_answered(struct mr_queue *queue,
-                        struct mr_ticket *ticket); /* the final headers came */
-void mr_ticket_closed(struct mr_queue *queue,
-                      struct mr_ticket *ticket); /* the exchange is over, however */
-void mr_ticket_cancel(
-    struct mr_queue *queue,
-    struct mr_ticket *ticket); /* in any state: leaves, or gives back what never left */
+/* The final headers came. */
+void mr_ticket_answered(struct mr_queue *queue, struct mr_ticket *ticket);
+/* The exchange is over, however. */
+void mr_ticket_closed(struct mr_queue *queue, struct mr_ticket *ticket);
+/* In any state: leaves, or gives back what never left. */
+void mr_ticket_cancel(struct mr_queue *queue, struct mr_ticket *ticket);
 
 /* What of a response is worth telling. The buckets are borrowed from the ticket; NULL: nothing of that kind. */
 struct mr_learnt {
   bool refused;             /* because of a limit */
   struct mr_bucket *paused; /* stands still from now on */
   int64_t pause_us;
-  struct mr_bucket
-      *doubted; /* the server names a limit that is none of ours; once for each that it names */
+  /* The server names a limit that is none of ours; once for each that it names. */
+  struct mr_bucket *doubted;
   int64_t limit, server_limit;
   struct mr_bucket *garbled; /* 'field' made no sense and was ignored; once for each bucket */
   char field[MR_FIELD_NAME];

@@ -29,8 +29,8 @@ struct mr_limiter {
   uint32_t purge_at;       /* so many buckets make it look for forgotten ones */
   atomic_uint queues;      /* more than one: somebody else may free a slot */
   struct mr_error trouble; /* to be told */
-  struct mr_bucket_state
-      stand_in; /* for a bucket whose file is lost and for which there is no memory */
+  /* For a bucket whose file is lost and for which there is no memory. */
+  struct mr_bucket_state stand_in;
 };
 
 struct mr_bucket {
@@ -74,8 +74,8 @@ void mr_limiter_retain(struct mr_limiter *limiter);
 /* Something happened in the ticket's buckets: whoever waits there for an event looks again, and when it 'freed' a slot
 ** so does everyone. */
 void mr_queue_rearm(struct mr_queue *queue, const struct mr_ticket *ticket, bool freed);
-void mr_queue_leave(struct mr_queue *queue,
-                    struct mr_ticket *ticket); /* queued before, idle after */
+/* Queued before, idle after. */
+void mr_queue_leave(struct mr_queue *queue, struct mr_ticket *ticket);
 struct mr_limiter *mr_queue_limiter(const struct mr_queue *queue);
 const struct mr_clock *mr_queue_clock(const struct mr_queue *queue);
 

@@ -14,8 +14,8 @@
 
 /* The hook of memory.h for hosts: false, and without effect, once the registry is sealed. */
 bool mr_registry_set_allocator(mr_allocator allocator, void *context);
-void mr_registry_seal(
-    void); /* memory is about to be used, and will be freed by whom it came from */
+/* Memory is about to be used, and will be freed by whom it came from. */
+void mr_registry_seal(void);
 
 /* Its buckets are shared between all processes of the user unless mr_limiter_share says otherwise before the first
 ** one. NULL and 'error' when there is no memory; a later call tries again. */

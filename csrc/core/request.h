@@ -165,8 +165,8 @@ enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *err
 /* Another one when a credential of the endpoint has changed. */
 uint32_t mr_request_credential_version(const struct mr_request *request);
 
-void mr_list_add(struct mr_request_list *list,
-                 struct mr_request *request);    /* leaves the one it was in */
+/* Leaves the one it was in. */
+void mr_list_add(struct mr_request_list *list, struct mr_request *request);
 void mr_list_remove(struct mr_request *request); /* fine when in none */
 
 bool mr_request_is_finished(const struct mr_request *request);

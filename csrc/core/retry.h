@@ -24,8 +24,8 @@ enum mr_repeat {                       /* what repeating an operation does */
 };
 
 struct mr_retry_policy {
-  uint32_t
-      attempts; /* in all, the first included; 1: no retry. A stale connection's does not count */
+  /* In all, the first included; 1: no retry. A stale connection's does not count. */
+  uint32_t attempts;
   int64_t base_us; /* full jitter: uniform in [0, min(cap, base * 2^(n-1))) */
   int64_t cap_us;
   uint16_t statuses[MR_RETRY_STATUSES]; /* 408 429 500 502 503 504 by default */
@@ -61,8 +61,8 @@ struct mr_verdict {
   bool at_once;           /* the stale connection: no wait, once */
   int64_t wait_us;        /* before the next attempt */
   int64_t retry_after_us; /* what the server asked for; -1: nothing */
-  const char
-      *reason; /* a short constant for attempts and logs: "status 503", "connect", "no budget" */
+  /* A short constant for attempts and logs: "status 503", "connect", "no budget". */
+  const char *reason;
 };
 
 /* 'budget' may be NULL. Spends from it only when the verdict is to retry, and not for a stale connection, which says

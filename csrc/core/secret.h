@@ -45,8 +45,8 @@ enum mr_kind mr_secret_take(struct mr_secret *secret, struct mr_buffer *value, b
 uint32_t mr_secret_version(const struct mr_secret *secret);
 
 enum mr_secret_source mr_secret_source_of(const struct mr_secret *secret);
-const char *
-mr_secret_origin(const struct mr_secret *secret); /* for messages; "literal" for a literal */
+/* For messages; "literal" for a literal. */
+const char *mr_secret_origin(const struct mr_secret *secret);
 
 /* Appends prefix (only if the value does not begin with it, ASCII case ignored) and value. 'out' becomes secret. */
 enum mr_kind mr_secret_append(struct mr_secret *secret, const char *prefix, struct mr_buffer *out);

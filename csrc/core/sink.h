@@ -25,13 +25,13 @@ enum mr_kind mr_sink_init(struct mr_sink *sink, const char *path, struct mr_erro
 /* Whether a file could be made there by now; asked before a request is sent, whose answer would be lost. Creates
 ** nothing. */
 enum mr_kind mr_sink_check(struct mr_sink *sink, struct mr_error *error);
-enum mr_kind mr_sink_open(struct mr_sink *sink,
-                          struct mr_error *error); /* empties one that is open */
+/* Empties one that is open. */
+enum mr_kind mr_sink_open(struct mr_sink *sink, struct mr_error *error);
 enum mr_kind mr_sink_write(struct mr_sink *sink, const char *bytes, size_t size,
                            struct mr_error *error);
 enum mr_kind mr_sink_finish(struct mr_sink *sink, struct mr_error *error); /* renames */
-void mr_sink_discard(
-    struct mr_sink *sink); /* deletes what is not finished; fine when there is nothing */
+/* Deletes what is not finished; fine when there is nothing. */
+void mr_sink_discard(struct mr_sink *sink);
 void mr_sink_free(struct mr_sink *sink);  /* discards, too */
 void mr_sink_leave(struct mr_sink *sink); /* to another process, which goes on with it */
 
@@ -42,8 +42,8 @@ struct mr_source {
 };
 
 enum mr_kind mr_source_open(struct mr_source *source, const char *path, struct mr_error *error);
-int64_t mr_source_read(struct mr_source *source, char *bytes,
-                       size_t size); /* -1: failed or shrunk */
+/* -1: failed or shrunk. */
+int64_t mr_source_read(struct mr_source *source, char *bytes, size_t size);
 void mr_source_free(struct mr_source *source);
 
 #endif

@@ -72,8 +72,8 @@ struct mr_thread_route {
 
 struct mr_parcel {
   struct mr_transport *transport;
-  struct mr_parcel_link
-      links[MR_PLACES]; /* ORDERS and NEWS are under the lock, the others the owner's */
+  /* ORDERS and NEWS are under the lock, the others the owner's. */
+  struct mr_parcel_link links[MR_PLACES];
 
   /* The owner's. */
   struct mr_exchange *x;

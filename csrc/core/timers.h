@@ -24,11 +24,11 @@ struct mr_timers {
 
 void mr_timers_init(struct mr_timers *timers);
 void mr_timers_free(struct mr_timers *timers);
-enum mr_kind mr_timer_set(struct mr_timers *timers, struct mr_timer *timer,
-                          int64_t at_us);                              /* MR_LIMIT: no memory */
+/* MR_LIMIT: no memory. */
+enum mr_kind mr_timer_set(struct mr_timers *timers, struct mr_timer *timer, int64_t at_us);
 void mr_timer_clear(struct mr_timers *timers, struct mr_timer *timer); /* fine when not set */
 int64_t mr_timers_next_us(const struct mr_timers *timers); /* MR_NEVER when there is none */
-struct mr_timer *mr_timers_due(struct mr_timers *timers,
-                               int64_t now_us); /* taken out; NULL: none is due */
+/* Taken out; NULL: none is due. */
+struct mr_timer *mr_timers_due(struct mr_timers *timers, int64_t now_us);
 
 #endif

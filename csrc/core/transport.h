@@ -72,14 +72,14 @@ struct mr_exchange;
 ** follows with the kind that the engine left in x->stop_kind. 'at_us' is when it happened, on the clock of the
 ** transport: now, or earlier where a thread has seen it. */
 struct mr_exchange_events {
-  enum mr_flow (*on_sent)(struct mr_exchange *x,
-                          int64_t at_us); /* it leaves on a connection; after STOP nothing does */
+  /* It leaves on a connection; after STOP nothing does. */
+  enum mr_flow (*on_sent)(struct mr_exchange *x, int64_t at_us);
   enum mr_flow (*on_status)(struct mr_exchange *x, int status); /* status line; 1xx are not shown */
-  enum mr_flow (*on_header)(struct mr_exchange *x, const char *line,
-                            size_t size); /* without CR LF, no trailers */
+  /* Without CR LF, no trailers. */
+  enum mr_flow (*on_header)(struct mr_exchange *x, const char *line, size_t size);
   enum mr_flow (*on_headers_end)(struct mr_exchange *x, int64_t at_us);
-  enum mr_flow (*on_body)(struct mr_exchange *x, const char *bytes,
-                          size_t size); /* decoded; PAUSE: given again */
+  /* Decoded; PAUSE: given again. */
+  enum mr_flow (*on_body)(struct mr_exchange *x, const char *bytes, size_t size);
   /* Fills at most 'size' bytes of the request body, returns the count, 0 at the end, -1 on failure, MR_READ_LATER. */
   int64_t (*on_read)(struct mr_exchange *x, char *bytes, size_t size);
   void (*on_done)(struct mr_exchange *x, const struct mr_exchange_result *result);
@@ -93,8 +93,8 @@ struct mr_exchange {
   const char *method;
   const char *url; /* absolute, no credentials, no fragment */
   size_t url_size;
-  const char
-      *headers; /* lines "Name: value" each ended by one zero byte, then one more zero byte */
+  /* Lines "Name: value" each ended by one zero byte, then one more zero byte. */
+  const char *headers;
   size_t headers_size; /* for a cheap comparison with those of the last exchange */
   const char *body;    /* NULL when on_read brings it or there is none */
   int64_t body_size; /* -1: none. With body NULL and size >= 0: on_read, exactly that many bytes */
@@ -134,14 +134,14 @@ struct mr_transport_type {
   int (*step)(struct mr_transport *transport, int64_t timeout_us, struct mr_error *error);
   void (*wake)(struct mr_transport *transport); /* from any thread: step returns soon */
 
-  int (*descriptor)(
-      struct mr_transport *transport); /* readable when step has work; -1 if there is none */
+  /* Readable when step has work; -1 if there is none. */
+  int (*descriptor)(struct mr_transport *transport);
   int64_t (*next_timer_us)(struct mr_transport *transport); /* absolute, of the clock; MR_NEVER */
 
-  void (*route_closed)(struct mr_transport *transport,
-                       const struct mr_route *route); /* close its connections */
-  void (*abandon)(
-      struct mr_transport *transport); /* in a child after fork: free nothing that libcurl shares */
+  /* Close its connections. */
+  void (*route_closed)(struct mr_transport *transport, const struct mr_route *route);
+  /* In a child after fork: free nothing that libcurl shares. */
+  void (*abandon)(struct mr_transport *transport);
 
   /* From now on a step that does not wait begins nothing more once it has worked so long, and a later one goes on where
   ** it stopped. MR_NEVER: as at first, a step does all there is. NULL: steps cannot be bounded. */

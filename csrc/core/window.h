@@ -34,8 +34,8 @@ struct mr_window {
   uint32_t start; /* the window's first cell among those of its bucket */
   bool renewing;  /* every unit renews all that are held: only silence frees */
   bool blocked;   /* somebody waits for room: the burst is used up */
-  int64_t
-      spaced_us; /* when a burst of one may leave; earlier by (burst - 1) intervals when credit is left */
+  /* When a burst of one may leave; earlier by (burst - 1) intervals when credit is left. */
+  int64_t spaced_us;
   int64_t foreign; /* units of others, as the server's word implies */
   int64_t foreign_until_us;
   uint64_t foreign_order; /* bucket's count of sent units when that word was asked for */

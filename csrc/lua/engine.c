@@ -122,8 +122,8 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
     box->has_news = false;
     return 1;
   }
-  if (!mr_engine_has_transport(engine))
-    mr_clock_pass(timeout_us); /* nothing to drive: tasks that sleep */
+  /* Nothing to drive: tasks that sleep. */
+  if (!mr_engine_has_transport(engine)) mr_clock_pass(timeout_us);
   mr_engine_bound(engine, spend_us);
   int progress = mr_engine_step(engine, timeout_us, &error);
   if (progress < 0) luaL_error(L, "%s", error.message);

@@ -72,8 +72,8 @@ enum { MR_LUA_REQUEST_ENDPOINT = 1, MR_LUA_REQUEST_DECODER = 2, MR_LUA_REQUEST_V
 /* Pushes the engine userdata of this lua_State, making it when it is the first time. */
 struct mr_lua_engine *mr_lua_engine(lua_State *L);
 struct mr_lua_engine *mr_lua_engine_peek(lua_State *L); /* NULL when there is none yet */
-struct mr_engine *mr_lua_engine_open(lua_State *L,
-                                     struct mr_lua_engine *box); /* raises when closed */
+/* Raises when closed. */
+struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box);
 /* Loads the libcurl transport when this engine has none yet. Raises when it cannot be loaded. */
 void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
 /* One step: the engine's, then questions, then events. Returns what mr_engine_step does. 'spend_us' bounds one that does
@@ -106,8 +106,8 @@ int mr_lua_request_deprecates(lua_State *L);
 int mr_lua_request_decode(lua_State *L);
 int mr_lua_request_decode_until(lua_State *L);
 int mr_lua_request_limits(lua_State *L);
-bool mr_lua_decode_small(lua_State *L,
-                         struct mr_lua_request *box); /* pushes the value of a small body */
+/* Pushes the value of a small body. */
+bool mr_lua_decode_small(lua_State *L, struct mr_lua_request *box);
 void mr_lua_meaning(lua_State *L, struct mr_request *request, struct mr_meaning *meaning);
 
 int mr_lua_open_engine(lua_State *L); /* each registers its metatable and pushes its constructor */
@@ -118,8 +118,8 @@ int mr_lua_share(lua_State *L);
 int mr_lua_open_endpoint(lua_State *L);
 void mr_lua_open_request(lua_State *L);
 void mr_lua_open_record(lua_State *L);
-void mr_lua_open_values(
-    lua_State *L); /* url, date, header and clock tables into the table on top */
+/* The tables url, date, header and clock, into the table on top. */
+void mr_lua_open_values(lua_State *L);
 
 /* luaL_error, declared as what it is: a function that does not return. */
 _Noreturn void mr_lua_error(lua_State *L, const char *format, ...);

@@ -189,8 +189,8 @@ static const char *push_library(lua_State *L, const char *name) {
 ** brings thirty libraries of which a program calls little. What goes wrong here is for require to tell. */
 static void load_lazily(lua_State *L, const char *name) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  bool is_inside =
-      lua_getfield(L, -1, name) != LUA_TNIL; /* of the program, as in the static library */
+  /* Of the program, as in the static library. */
+  bool is_inside = lua_getfield(L, -1, name) != LUA_TNIL;
   lua_pop(L, 2);
   if (is_inside) return;
   const char *path = push_library(L, name);

@@ -27,11 +27,11 @@ struct mr_sandbox_options {
   const char *module; /* Lua module whose value is called to make the application */
   const char *path;   /* package.path of the new state */
   const char *cpath;  /* package.cpath of the new state */
-  int (*embedded)(
-      struct lua_State *); /* brings the modules inside a static library; NULL: files have them */
-  const char *options;     /* handed to the application as it is */
-  uint16_t port;           /* 0: any free one */
-  size_t max_body;         /* bytes of a request body; above: 413 */
+  /* Brings the modules inside a static library; NULL: files have them. */
+  int (*embedded)(struct lua_State *);
+  const char *options; /* handed to the application as it is */
+  uint16_t port;       /* 0: any free one */
+  size_t max_body;     /* bytes of a request body; above: 413 */
 };
 
 struct mr_sandbox {

@@ -78,8 +78,8 @@ struct fault_server;
 struct fault_server *fault_server_start(const struct fault_server_options *options);
 /* The usual case: one script for all connections, on TCP. */
 struct fault_server *fault_server_run(const struct fault_script *script);
-void fault_server_stop(
-    struct fault_server *server); /* ends its connections and joins its threads */
+/* Ends its connections and joins its threads. */
+void fault_server_stop(struct fault_server *server);
 
 int fault_server_port(const struct fault_server *server);
 size_t fault_server_connections(struct fault_server *server); /* ever accepted */

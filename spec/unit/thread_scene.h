@@ -419,8 +419,8 @@ static inline void cancel(struct scene *scene, struct call *call) {
 
 static inline struct call *start_upload(struct scene *scene, int64_t size) {
   struct call *call = start(scene, 0);
-  pthread_mutex_lock(
-      &scene->transport->lock); /* it may have been started: the size is the thread's */
+  /* It may have been started: the size is the thread's. */
+  pthread_mutex_lock(&scene->transport->lock);
   call->exchange.body_size = size;
   pthread_mutex_unlock(&scene->transport->lock);
   return call;

@@ -44,8 +44,8 @@ struct mr_virtual_answer {
 
   bool silent;       /* accepts and never answers: only a timeout or a cancel ends it */
   enum mr_kind kind; /* fails so; MR_NONE: answers */
-  enum mr_exchange_phase
-      phase; /* of the failure: up to SEND nothing came back; RECEIVE: all of the above did */
+  /* Of the failure: up to SEND nothing came back; RECEIVE: all of the above did. */
+  enum mr_exchange_phase phase;
   bool stale;
   bool reused;
   const char *message; /* of the failure; NULL: one that names the kind */
