@@ -33,4 +33,11 @@ static inline bool mr_ascii_same(const char *a, size_t a_size, const char *b, si
   return true;
 }
 
+/* Whether the text, which ends with a zero byte, begins with these bytes, none of them zero; case ignored. */
+static inline bool mr_ascii_begins(const char *text, const char *start, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (mr_ascii_lower(text[i]) != mr_ascii_lower(start[i])) return false;
+  return true;
+}
+
 #endif

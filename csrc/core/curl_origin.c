@@ -4,8 +4,8 @@
 */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "ascii.h"
 #include "curl_parts.h"
 #include "memory.h"
 #include "url.h"
@@ -35,7 +35,7 @@ static bool names_host(const char *entry, size_t size, struct mr_slice host) {
   if (size == 1 && *entry == '*') return true;
   if (size == 0 || size > host.size) return false;
   const char *tail = host.data + host.size - size;
-  return strncasecmp(tail, entry, size) == 0 && (size == host.size || tail[-1] == '.');
+  return mr_ascii_same(tail, size, entry, size) && (size == host.size || tail[-1] == '.');
 }
 
 /* Names and "*" of a NO_PROXY list. Networks ("10.0.0.0/8") are left to libcurl: here such a host counts
@@ -56,7 +56,7 @@ static void decide_proxy(struct mr_curl_origin *origin, const struct mr_route *r
   origin->direct =
       !proxy || route->unix_socket || mr_url_is_loopback(url) || bypasses(route, url->host);
   origin->exposed = !origin->direct && !url->https;
-  origin->forwarded = origin->exposed && strncasecmp(proxy, "socks", 5) != 0;
+  origin->forwarded = origin->exposed && !mr_ascii_begins(proxy, "socks", 5);
 }
 
 void mr_curl_origin_drop(struct mr_curl_origin *origin) {

@@ -205,9 +205,9 @@ static void fill_ticket(struct mr_request *request) {
   const struct mr_endpoint *endpoint = request->endpoint;
   for (uint32_t i = 0; i < endpoint->bucket_count; i++)
     ticket->buckets[ticket->bucket_count++] = endpoint->buckets[i];
-  for (uint32_t i = 0; i < request->bucket_override_count; i++)
+  for (uint32_t i = 0; i < request->own_bucket_count; i++)
     if (ticket->bucket_count < MR_TICKET_BUCKETS)
-      ticket->buckets[ticket->bucket_count++] = request->bucket_overrides[i];
+      ticket->buckets[ticket->bucket_count++] = request->own_buckets[i];
   ticket->owner = request;
 }
 

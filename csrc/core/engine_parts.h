@@ -54,8 +54,8 @@ void mr_hop_enter(struct mr_engine *engine, struct mr_request *request, bool jum
 void mr_hop_send(struct mr_engine *engine, struct mr_request *request); /* its ticket is granted */
 
 void mr_judge_ended(struct mr_engine *engine, struct mr_request *request);
-void mr_judge_fail(struct mr_engine *engine, struct mr_request *request);   /* error is filled in */
 void mr_judge_reread(struct mr_engine *engine, struct mr_request *request); /* goes on reading */
+/* Gives back what the request holds. Of one that fails the error is filled in. */
 void mr_judge_finish(struct mr_engine *engine, struct mr_request *request, enum mr_state state);
 
 /* Has the request wait for a command that brings that credential, for the one that runs already if there is one. False:

@@ -220,7 +220,7 @@ void mr_hop_send(struct mr_engine *engine, struct mr_request *request) {
   }
   if (!kind) return;
   if (!request->error.kind) request->error.kind = kind;
-  mr_judge_fail(engine, request);
+  mr_judge_finish(engine, request, MR_STATE_FAILED);
 }
 
 void mr_hop_enter(struct mr_engine *engine, struct mr_request *request, bool jump) {

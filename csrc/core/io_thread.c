@@ -21,8 +21,8 @@
 #include "thread_parts.h"
 
 #define EXIT_PATIENCE_S 2 /* for a thread that hangs */
-#define FAILURE_PAUSE_US                                                                           \
-  (100 * MR_MILLISECOND) /* before an inner transport that failed is driven again */
+/* Before an inner transport that failed is driven again. */
+#define FAILURE_PAUSE_US (100 * MR_MILLISECOND)
 
 /* ---- what they tell each other ---- */
 
@@ -174,7 +174,7 @@ static void *work(void *argument) {
 
 /* ---- fork ---- */
 
-/* Which threads there are, for fork and exit: beside the registry all that is static in ring 1. */
+/* Which threads there are, for fork and exit. */
 static struct {
   pthread_mutex_t lock;
   struct mr_transport *first;

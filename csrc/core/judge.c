@@ -177,11 +177,6 @@ static void conclude(struct mr_engine *engine, struct mr_request *request,
   mr_judge_finish(engine, request, answered ? MR_STATE_DONE : MR_STATE_FAILED);
 }
 
-void mr_judge_fail(struct mr_engine *engine, struct mr_request *request) {
-  if (request->ticket.bucket_count > 0) mr_ticket_cancel(engine->queue, &request->ticket);
-  mr_judge_finish(engine, request, MR_STATE_FAILED);
-}
-
 static void count_refusal(struct mr_request *request, const struct mr_meaning *meaning) {
   const struct mr_endpoint *endpoint = request->endpoint;
   if (request->foreign) return;
@@ -219,7 +214,7 @@ static void send_renewed(struct mr_engine *engine, struct mr_request *request) {
     return;
   }
   mr_request_no_url(kind, &request->error);
-  mr_judge_fail(engine, request);
+  mr_judge_finish(engine, request, MR_STATE_FAILED);
 }
 
 void mr_judge_reread(struct mr_engine *engine, struct mr_request *request) {

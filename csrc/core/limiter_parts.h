@@ -1,7 +1,7 @@
 /*
-** What the parts of the limiter know of each other: limiter.c keeps the
-** buckets, queue.c and lane.c the order of those who wait, ticket.c the life of
-** a slot, learn.c the server's word. Nobody else includes this.
+** What the parts of the limiter know of each other: limiter.c keeps the buckets, queue.c, gate.c and lane.c the order of
+** those who wait, ticket.c the life of a slot, learn.c what the server says, limiter_remote.c what other machines do.
+** Nobody else includes this.
 */
 #ifndef MR_LIMITER_PARTS_H
 #define MR_LIMITER_PARTS_H
@@ -64,6 +64,14 @@ bool mr_limiter_look_elsewhere(struct mr_limiter *limiter, const struct mr_ticke
                                struct mr_remote_view *view);
 /* Can anyone else free a slot, without an event in this queue? */
 bool mr_limiter_is_shared(const struct mr_limiter *limiter);
+
+/* Of the buckets that it names, in their order. */
+static inline uint64_t mr_ticket_hash(const struct mr_ticket *ticket) {
+  uint64_t hash = ticket->bucket_count;
+  for (uint32_t i = 0; i < ticket->bucket_count; i++)
+    hash = mr_hash_mix(hash, (uintptr_t)ticket->buckets[i]);
+  return hash;
+}
 
 static inline int64_t mr_ticket_units(const struct mr_ticket *ticket) {
   return ticket->weight > 0 ? ticket->weight : 1;

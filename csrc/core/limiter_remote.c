@@ -91,13 +91,6 @@ void mr_remote_forked(struct mr_remote *remote) {
 ** =======================================================
 */
 
-static uint64_t hash_of(const struct mr_ticket *ticket) {
-  uint64_t hash = ticket->bucket_count;
-  for (uint32_t i = 0; i < ticket->bucket_count; i++)
-    hash = mr_hash_mix(hash, (uintptr_t)ticket->buckets[i]);
-  return hash;
-}
-
 static bool is_line_of(const struct line *line, const struct mr_ticket *ticket) {
   return line->bucket_count == ticket->bucket_count &&
          memcmp(line->buckets, ticket->buckets, ticket->bucket_count * sizeof(*line->buckets)) == 0;
@@ -139,7 +132,7 @@ static void free_idle(void *context, struct mr_hash_link *link) {
 }
 
 static struct line *find_line(const struct mr_remote *remote, const struct mr_ticket *ticket) {
-  struct mr_hash_link *link = mr_hash_table_find(&remote->lines, hash_of(ticket));
+  struct mr_hash_link *link = mr_hash_table_find(&remote->lines, mr_ticket_hash(ticket));
   while (link && !is_line_of((struct line *)link, ticket))
     link = mr_hash_table_next(link);
   return (struct line *)link;
@@ -155,7 +148,7 @@ static struct line *line_of(struct mr_remote *remote, const struct mr_ticket *ti
   memcpy(line->buckets, ticket->buckets, sizeof(line->buckets));
   line->bucket_count = ticket->bucket_count;
   line->sharers = SHARERS_UNKNOWN;
-  if (mr_hash_table_add(&remote->lines, &line->link, hash_of(ticket))) return measured(line);
+  if (mr_hash_table_add(&remote->lines, &line->link, mr_ticket_hash(ticket))) return measured(line);
   mr_free(line);
   return NULL;
 }

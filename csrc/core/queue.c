@@ -1,8 +1,8 @@
 #include "gate.h"
 #include "memory.h"
 
-#define POLL_US                                                                                    \
-  (5 * MR_MILLISECOND) /* between looks when only somebody else's event can free a slot */
+/* Between looks when only somebody else's event can free a slot. */
+#define POLL_US       (5 * MR_MILLISECOND)
 #define LEAST_TOLD_US (50 * MR_MILLISECOND) /* of a wait: less is 0.0 s in a message */
 #define SWEEP_US      MR_SECOND /* a wait so long is worth a look at everyone's deadline */
 
@@ -39,13 +39,6 @@ void mr_queue_close(struct mr_queue *queue) {
 ** =======================================================
 */
 
-static uint64_t lane_hash(const struct mr_ticket *ticket) {
-  uint64_t hash = ticket->bucket_count;
-  for (uint32_t i = 0; i < ticket->bucket_count; i++)
-    hash = mr_hash_mix(hash, (uintptr_t)ticket->buckets[i]);
-  return hash;
-}
-
 static bool is_lane_of(const struct mr_lane *lane, const struct mr_ticket *ticket) {
   bool same = lane->gate_count == ticket->bucket_count;
   for (uint32_t i = 0; same && i < lane->gate_count; i++)
@@ -54,7 +47,7 @@ static bool is_lane_of(const struct mr_lane *lane, const struct mr_ticket *ticke
 }
 
 static struct mr_lane *find_lane(const struct mr_queue *queue, const struct mr_ticket *ticket) {
-  struct mr_hash_link *link = mr_hash_table_find(&queue->lanes, lane_hash(ticket));
+  struct mr_hash_link *link = mr_hash_table_find(&queue->lanes, mr_ticket_hash(ticket));
   while (link && !is_lane_of((struct mr_lane *)link, ticket))
     link = mr_hash_table_next(link);
   return (struct mr_lane *)link;
@@ -74,7 +67,7 @@ static struct mr_lane *make_lane(struct mr_queue *queue, const struct mr_ticket 
   if (!lane) return NULL;
   mr_lane_init(lane);
   lane->turn = ++queue->turn;
-  if (mr_hash_table_add(&queue->lanes, &lane->link, lane_hash(ticket))) {
+  if (mr_hash_table_add(&queue->lanes, &lane->link, mr_ticket_hash(ticket))) {
     if (!mr_gate_open_all(queue, lane, ticket->buckets, ticket->bucket_count)) return lane;
     mr_hash_table_remove(&queue->lanes, &lane->link);
   }

@@ -25,7 +25,7 @@ static size_t sum(const struct mr_request *request) {
 
 size_t mr_record_size(const struct mr_request *request) {
   bool plain = request->state == MR_STATE_DONE && request->note_count == 1 &&
-               request->redirects == 0 && request->bucket_override_count == 0;
+               request->redirects == 0 && request->own_bucket_count == 0;
   bool bare = !request->has_upload && !request->to_file && !request->stream &&
               !request->url.secret && !request->error.kind;
   if (!plain || !bare || request->retry_after_us >= 0) return 0;

@@ -1,8 +1,8 @@
 #include "redirect.h"
 
 #include <string.h>
-#include <strings.h>
 
+#include "ascii.h"
 #include "url.h"
 
 #define MOST_SHOWN 120 /* bytes of an address in a message, which has room for twice as many */
@@ -46,7 +46,7 @@ static void drop_content_lines(struct mr_buffer *lines) {
     const char *line = lines->data + at;
     size_t size = strlen(line) + 1;
     at += size;
-    if (strncasecmp(line, "Content-", 8) == 0) continue;
+    if (mr_ascii_begins(line, "Content-", 8)) continue;
     memmove(lines->data + kept, line, size);
     kept += size;
   }

@@ -1,16 +1,16 @@
 #include "redis_address.h"
 
-#include <ctype.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ascii.h"
 #include "memory.h"
 
 static int hex(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
-  digit = (char)tolower((unsigned char)digit);
+  digit = mr_ascii_lower(digit);
   return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 

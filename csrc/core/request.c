@@ -2,8 +2,8 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
+#include "ascii.h"
 #include "engine.h"
 #include "memory.h"
 
@@ -115,8 +115,8 @@ void mr_request_free(struct mr_request *request) {
   if (request->engine) mr_engine_cancel(request->engine, request);
   mr_request_disallow(request);
   mr_list_remove(request);
-  for (uint32_t i = 0; i < request->bucket_override_count; i++)
-    mr_bucket_release(request->bucket_overrides[i]);
+  for (uint32_t i = 0; i < request->own_bucket_count; i++)
+    mr_bucket_release(request->own_buckets[i]);
   if (request->has_upload || request->upload.path) mr_source_free(&request->upload);
   if (request->to_file) mr_sink_free(&request->sink);
   struct mr_endpoint *endpoint = request->endpoint;
@@ -233,9 +233,9 @@ enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct
 
 enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
                                struct mr_error *error) {
-  if (request->bucket_override_count == MR_TICKET_BUCKETS)
+  if (request->own_bucket_count == MR_TICKET_BUCKETS)
     return mr_fail(error, MR_LIMIT, "a request passes at most %d buckets", MR_TICKET_BUCKETS);
-  request->bucket_overrides[request->bucket_override_count++] = mr_bucket_hold(bucket);
+  request->own_buckets[request->own_bucket_count++] = mr_bucket_hold(bucket);
   return MR_NONE;
 }
 
@@ -243,7 +243,7 @@ enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *buc
 static bool is_plain(const char *line) {
   static const char *const plain[] = {"Accept:", "User-Agent:", "Accept-Language:"};
   for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-    if (strncasecmp(line, plain[i], strlen(plain[i])) == 0) return true;
+    if (mr_ascii_begins(line, plain[i], strlen(plain[i]))) return true;
   return false;
 }
 
@@ -251,7 +251,7 @@ static bool is_plain(const char *line) {
 static bool is_replaced(const char *line, const struct mr_buffer *later) {
   size_t name_size = (size_t)(strchr(line, ':') - line) + 1;
   for (size_t at = 0; at < later->size; at += strlen(later->data + at) + 1)
-    if (strncasecmp(later->data + at, line, name_size) == 0) return true;
+    if (mr_ascii_begins(later->data + at, line, name_size)) return true;
   return false;
 }
 

@@ -121,9 +121,9 @@ struct mr_request {
   int64_t started_us, first_sent_us, finished_us, deadline_us, attempt_us;
   uint32_t attempt; /* number of the current one, hops not counted */
   uint32_t note_count;
-  uint32_t bucket_override_count;
-  struct mr_bucket *bucket_overrides[MR_TICKET_BUCKETS]; /* held: buckets of this call */
-  struct mr_request_list *list;                          /* of the engine's; NULL: in none */
+  uint32_t own_bucket_count;
+  struct mr_bucket *own_buckets[MR_TICKET_BUCKETS]; /* held: of this call, beside the endpoint's */
+  struct mr_request_list *list;                     /* of the engine's; NULL: in none */
   struct mr_request *previous, *next;
   struct mr_request *next_news; /* in the engine's queue of streams with news */
   bool has_news;

@@ -6,10 +6,11 @@
 #include "clock.h"
 
 #define DELAY_MAX_US (INT64_C(366) * 24 * 3600 * MR_SECOND)
-#define DECIMAL_MAX_US                                                                             \
-  (INT64_C(364) * 24 * 3600 * MR_SECOND)    /* what is longer was cut, so it was no number */
-#define EPOCH_SECONDS   INT64_C(1000000000) /* from here on a number is a time: 2001 in seconds, */
-#define EPOCH_MILLIS    INT64_C(100000000000) /* 1973 in milliseconds */
+/* Of a delay with decimals: what is longer was cut, so it was no number. */
+#define DECIMAL_MAX_US (INT64_C(364) * 24 * 3600 * MR_SECOND)
+/* From here on a number is a time: 2001 in seconds, 1973 in milliseconds. */
+#define EPOCH_SECONDS   INT64_C(1000000000)
+#define EPOCH_MILLIS    INT64_C(100000000000)
 #define EPOCH_TOO_LARGE INT64_C(100000000000000)
 
 /* Whether any field could be one of ours: [X-]Ra..., [X-]Re... Most answers have none, and a dozen look-ups by

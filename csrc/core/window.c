@@ -2,9 +2,8 @@
 
 #include <string.h>
 
-#define SLICES 4096 /* cells of a period above MR_WINDOW_MAX units */
-#define WALK_MAX                                                                                   \
-  64 /* cells that a look walks over; the answer is then too early, which is allowed */
+#define SLICES     4096  /* cells of a period above MR_WINDOW_MAX units */
+#define WALK_MAX   64    /* cells that a look walks over; its answer is then early, as it may be */
 #define DRIFT_PART 10000 /* two clocks without a common one differ by up to 100 ppm */
 
 uint32_t mr_window_capacity(const struct mr_window_limit *limit) {

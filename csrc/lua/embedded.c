@@ -26,8 +26,8 @@ static const luaL_Reg c_modules[] = {
 #ifdef MOONREST_WITH_SANDBOX
     {"moonrest.sandbox_server", luaopen_moonrest_sandbox_server},
 #endif
-    {"moonrest.embedded",
-     open_embedded}, /* for a state that this library opens beside the host's */
+    /* For a state that this library opens beside the host's. */
+    {"moonrest.embedded", open_embedded},
     {NULL, NULL},
 };
 
