@@ -137,28 +137,12 @@ void mr_parcel_free(struct mr_parcel *parcel) {
 
 /* ---- routes ---- */
 
-static bool copy_text(char **copy, const char *text) {
-  *copy = text ? mr_duplicate(text, strlen(text)) : NULL;
-  return !text || *copy;
-}
-
 static struct mr_thread_route *copy_route(const struct mr_route *original) {
   struct mr_thread_route *copy = mr_alloc_zero(1, sizeof *copy);
   if (!copy) return NULL;
-  struct mr_route *route = &copy->route;
   copy->original = original;
-  *route = *original;
-  route->proxy = route->no_proxy = route->ca_file = route->client_cert = NULL;
-  route->client_key = route->unix_socket = route->resolve_host = NULL;
-  if (copy_text(&route->proxy, original->proxy) &&
-      copy_text(&route->no_proxy, original->no_proxy) &&
-      copy_text(&route->ca_file, original->ca_file) &&
-      copy_text(&route->client_cert, original->client_cert) &&
-      copy_text(&route->client_key, original->client_key) &&
-      copy_text(&route->unix_socket, original->unix_socket) &&
-      copy_text(&route->resolve_host, original->resolve_host))
-    return copy;
-  mr_thread_route_free(copy);
+  if (mr_route_copy(&copy->route, original)) return copy;
+  mr_free(copy);
   return NULL;
 }
 
@@ -177,10 +161,6 @@ static const struct mr_route *find_route(struct mr_transport *transport,
 }
 
 void mr_thread_route_free(struct mr_thread_route *copy) {
-  struct mr_route *route = &copy->route;
-  char *texts[] = {route->proxy,      route->no_proxy,    route->ca_file,     route->client_cert,
-                   route->client_key, route->unix_socket, route->resolve_host};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    mr_free(texts[i]);
+  mr_route_free(&copy->route);
   mr_free(copy);
 }

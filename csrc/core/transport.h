@@ -18,23 +18,9 @@
 #include "buffer.h"
 #include "clock.h"
 #include "error.h"
+#include "route.h"
 
 struct mr_transport; /* an instance; one thread at a time */
-
-/* How to reach servers; constant for a client. Connections are shared only between exchanges
-** with the same route pointer, so credentials and TLS settings never mix. */
-struct mr_route {
-  char *proxy; /* URL; NULL: from the environment; "": none. Loopback never uses one. */
-  char *no_proxy;
-  char *ca_file;     /* PEM; NULL: the system's bundle */
-  char *client_cert; /* PEM */
-  char *client_key;
-  char *unix_socket;
-  char *resolve_host;       /* test hook of the caller's: "host:port:address", NULL for none */
-  bool verify;              /* true unless asked for by name */
-  bool http2;               /* negotiated over TLS */
-  uint32_t max_connections; /* per host; 0: 64 */
-};
 
 enum mr_exchange_phase {                /* how far it came; decides what may be repeated */
                          MR_PHASE_NONE, /* nothing happened yet */

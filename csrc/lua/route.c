@@ -4,23 +4,13 @@
 #include "core/memory.h"
 #include "lua/glue.h"
 
-static void free_fields(struct mr_route *route) {
-  char **fields[] = {&route->proxy,       &route->no_proxy,   &route->ca_file,
-                     &route->client_cert, &route->client_key, &route->unix_socket,
-                     &route->resolve_host};
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    mr_free(*fields[i]);
-    *fields[i] = NULL;
-  }
-}
-
 static int route_gc(lua_State *L) {
   struct mr_lua_route *box = luaL_checkudata(L, 1, MR_LUA_ROUTE);
   if (!box->is_open) return 0;
   box->is_open = false;
   struct mr_lua_engine *engine = mr_lua_engine_peek(L);
   if (engine && engine->engine) mr_engine_route_closed(engine->engine, &box->route);
-  free_fields(&box->route);
+  mr_route_free(&box->route);
   return 0;
 }
 
