@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "curl_parts.h"
 #include "memory.h"
 
@@ -25,7 +25,7 @@ static bool add(int epoll, int descriptor) {
 enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error) {
   *loop = (struct mr_curl_loop){.epoll = -1, .wake = -1, .timer = -1, .armed_us = MR_NEVER};
   loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-  loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  loop->wake = mr_bell_open();
   if (loop->epoll >= 0 && loop->wake >= 0 && add(loop->epoll, loop->wake)) return MR_NONE;
   int reason = errno;
   mr_curl_loop_close(loop);
@@ -174,19 +174,6 @@ static bool translate(struct mr_curl_loop *loop, const struct epoll_event *event
   return true;
 }
 
-static void drain(int descriptor) {
-  uint64_t count;
-  ssize_t size = read(descriptor, &count, sizeof count);
-  (void)size; /* nothing there is as good as read */
-}
-
-static int milliseconds(int64_t timeout_us) {
-  if (timeout_us == MR_NEVER) return -1;
-  if (timeout_us <= 0) return 0;
-  int64_t ms = timeout_us / MR_MILLISECOND + (timeout_us % MR_MILLISECOND != 0);
-  return ms > INT32_MAX ? INT32_MAX : (int)ms;
-}
-
 /* A request that a limit delays starts when it may, not up to a millisecond later: at 1000 a second that is a tenth of
 ** the rate. Where the system has no such call (Linux before 5.11, filters of containers) milliseconds must do. */
 static int wait_precisely(struct mr_curl_loop *loop, struct epoll_event *found, int most,
@@ -199,7 +186,7 @@ static int wait_precisely(struct mr_curl_loop *loop, struct epoll_event *found, 
     loop->coarse = true;
   }
 #endif
-  return epoll_wait(loop->epoll, found, most, milliseconds(timeout_us));
+  return epoll_wait(loop->epoll, found, most, mr_bell_patience_ms(timeout_us));
 }
 
 int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, int64_t timeout_us,
@@ -215,7 +202,7 @@ int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, i
   for (int i = 0; i < count; i++) {
     int descriptor = found[i].data.fd;
     if (descriptor == loop->wake || descriptor == loop->timer) {
-      drain(descriptor);
+      mr_bell_drain(descriptor);
       if (descriptor == loop->wake) *woken = true;
       if (descriptor == loop->timer) loop->armed_us = MR_NEVER;
     } else if (translate(loop, &found[i], *now_us, &events[told])) {
@@ -226,9 +213,7 @@ int mr_curl_loop_wait(struct mr_curl_loop *loop, const struct mr_clock *clock, i
 }
 
 void mr_curl_loop_wake(struct mr_curl_loop *loop) {
-  uint64_t one = 1;
-  ssize_t size = write(loop->wake, &one, sizeof one);
-  (void)size; /* a full counter is awake already */
+  mr_bell_ring(loop->wake);
 }
 
 static bool open_timer(struct mr_curl_loop *loop) {

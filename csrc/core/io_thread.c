@@ -13,10 +13,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "memory.h"
 #include "thread_parts.h"
 
@@ -27,12 +27,10 @@
 /* ---- what they tell each other ---- */
 
 void mr_thread_ring(struct mr_transport *transport) {
-  uint64_t one = 1;
   atomic_store_explicit(&transport->has_news, true, memory_order_release);
   if (transport->is_rung) return;
   transport->is_rung = true;
-  ssize_t size = write(transport->bell, &one, sizeof one);
-  (void)size; /* a full counter is readable already */
+  mr_bell_ring(transport->bell);
 }
 
 void mr_thread_announce(struct mr_transport *transport, struct mr_parcel *parcel, bool ring) {

@@ -119,7 +119,7 @@ struct mr_transport {
   struct mr_parcel_list ready; /* have something to give */
   struct mr_parcel_list held;  /* their owner takes no more for now */
   struct mr_thread_route *routes;
-  int bell; /* an eventfd: readable when there is news */
+  int bell; /* readable when there is news */
   int ended;
   int64_t spend_us; /* that a step gives out at most; MR_NEVER */
   bool told, foreign;

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "memory.h"
 #include "thread_parts.h"
 
@@ -49,7 +49,7 @@ static struct mr_transport *make(const struct mr_transport_config *config, struc
   pthread_mutex_init(&transport->lock, NULL);
   pthread_mutex_init(&transport->gate, NULL);
   pthread_cond_init(&transport->gate_moved, NULL);
-  transport->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  transport->bell = mr_bell_open();
   return transport;
 }
 
@@ -348,18 +348,12 @@ static void take(struct mr_transport *transport, struct mr_parcel *parcel) {
   mr_parcels_add(&transport->ready, MR_PLACE_READY, parcel);
 }
 
-static void drain(int descriptor) {
-  uint64_t count;
-  ssize_t size = read(descriptor, &count, sizeof count);
-  (void)size; /* nothing there is as good as read */
-}
-
 /* Returns whether the step is to end. */
 static bool collect(struct mr_transport *transport, struct mr_error *failure) {
   if (!atomic_load_explicit(&transport->has_news, memory_order_acquire)) return false;
   pthread_mutex_lock(&transport->lock);
   atomic_store_explicit(&transport->has_news, false, memory_order_relaxed);
-  if (transport->is_rung) drain(transport->bell);
+  if (transport->is_rung) mr_bell_drain(transport->bell);
   transport->is_rung = false;
   while (transport->news.first)
     take(transport, transport->news.first);
@@ -370,20 +364,13 @@ static bool collect(struct mr_transport *transport, struct mr_error *failure) {
   return over;
 }
 
-static int milliseconds(int64_t timeout_us) {
-  if (timeout_us <= 0) return 0;
-  int64_t ms = timeout_us / MR_MILLISECOND + (timeout_us % MR_MILLISECOND != 0);
-  return ms > INT32_MAX ? INT32_MAX : (int)ms;
-}
-
 /* False when a signal came: whoever called decides what it means. */
 static bool wait(struct mr_transport *transport, int64_t until_us) {
   struct pollfd bell = {.fd = transport->bell, .events = POLLIN};
-  int timeout_ms = -1;
-  int64_t held_us = held_until_us(transport);
+  int64_t held_us = held_until_us(transport), wait_us = MR_NEVER;
   if (held_us < until_us) until_us = held_us;
-  if (until_us != MR_NEVER) timeout_ms = milliseconds(until_us - mr_clock_now(transport->clock));
-  return poll(&bell, 1, timeout_ms) >= 0 || errno != EINTR;
+  if (until_us != MR_NEVER) wait_us = until_us - mr_clock_now(transport->clock);
+  return poll(&bell, 1, mr_bell_patience_ms(wait_us)) >= 0 || errno != EINTR;
 }
 
 /* What a step leaves over must wake a foreign loop again. */
