@@ -8,17 +8,18 @@ local nearest = require "moonrest.nearest"
 local options = require "moonrest.options"
 local target = require "moonrest.target"
 local types = require "moonrest.types"
+local words = require "moonrest.words"
 
 local arguments = {}
 
-local loose = {} -- contexts for values that travel as text, by the strict context
+-- Contexts for values that travel as text, by the strict context.
+local loose = setmetatable({}, { __mode = "k" })
 
 local function context_of(recipe, field)
   if field.place == "body" then return recipe.context end
   loose[recipe.context] = loose[recipe.context] or { shapes = recipe.context.shapes, loose = true }
   return loose[recipe.context]
 end
-setmetatable(loose, { __mode = "k" })
 
 -- {========================================================================
 -- Messages
@@ -181,8 +182,8 @@ end
 local function tenant_hint(recipe, field)
   for option, tenant in pairs(recipe.site.definition.tenant or {}) do
     if tenant.parameter == field.wire then
-      local names = type(tenant.env) == "string" and { tenant.env } or tenant.env
-      local variable = names and names[1] and (", or set %s"):format(names[1]) or ""
+      local name = words.list(tenant.env)[1]
+      local variable = name and (", or set %s"):format(name) or ""
       return ("; moonrest.open(..., { %s = ... }) gives it to all calls%s"):format(option, variable)
     end
   end
@@ -229,7 +230,7 @@ local function danger_of(recipe, values)
 end
 
 -- Refuses writes of a read-only client, and dangerous operations that were not confirmed.
-function arguments.check_permission(recipe, values, given)
+local function check_permission(recipe, values, given)
   if recipe.writes and recipe.site.read_only then
     caller.raise("%s changes something (%s), and this client was opened with read_only = true", recipe.label,
       recipe.method)
@@ -262,7 +263,7 @@ end
 function arguments.check(recipe, values, given)
   check_required(recipe, values, given)
   check_values(recipe, values)
-  arguments.check_permission(recipe, values, given)
+  check_permission(recipe, values, given)
 end
 
 -- The target of checked values.

@@ -5,6 +5,7 @@
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local types = require "moonrest.types"
+local words = require "moonrest.words"
 
 local credential = {}
 
@@ -34,7 +35,7 @@ end
 -- The first variable that holds a good value; nil and what is wrong with those that are set.
 local function find_in_environment(names)
   local problems = {}
-  for _, name in ipairs(type(names) == "string" and { names } or names or {}) do
+  for _, name in ipairs(words.list(names)) do
     local secret, problem = core.env(name)
     if secret then return secret end
     if os.getenv(name) then problems[#problems + 1] = problem end
@@ -53,7 +54,7 @@ local function option_of(auth)
 end
 
 local function variables_of(auth)
-  return type(auth.env) == "string" and auth.env or table.concat(auth.env or {}, " or ")
+  return table.concat(words.list(auth.env), " or ")
 end
 
 local function advice(auth, problem)

@@ -3,6 +3,7 @@
 -- The definition says where to look first; what follows is common ground.
 
 local lookup = require "moonrest.lookup"
+local words = require "moonrest.words"
 
 local error_shapes = {}
 
@@ -138,7 +139,7 @@ local function apply_meaning(found, declared)
   if type(meaning) == "table" then
     found.kind, found.final = meaning.kind, meaning.final
   end
-  for _, code in ipairs(type(declared.final) == "string" and { declared.final } or declared.final or {}) do
+  for _, code in ipairs(words.list(declared.final)) do
     if code == found.code then found.final = true end
   end
 end

@@ -3,14 +3,15 @@
 
 local definition = require "moonrest.definition"
 local events = require "moonrest.events"
+local words = require "moonrest.words"
 
 local limits = {}
 
 local separator <const> = "/" -- between the parts of a bucket's key
 
-local function windows_of(words)
+local function windows_of(rates)
   local windows = {}
-  for _, word in ipairs(words) do
+  for _, word in ipairs(rates) do
     local count, seconds = definition.parse_limit(word)
     windows[#windows + 1] = { count, seconds }
   end
@@ -18,9 +19,7 @@ local function windows_of(words)
 end
 
 local function is_unlimited(site)
-  local servers = site.definition.limits.unlimited_servers or {}
-  if type(servers) == "string" then servers = { servers } end
-  for _, name in ipairs(servers) do
+  for _, name in ipairs(words.list(site.definition.limits.unlimited_servers)) do
     if name == site.server_name then return true end
   end
   return false
@@ -70,9 +69,7 @@ local function shared(site, name)
 end
 
 local function names_of(site, declaration)
-  local names = declaration.bucket or site.definition.limits.default
-  if type(names) == "string" then names = { names } end
-  return names or {}
+  return words.list(declaration.bucket or site.definition.limits.default)
 end
 
 -- The buckets of an operation, and the names of those that depend on argument values; nil where there are none.
@@ -153,8 +150,7 @@ function limits.none_chosen()
 end
 
 local function parameters_of(site, name)
-  local per = site.definition.limits.buckets[name].per
-  return type(per) == "string" and { per } or per
+  return words.list(site.definition.limits.buckets[name].per)
 end
 
 -- The buckets of one call whose arguments choose some of them: 'value_of(parameter)' gives an argument's text.

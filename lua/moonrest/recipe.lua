@@ -21,6 +21,7 @@
 local core = require "moonrest.core"
 local limits = require "moonrest.limits"
 local types = require "moonrest.types"
+local words = require "moonrest.words"
 
 local recipe = {}
 
@@ -101,13 +102,6 @@ local function add_field(self, list, field)
   end
 end
 
-local function sorted_keys(map)
-  local keys = {}
-  for key in pairs(map or {}) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 local function read_path(self, route, secret)
   local position = 1
   for start, key, finish in route:gmatch "(){([%w_%-]+)}()" do
@@ -121,7 +115,7 @@ end
 
 local function add_place(self, place, secret)
   local declared = self.declaration[place]
-  for _, key in ipairs(sorted_keys(declared)) do
+  for _, key in ipairs(words.sorted(declared)) do
     add_field(self, self[place], shared_field(key, declared[key], place, secret[key]))
   end
 end
@@ -202,11 +196,6 @@ local function merge(base, over)
   return merged
 end
 
-local function list_of(words)
-  if type(words) == "string" then return { words } end
-  return words
-end
-
 local metatables = setmetatable({}, { __mode = "k" })
 
 -- One whose tables have what 'base' has, where they have nothing of their own.
@@ -227,13 +216,13 @@ end
 
 local function add_result_secrets(self)
   local at, declaration = self.site.definition, self.declaration
-  local words = { table.unpack(list_of(declaration.secret) or {}) }
   local name = declaration.returns and declaration.returns:gsub("%[%]$", "")
   local result = name and at.results and at.results[name]
-  for _, word in ipairs(result and list_of(result.secret) or {}) do words[#words + 1] = word end
-  for _, word in ipairs(words) do
-    self.secrets = self.secrets or {}
-    self.secrets[word] = true
+  for _, list in ipairs { words.list(declaration.secret), words.list(result and result.secret) } do
+    for _, word in ipairs(list) do
+      self.secrets = self.secrets or {}
+      self.secrets[word] = true
+    end
   end
 end
 
@@ -254,8 +243,8 @@ end
 -- The codes that the definition gives that meaning: "final" (no matter of time) or "rights" (a 401 about what the
 -- credential may do, and not about who it is).
 local function codes_of(errors, meaning)
-  local codes = { table.unpack(list_of(errors[meaning]) or {}) }
-  for _, code in ipairs(sorted_keys(errors.codes)) do
+  local codes = { table.unpack(words.list(errors[meaning])) }
+  for _, code in ipairs(words.sorted(errors.codes)) do
     if errors.codes[code][meaning] then codes[#codes + 1] = code end
   end
   return #codes > 0 and codes or nil
@@ -277,8 +266,8 @@ local function make_endpoint(self)
     max_wait = site.max_wait or limits.max_wait(site, declaration),
     insecure_http = site.insecure_http,
     final = codes_of(errors, "final"), right_codes = codes_of(errors, "rights"),
-    code_paths = list_of(errors.code), retry_after_paths = list_of(errors.retry_after),
-    deprecation = list_of(deprecation.headers),
+    code_paths = words.list(errors.code), retry_after_paths = words.list(errors.retry_after),
+    deprecation = words.list(deprecation.headers),
   }
 end
 
@@ -301,9 +290,9 @@ end
 
 -- }========================================================================
 
-local function set_of(words)
+local function set_of(given)
   local set = {}
-  for _, word in ipairs(list_of(words) or {}) do set[word] = true end
+  for _, word in ipairs(words.list(given)) do set[word] = true end
   return set
 end
 

@@ -9,6 +9,7 @@ local limits = require "moonrest.limits"
 local nearest = require "moonrest.nearest"
 local recipe = require "moonrest.recipe"
 local types = require "moonrest.types"
+local words = require "moonrest.words"
 
 local site = {}
 site.__index = site
@@ -75,20 +76,13 @@ local function check_route_options(given)
   end
 end
 
-local function check_word(value, words, what)
+local function check_word(value, known, what)
   if value == nil then return end
-  for _, word in ipairs(words) do
+  for _, word in ipairs(known) do
     if word == value then return end
   end
-  caller.raise("moonrest.open: unknown %s '%s'%s; there are: %s", what, value, nearest.hint(value, words),
-    table.concat(words, ", "))
-end
-
-local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+  caller.raise("moonrest.open: unknown %s '%s'%s; there are: %s", what, value, nearest.hint(value, known),
+    table.concat(known, ", "))
 end
 
 -- }========================================================================
@@ -111,7 +105,7 @@ end
 
 local function server_name(at, given)
   local name = given.server or given.environment or at.default_server or next(at.servers)
-  check_word(name, sorted_names(at.servers), "server")
+  check_word(name, words.sorted(at.servers), "server")
   return name
 end
 
@@ -222,7 +216,7 @@ local function tenant_values(at, given)
   local values = {}
   for option, tenant in pairs(at.tenant or {}) do
     local value = given[option]
-    for _, variable in ipairs(type(tenant.env) == "string" and { tenant.env } or tenant.env or {}) do
+    for _, variable in ipairs(words.list(tenant.env)) do
       if value == nil then value = os.getenv(variable) end
     end
     if value ~= nil and value ~= "" then values[tenant.parameter] = value end

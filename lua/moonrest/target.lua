@@ -55,7 +55,7 @@ function target.value(field, value, label)
 end
 
 -- What is told of a value that must not be shown.
-target.no_segment = "it is empty, too long, '.' or '..', or has a line break or NUL"
+local no_segment <const> = "it is empty, too long, '.' or '..', or has a line break or NUL"
 
 -- Encoded text or a secret; nil and why when the value cannot stand in a path.
 local function encode_segment(field, value, label)
@@ -65,7 +65,7 @@ local function encode_segment(field, value, label)
     text = text_of(text, label)
   end
   local encoded, problem = (field.slashes and segments or segment)(text)
-  if not encoded then return nil, field.secret and target.no_segment or problem end
+  if not encoded then return nil, field.secret and no_segment or problem end
   return field.secret and hide(field, text, label) or encoded
 end
 

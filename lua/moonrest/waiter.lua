@@ -11,6 +11,7 @@ local nearest = require "moonrest.nearest"
 local operation = require "moonrest.operation"
 local options = require "moonrest.options"
 local wait = require "moonrest.wait"
+local words = require "moonrest.words"
 
 local waiter = {}
 
@@ -69,8 +70,8 @@ local function contains(value, text)
   return tostring(value):lower():find(text:lower(), 1, true) ~= nil
 end
 
-local function is_one_of(value, words)
-  for _, word in ipairs(type(words) == "string" and { words } or words) do
+local function is_one_of(value, expected)
+  for _, word in ipairs(words.list(expected)) do
     if tostring(value):lower() == tostring(word):lower() then return true end
   end
   return false
