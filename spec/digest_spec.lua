@@ -39,20 +39,14 @@ describe("moonrest.digest", function()
     local all = {}
     for byte = 0, 255 do all[#all + 1] = string.char(byte) end
     for _, bytes in ipairs { "", "f", "fo", "foo", "\0\0", table.concat(all), ("x"):rep(100000) } do
-      assert.equal(bytes, digest.unhex(digest.hex(bytes)))
+      assert.equal((bytes:gsub(".", function(one) return ("%02x"):format(one:byte()) end)), digest.hex(bytes))
       assert.equal(bytes, digest.unbase64(digest.base64(bytes)))
     end
     assert.equal("00ff", digest.hex "\0\xFF")
-    assert.equal("\xAB\xCD", digest.unhex "aBCd")
     assert.equal("Zm9vYg==", digest.base64 "foob")
   end)
 
   it("says what is garbage", function()
-    for _, text in ipairs { "0", "0g", "zz", ("0"):rep(10001) } do
-      local bytes, message = digest.unhex(text)
-      assert.is_nil(bytes)
-      assert.matches("not hexadecimal", message)
-    end
     for _, text in ipairs { "Z", "Zg=", "Zh==", "Zm9v\n", "Zm-v", "====" } do
       local bytes, message = digest.unbase64(text)
       assert.is_nil(bytes)

@@ -76,22 +76,6 @@ enum mr_kind mr_hex(struct mr_buffer *out, const uint8_t *bytes, size_t size) {
   return kind;
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-bool mr_unhex(const char *text, size_t size, uint8_t *out) {
-  if (size % 2 != 0) return false;
-  for (size_t i = 0; i < size; i += 2) {
-    int high = hex_value(text[i]), low = hex_value(text[i + 1]);
-    if (high < 0 || low < 0) return false;
-    out[i / 2] = (uint8_t)(high << 4 | low);
-  }
-  return true;
-}
-
 /* }====== */
 
 /* {====== Base64 (RFC 4648 section 4) ====== */

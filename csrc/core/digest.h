@@ -21,7 +21,6 @@ bool mr_hmac_sha256(const void *key, size_t key_size, const void *data, size_t s
 bool mr_equal(const void *a, size_t a_size, const void *b, size_t b_size);
 
 enum mr_kind mr_hex(struct mr_buffer *out, const uint8_t *bytes, size_t size); /* lower case */
-bool mr_unhex(const char *text, size_t size, uint8_t *out);                    /* size / 2 bytes */
 enum mr_kind mr_base64(struct mr_buffer *out, const uint8_t *bytes, size_t size);
 /* Strict RFC 4648, padding required. */
 bool mr_unbase64(const char *text, size_t size, struct mr_buffer *out);

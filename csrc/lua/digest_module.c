@@ -122,17 +122,6 @@ static int digest_hex(lua_State *L) {
   return finish_box(L, box, mr_hex(box, (const uint8_t *)bytes, size));
 }
 
-static int digest_unhex(lua_State *L) {
-  size_t size;
-  const char *text = luaL_checklstring(L, 1, &size);
-  luaL_Buffer bytes;
-  char *out = luaL_buffinitsize(L, &bytes, size / 2);
-  if (!mr_unhex(text, size, (uint8_t *)out))
-    return fail_text(L, "the text is not hexadecimal: pairs of the digits 0-9 and a-f are needed");
-  luaL_pushresultsize(&bytes, size / 2);
-  return 1;
-}
-
 static int digest_base64(lua_State *L) {
   size_t size;
   const char *bytes = luaL_checklstring(L, 1, &size);
@@ -155,15 +144,10 @@ static int digest_unbase64(lua_State *L) {
 /* }====== */
 
 static const luaL_Reg functions[] = {
-    {"base64", digest_base64},
-    {"equal", digest_equal},
-    {"fingerprint", digest_fingerprint},
-    {"hex", digest_hex},
-    {"hmac_sha256", digest_hmac_sha256},
-    {"sha256", digest_sha256},
-    {"unbase64", digest_unbase64},
-    {"unhex", digest_unhex},
-    {NULL, NULL},
+    {"base64", digest_base64},           {"equal", digest_equal},
+    {"fingerprint", digest_fingerprint}, {"hex", digest_hex},
+    {"hmac_sha256", digest_hmac_sha256}, {"sha256", digest_sha256},
+    {"unbase64", digest_unbase64},       {NULL, NULL},
 };
 
 __attribute__((visibility("default"))) int luaopen_moonrest_digest(lua_State *L) {

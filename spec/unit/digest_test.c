@@ -82,18 +82,6 @@ static void test_equal(void **state) {
   assert_false(mr_equal("abc", 3, "", 0));
 }
 
-static void test_unhex(void **state) {
-  (void)state;
-  uint8_t bytes[8];
-  assert_true(mr_unhex("00fF7a", 6, bytes));
-  assert_memory_equal(bytes, "\x00\xFF\x7A", 3);
-  assert_true(mr_unhex("", 0, bytes));
-  static const char *const bad[] = {"0",  "0g", "g0", "0x", " 0", "00 ",
-                                    "0/", "0:", "0@", "0G", "0`"};
-  for (size_t i = 0; i < COUNT_OF(bad); i++)
-    assert_false(mr_unhex(bad[i], strlen(bad[i]), bytes));
-}
-
 /* RFC 4648 section 10, and all letters. */
 static void test_base64(void **state) {
   (void)state;
@@ -201,7 +189,6 @@ int main(void) {
       cmocka_unit_test(test_hmac_of_nothing),
       cmocka_unit_test(test_hmac_of_all_lengths),
       cmocka_unit_test(test_equal),
-      cmocka_unit_test(test_unhex),
       cmocka_unit_test(test_base64),
       cmocka_unit_test(test_base64_both_ways_for_every_byte),
       cmocka_unit_test(test_base64_that_is_none),
