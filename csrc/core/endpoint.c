@@ -6,15 +6,14 @@
 #include "memory.h"
 #include "request.h"
 
-#define MAX_BODY            (64u << 20)
-#define MAX_REQUEST_HEADERS 65536 /* servers stop at 8 to 64 KiB */
-#define METHOD_MAX          32
+#define MAX_BODY   (64u << 20)
+#define METHOD_MAX 32
 
 struct mr_endpoint *mr_endpoint_new(void) {
   struct mr_endpoint *endpoint = mr_alloc_zero(1, sizeof *endpoint);
   if (!endpoint) return NULL;
   endpoint->references = 1;
-  mr_buffer_init(&endpoint->headers, MAX_REQUEST_HEADERS);
+  mr_buffer_init(&endpoint->headers, MR_REQUEST_HEADERS_MAX);
   endpoint->repeat = MR_REPEAT_NEVER;
   endpoint->retry = mr_retry_default;
   endpoint->max_body = MAX_BODY;
@@ -83,13 +82,6 @@ enum mr_kind mr_endpoint_target(struct mr_endpoint *endpoint, const char *method
   return MR_NONE;
 }
 
-bool mr_header_line_ok(const char *line, size_t size) {
-  const char *colon = memchr(line, ':', size);
-  if (!colon) return false;
-  size_t name_size = (size_t)(colon - line);
-  return mr_header_name_ok(line, name_size) && mr_header_value_ok(colon + 1, size - name_size - 1);
-}
-
 enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, size_t size,
                                 struct mr_error *error) {
   if (!mr_header_line_ok(line, size))
@@ -99,7 +91,8 @@ enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, 
   enum mr_kind kind = mr_buffer_append(&endpoint->headers, line, size);
   if (!kind) kind = mr_buffer_byte(&endpoint->headers, '\0');
   if (kind == MR_LIMIT) return no_memory(error);
-  if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
+  if (kind)
+    return mr_fail(error, kind, "the request headers exceed %d bytes", MR_REQUEST_HEADERS_MAX);
   return MR_NONE;
 }
 

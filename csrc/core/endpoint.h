@@ -1,6 +1,6 @@
 /*
-** An endpoint: one operation of one client, prepared once and called often.
-** Immutable after mr_endpoint_open, reference counted (one thread at a time).
+** An endpoint: one operation of one client, prepared once and called often. Reference counted (one thread at a time);
+** from its first request on only the spare ones change.
 */
 #ifndef MR_ENDPOINT_H
 #define MR_ENDPOINT_H
@@ -68,8 +68,5 @@ enum mr_kind mr_endpoint_header(struct mr_endpoint *endpoint, const char *line, 
 enum mr_kind mr_endpoint_credential(struct mr_endpoint *endpoint, const char *header,
                                     const char *query, const char *prefix, struct mr_secret *secret,
                                     struct mr_error *error);
-
-/* A whole line "Name: value": a token, a colon, a value without CR, LF and NUL. */
-bool mr_header_line_ok(const char *line, size_t size);
 
 #endif

@@ -72,6 +72,13 @@ bool mr_header_value_ok(const char *value, size_t size) {
   return true;
 }
 
+bool mr_header_line_ok(const char *line, size_t size) {
+  const char *colon = memchr(line, ':', size);
+  if (!colon) return false;
+  size_t name_size = (size_t)(colon - line);
+  return mr_header_name_ok(line, name_size) && mr_header_value_ok(colon + 1, size - name_size - 1);
+}
+
 static bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }

@@ -82,5 +82,7 @@ bool mr_header_is_json(struct mr_slice content_type);
 /* Outgoing fields (RFC 9110 sections 5.1 and 5.5): a token as name, no control character but the tab in the value. */
 bool mr_header_name_ok(const char *name, size_t size);
 bool mr_header_value_ok(const char *value, size_t size);
+/* A whole line "Name: value". */
+bool mr_header_line_ok(const char *line, size_t size);
 
 #endif

@@ -1,7 +1,6 @@
 /*
-** Throttling. Buckets hold the slots: how many units were used in the last
-** period, as the server counts them. A queue, one per engine, holds the requests
-** that wait for slots in priority order. DESIGN: the promises of section 5.
+** Throttling. Buckets hold the slots: how many units were used in the last period, as the server counts them. A queue,
+** one per engine, holds the requests that wait for slots in priority order.
 **
 ** Buckets are shared by every engine of the process (and, behind the same
 ** interface, between processes and machines) and are safe to use from several threads;

@@ -1,5 +1,5 @@
 /*
-** Where a redirect leads, and whether to go there (RFC 9110 section 15.4; DESIGN section 6). We follow less than a browser:
+** Where a redirect leads, and whether to go there (RFC 9110 section 15.4). We follow less than a browser:
 ** a write is never repeated elsewhere, and https never becomes http.
 */
 #ifndef MR_REDIRECT_H

@@ -1,6 +1,6 @@
 /*
-** The one piece of mutable state that a process shares: the limiter and the retry budget, behind one
-** lock, opened when first asked for and kept until the process ends.
+** What the engines of a process share: the limiter and the retry budget, behind one lock, opened when first asked for
+** and kept until the process ends.
 */
 #ifndef MR_REGISTRY_H
 #define MR_REGISTRY_H

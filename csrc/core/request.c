@@ -7,8 +7,6 @@
 #include "engine.h"
 #include "memory.h"
 
-#define MAX_REQUEST_HEADERS 65536
-
 static const char *const state_names[] = {
     "new",     "throttled", "sending", "receiving", "receiving",
     "waiting", "renewing",  "done",    "failed",    "cancelled",
@@ -25,8 +23,8 @@ static struct mr_request *make(void) {
   struct mr_request *request = mr_alloc_zero(1, sizeof *request);
   if (!request) return NULL;
   mr_buffer_init(&request->url, MR_URL_MAX);
-  mr_buffer_init(&request->extra, MAX_REQUEST_HEADERS);
-  mr_buffer_init(&request->head, MAX_REQUEST_HEADERS);
+  mr_buffer_init(&request->extra, MR_REQUEST_HEADERS_MAX);
+  mr_buffer_init(&request->head, MR_REQUEST_HEADERS_MAX);
   mr_buffer_init(&request->body, SIZE_MAX / 4);
   mr_buffer_init(&request->answer, SIZE_MAX / 4);
   mr_headers_init(&request->headers);
@@ -305,7 +303,8 @@ enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *err
   }
   if (!kind) kind = mr_buffer_byte(&request->head, '\0');
   if (kind == MR_LIMIT) return mr_fail(error, kind, "out of memory for the request headers");
-  if (kind) return mr_fail(error, kind, "the request headers exceed %d bytes", MAX_REQUEST_HEADERS);
+  if (kind)
+    return mr_fail(error, kind, "the request headers exceed %d bytes", MR_REQUEST_HEADERS_MAX);
   return MR_NONE;
 }
 

@@ -44,8 +44,10 @@ struct mr_attempt_note {
 };
 
 #define MR_NOTES_MAX 32 /* attempts and hops kept; the policy's own bounds are far below */
-#define MR_STREAM_WINDOW                                                                           \
-  (256u * 1024) /* bytes that wait for the reader of a stream before the wire pauses */
+/* Bytes that a stream holds for its reader before the connection pauses. */
+#define MR_STREAM_WINDOW (256u * 1024)
+/* Bytes: servers stop at 8 to 64 KiB. */
+#define MR_REQUEST_HEADERS_MAX 65536
 
 /* What the bodies of several answers may take together. */
 struct mr_allowance {
