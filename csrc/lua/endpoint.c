@@ -33,6 +33,11 @@ static void read_route(lua_State *L, struct mr_lua_endpoint *box) {
   lua_setiuservalue(L, 2, MR_LUA_ENDPOINT_ROUTE);
 }
 
+static void read_label(lua_State *L) {
+  lua_getfield(L, 1, "label");
+  lua_setiuservalue(L, 2, MR_LUA_ENDPOINT_LABEL);
+}
+
 static void read_target(lua_State *L, struct mr_endpoint *endpoint) {
   struct mr_error error = {0};
   size_t size;
@@ -207,6 +212,7 @@ static int new_endpoint(lua_State *L) {
   box->endpoint = mr_endpoint_new();
   if (!box->endpoint) return luaL_error(L, "out of memory");
   read_route(L, box);
+  read_label(L);
   read_target(L, box->endpoint);
   read_headers(L, box->endpoint);
   read_credentials(L, box->endpoint);
@@ -223,8 +229,10 @@ static int new_endpoint(lua_State *L) {
 
 int mr_lua_open_endpoint(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", endpoint_gc}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {
-      {"start", mr_lua_request_start}, {"start_single", mr_lua_request_start_single}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"start", mr_lua_request_start},
+                                     {"start_single", mr_lua_request_start_single},
+                                     {"await_single", mr_lua_request_await_single},
+                                     {NULL, NULL}};
   mr_lua_metatable(L, MR_LUA_ENDPOINT, metamethods, methods);
   lua_pushcfunction(L, new_endpoint);
   return 1;

@@ -50,6 +50,9 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
   lua_pop(L, 1);
   struct mr_lua_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (struct mr_lua_engine){.work_until_us = MR_NEVER};
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  box->main = lua_tothread(L, -1);
+  lua_pop(L, 1);
   luaL_setmetatable(L, MR_LUA_ENGINE);
   box->engine = new_engine(L);
   lua_pushvalue(L, -1);
@@ -108,6 +111,7 @@ static void tell_events(lua_State *L, struct mr_lua_engine *box) {
       lua_pushstring(L, event_names[event.kind]);
       push_event(L, &event);
       lua_call(L, 2, 0);
+      mr_lua_interrupt_begin(box);
     } else {
       lua_pop(L, 1);
     }
@@ -127,6 +131,7 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
   mr_engine_bound(engine, spend_us);
   int progress = mr_engine_step(engine, timeout_us, &error);
   if (progress < 0) luaL_error(L, "%s", error.message);
+  if (mr_lua_interrupted(L, box)) return -1;
   struct mr_request *request;
   while ((request = mr_engine_next_question(engine))) {
     struct mr_meaning meaning = {.retry_after_us = -1};
@@ -143,7 +148,10 @@ static int engine_step(lua_State *L) {
   struct mr_lua_engine *box = check_engine(L);
   int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
   int64_t spend_us = lua_isnoneornil(L, 3) ? MR_NEVER : mr_lua_seconds(L, 3, "spend");
-  lua_pushinteger(L, mr_lua_engine_pump(L, box, timeout_us, spend_us));
+  mr_lua_interrupt_begin(box);
+  int progress = mr_lua_engine_pump(L, box, timeout_us, spend_us);
+  if (progress < 0) return lua_error(L);
+  lua_pushinteger(L, progress);
   return 1;
 }
 
@@ -224,6 +232,12 @@ static int engine_next_told(lua_State *L) {
   return 1;
 }
 
+/* engine:forsake(task): that task has failed, with the request that it may just have started. */
+static int engine_forsake(lua_State *L) {
+  mr_lua_request_forsake(check_engine(L), (uint64_t)luaL_checkinteger(L, 2));
+  return 0;
+}
+
 /* engine:waits(): how many requests wait for a slot, the seconds that the longest has waited, and its bucket's key; 0
 ** when none does. */
 static int engine_waits(lua_State *L) {
@@ -284,6 +298,7 @@ int mr_lua_open_engine(lua_State *L) {
                                      {"next_timer", engine_next_timer},
                                      {"next_told", engine_next_told},
                                      {"waits", engine_waits},
+                                     {"forsake", engine_forsake},
                                      {"on_event", engine_on_event},
                                      {"bucket", mr_lua_bucket_new},
                                      {"random", engine_random},

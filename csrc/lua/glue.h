@@ -26,6 +26,10 @@ struct mr_lua_engine {
   struct mr_lua_collector collector;
   int64_t work_until_us, finish_us; /* of the step with a budget that runs; MR_NEVER outside */
   bool has_news;                    /* requests ended with a fork: the next step tells */
+  struct mr_lua_request
+      *started;    /* the last one that was started, until somebody has it; or NULL */
+  lua_State *main; /* the main thread of the state */
+  lua_Hook hook;   /* of the main thread, when C code last had nothing to hear of it */
 };
 
 struct mr_lua_route {
@@ -54,8 +58,14 @@ struct mr_lua_endpoint {
   uint32_t retired_count; /* in the table of the user value MR_LUA_ENDPOINT_RETIRED */
 };
 
-/* The user values of an endpoint: what must live as long, and request userdata that wait for their next call. */
-enum { MR_LUA_ENDPOINT_ROUTE = 1, MR_LUA_ENDPOINT_RETIRED = 2, MR_LUA_ENDPOINT_VALUES = 2 };
+/* The user values of an endpoint: what must live as long, request userdata that wait for their next call, and how
+** messages name the operation. */
+enum {
+  MR_LUA_ENDPOINT_ROUTE = 1,
+  MR_LUA_ENDPOINT_RETIRED = 2,
+  MR_LUA_ENDPOINT_LABEL = 3,
+  MR_LUA_ENDPOINT_VALUES = 3
+};
 
 struct mr_lua_request {
   struct mr_request *request; /* NULL: closed */
@@ -76,10 +86,15 @@ struct mr_lua_engine *mr_lua_engine_peek(lua_State *L); /* NULL when there is no
 struct mr_engine *mr_lua_engine_open(lua_State *L, struct mr_lua_engine *box);
 /* Loads the libcurl transport when this engine has none yet. Raises when it cannot be loaded. */
 void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
-/* One step: the engine's, then questions, then events. Returns what mr_engine_step does. 'spend_us' bounds one that does
-** not wait. */
+/* One step: the engine's, then questions, then events. Returns what mr_engine_step does, or -1 when Ctrl-C ended it:
+** its error is on top then. 'spend_us' bounds one that does not wait. */
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us,
                        int64_t spend_us);
+
+/* Functions that wait begin so: Lua heard what came before. */
+void mr_lua_interrupt_begin(struct mr_lua_engine *box);
+/* Whether Ctrl-C came since then. Pushes the error that its hook raised. */
+bool mr_lua_interrupted(lua_State *L, struct mr_lua_engine *box);
 
 /* The request at index 1 of one of its methods. Raises when it was closed. */
 struct mr_lua_request *mr_lua_check_request(lua_State *L);
@@ -96,6 +111,12 @@ struct mr_lua_request *mr_lua_request_renew(lua_State *L, struct mr_lua_endpoint
 void mr_lua_request_retire(lua_State *L);
 int mr_lua_request_start(lua_State *L); /* endpoint:start */
 int mr_lua_request_start_single(lua_State *L);
+int mr_lua_request_await_single(lua_State *L);
+/* An error came between the start of a request and the moment when somebody had it: it ends. 'task' is who started it,
+** 0 outside of tasks. */
+void mr_lua_request_forsake(struct mr_lua_engine *box, uint64_t task);
+/* Waits at most so long, in any number of steps. False when Ctrl-C ended it: its error is on top then. */
+bool mr_lua_request_pass(lua_State *L, struct mr_lua_request *box, int64_t timeout_us);
 int mr_lua_request_read(lua_State *L); /* methods of a request that stand in files of their own */
 int mr_lua_request_event(lua_State *L);
 int mr_lua_request_failure(lua_State *L);

@@ -43,6 +43,7 @@ static void retire(lua_State *L, struct mr_lua_request *box) {
   }
   lua_pop(L, 1);
   struct mr_request *request = box->request;
+  if (box->engine->started == box) box->engine->started = NULL;
   box->request = NULL;
   mr_request_free(request);
 }

@@ -5,13 +5,15 @@
 #include "core/memory.h"
 #include "lua/glue.h"
 
+static const char closed[] = "attempt to use a closed request";
+
 static struct mr_lua_request *check_box(lua_State *L) {
   return mr_lua_self(L, MR_LUA_REQUEST);
 }
 
 struct mr_lua_request *mr_lua_check_request(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
-  if (!box->request) mr_lua_error(L, "attempt to use a closed request");
+  if (!box->request) mr_lua_error(L, closed);
   return box;
 }
 
@@ -38,15 +40,34 @@ struct mr_lua_request *mr_lua_request_new(lua_State *L, struct mr_lua_endpoint *
   return box;
 }
 
-static int request_close(lua_State *L) {
-  struct mr_lua_request *box = check_box(L);
-  if (!box->request || box->busy) return 0;
+/* Somebody has it, who will wait for it or end it. */
+static void hold(struct mr_lua_request *box) {
+  if (box->engine->started == box) box->engine->started = NULL;
+}
+
+static void close_box(struct mr_lua_request *box) {
+  if (!box->request || box->busy) return;
   struct mr_request *request = box->request;
+  hold(box);
   box->request = NULL;
   mr_request_free(request);
   if (box->sse) mr_sse_free(box->sse);
   mr_free(box->sse);
   box->sse = NULL;
+}
+
+void mr_lua_request_forsake(struct mr_lua_engine *box, uint64_t task) {
+  if (box->started && box->started->request->ticket.task == task) close_box(box->started);
+}
+
+static int request_close(lua_State *L) {
+  close_box(check_box(L));
+  return 0;
+}
+
+/* request:hold(): whoever started it has it now, and will end it. */
+static int request_hold(lua_State *L) {
+  hold(check_box(L));
   return 0;
 }
 
@@ -65,27 +86,47 @@ static int request_leave(lua_State *L) {
   return lua_isnoneornil(L, 2) ? 0 : request_gc(L);
 }
 
-/* request:wait(timeout): whether it is finished now. The time counts from the last start or step, so that the clock
-** need not be read again: who waits for longer calls again. */
+/* The time counts from the last start or step, so that the clock need not be read again. */
+bool mr_lua_request_pass(lua_State *L, struct mr_lua_request *box, int64_t timeout_us) {
+  int64_t end_us = mr_time_after(mr_engine_turn_us(box->engine->engine), timeout_us);
+  do {
+    if (mr_lua_engine_pump(L, box->engine, timeout_us, MR_NEVER) < 0) return false;
+    if (!box->request) mr_lua_error(L, closed);
+    timeout_us = end_us - mr_engine_turn_us(box->engine->engine);
+  } while (!mr_request_is_finished(box->request) && timeout_us > 0);
+  return true;
+}
+
+/* request:wait(timeout): whether it is finished now. Who waits for longer calls again. */
 static int request_wait(lua_State *L) {
-  struct mr_lua_request *box = check_box(L);
-  struct mr_request *request = to_request(L);
-  if (!mr_request_is_finished(request)) {
+  struct mr_lua_request *box = mr_lua_check_request(L);
+  hold(box);
+  mr_lua_interrupt_begin(box->engine);
+  if (!mr_request_is_finished(box->request)) {
     int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
-    int64_t end_us = mr_time_after(mr_engine_turn_us(box->engine->engine), timeout_us);
-    do {
-      mr_lua_engine_pump(L, box->engine, timeout_us, MR_NEVER);
-      request = to_request(L);
-      timeout_us = end_us - mr_engine_turn_us(box->engine->engine);
-    } while (!mr_request_is_finished(request) && timeout_us > 0);
+    if (!mr_lua_request_pass(L, box, timeout_us)) return lua_error(L);
   }
-  lua_pushboolean(L, mr_request_is_finished(request));
+  lua_pushboolean(L, mr_request_is_finished(box->request));
   return 1;
 }
 
 static int request_finished(lua_State *L) {
-  lua_pushboolean(L, mr_request_is_finished(to_request(L)));
+  struct mr_lua_request *box = mr_lua_check_request(L);
+  hold(box);
+  lua_pushboolean(L, mr_request_is_finished(box->request));
   return 1;
+}
+
+/* request:about(): how messages name the operation (may be nil), whether it only reads, whether anything of it was sent.
+** Of a closed one nothing. */
+static int request_about(lua_State *L) {
+  const struct mr_request *request = check_box(L)->request;
+  if (!request) return 0;
+  lua_getiuservalue(L, 1, MR_LUA_REQUEST_ENDPOINT);
+  lua_getiuservalue(L, -1, MR_LUA_ENDPOINT_LABEL);
+  lua_pushboolean(L, request->repeat == MR_REPEAT_SAFE);
+  lua_pushboolean(L, request->first_sent_us > 0);
+  return 3;
 }
 
 static int request_state(lua_State *L) {
@@ -257,11 +298,12 @@ static int request_cancel(lua_State *L) {
 /* request:tag(n): engine:next_told() gives n when the request is finished, and when there is
 ** something new to read of a stream. False when it is finished already. */
 static int request_tag(lua_State *L) {
-  struct mr_request *request = to_request(L);
+  struct mr_lua_request *box = mr_lua_check_request(L);
   lua_Integer tag = luaL_checkinteger(L, 2);
   luaL_argcheck(L, tag > 0, 2, "must be at least 1");
-  bool pending = !mr_request_is_finished(request);
-  if (pending) request->tag = (uint64_t)tag;
+  hold(box);
+  bool pending = !mr_request_is_finished(box->request);
+  if (pending) box->request->tag = (uint64_t)tag;
   lua_pushboolean(L, pending);
   return 1;
 }
@@ -286,6 +328,8 @@ void mr_lua_open_request(lua_State *L) {
                                          {NULL, NULL}};
   static const luaL_Reg methods[] = {{"wait", request_wait},
                                      {"finished", request_finished},
+                                     {"hold", request_hold},
+                                     {"about", request_about},
                                      {"state", request_state},
                                      {"status", request_status},
                                      {"failure", mr_lua_request_failure},

@@ -8,6 +8,7 @@
 
 enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, TASK = 4, REQUEST = 5 };
 enum { SINGLE_TASK = 3, SINGLE_THREAD = 4 };
+enum { AWAIT_GO_ON = 3, AWAIT_SECONDS = 4, AWAIT_REQUEST = 5 };
 
 static void bad(lua_State *L, const char *field, enum mr_kind kind) {
   if (kind == MR_LIMIT) luaL_error(L, "out of memory for %s", field);
@@ -235,29 +236,72 @@ static enum mr_kind put_single(lua_State *L, const struct mr_lua_endpoint *endpo
   return kind;
 }
 
-/* As the task, where there is one: not in a coroutine of the user's inside it, nor behind a C function. */
+/* As the task: not in a coroutine of the user's inside it, nor behind a C function. */
 static bool can_wait(lua_State *L) {
-  lua_State *thread = lua_tothread(L, SINGLE_THREAD);
-  return !thread || (thread == L && lua_isyieldable(L));
+  return lua_tothread(L, SINGLE_THREAD) == L && lua_isyieldable(L);
 }
 
-/* endpoint:start_single(value, tag, thread): the commonest call, with one path parameter and nothing else. 'tag' and
-** 'thread' are the task's that will wait for it, nil outside of tasks. Returns nothing when the value or the moment asks
-** for endpoint:start and its messages. The request is for the caller alone, who may end it by request:plain_single(). */
+/* Pushes a request with one path parameter and nothing else, for 'task' (0: none). NULL, with the stack as it may be,
+** when the value or the moment asks for endpoint:start and its messages. */
+static struct mr_lua_request *make_single(lua_State *L, struct mr_lua_endpoint *endpoint,
+                                          uint64_t task) {
+  struct mr_error error;
+  bool fits = lua_type(L, TARGET) == LUA_TSTRING || lua_isinteger(L, TARGET);
+  if (!fits || !endpoint->literals) return NULL;
+  mr_lua_engine_connect(L, endpoint->engine);
+  if (is_full(endpoint->engine)) return NULL;
+  struct mr_lua_request *box = mr_lua_request_renew(L, endpoint, ENDPOINT);
+  struct mr_request *request = box->request;
+  request->ticket.task = request->tag = task;
+  request->answer.limit = (size_t)request->max_body;
+  if (put_single(L, endpoint, &request->url) || mr_request_target(request, false, &error))
+    return NULL;
+  return box;
+}
+
+static void send(struct mr_lua_request *box) {
+  struct mr_lua_engine *engine = box->engine;
+  mr_lua_request_forsake(engine, 0);
+  mr_engine_start(engine->engine, box->request);
+  engine->started = box;
+}
+
+/* endpoint:start_single(value, tag, thread): the commonest call, with one path parameter and nothing else, in a task:
+** 'tag' and 'thread' are the task's. Returns nothing when the value or the moment asks for endpoint:start and its
+** messages. The request is for the caller alone, who may end it by request:plain_single(). */
 int mr_lua_request_start_single(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
-  struct mr_error error;
   lua_settop(L, SINGLE_THREAD);
-  bool fits = lua_type(L, TARGET) == LUA_TSTRING || lua_isinteger(L, TARGET);
-  if (!fits || !endpoint->literals || !can_wait(L)) return 0;
-  mr_lua_engine_connect(L, endpoint->engine);
-  if (is_full(endpoint->engine)) return 0;
-  lua_Integer task = lua_tointeger(L, SINGLE_TASK);
-  struct mr_request *request = mr_lua_request_renew(L, endpoint, ENDPOINT)->request;
-  request->ticket.task = request->tag = (uint64_t)task;
-  request->answer.limit = (size_t)request->max_body;
-  if (put_single(L, endpoint, &request->url) || mr_request_target(request, false, &error)) return 0;
-  mr_engine_start(endpoint->engine->engine, request);
+  if (!can_wait(L)) return 0;
+  struct mr_lua_request *box = make_single(L, endpoint, (uint64_t)lua_tointeger(L, SINGLE_TASK));
+  if (!box) return 0;
+  send(box);
+  return 1;
+}
+
+/* endpoint:await_single(value, go_on, seconds): the same outside of tasks; the request comes back finished. After so
+** many seconds, at once when they are nil, go_on(request) waits for it; Ctrl-C is go_on(request, problem), which raises.
+** No instruction of Lua, where Ctrl-C is heard too, comes between the start and the end: an error closes the request. */
+int mr_lua_request_await_single(lua_State *L) {
+  struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
+  lua_settop(L, AWAIT_SECONDS);
+  mr_lua_interrupt_begin(endpoint->engine);
+  struct mr_lua_request *box = make_single(L, endpoint, 0);
+  if (!box) return 0;
+  lua_toclose(L, AWAIT_REQUEST);
+  mr_engine_start(box->engine->engine, box->request);
+  bool is_heard = false;
+  if (!lua_isnil(L, AWAIT_SECONDS))
+    is_heard = !mr_lua_request_pass(L, box, mr_lua_seconds(L, AWAIT_SECONDS, "seconds"));
+  if (is_heard || !mr_request_is_finished(box->request)) {
+    lua_settop(L, is_heard ? AWAIT_REQUEST + 1 : AWAIT_REQUEST);
+    lua_pushvalue(L, AWAIT_GO_ON);
+    lua_insert(L, AWAIT_REQUEST + 1);
+    lua_pushvalue(L, AWAIT_REQUEST);
+    lua_insert(L, AWAIT_REQUEST + 2);
+    lua_call(L, is_heard ? 2 : 1, 0);
+  }
+  lua_settop(L, AWAIT_REQUEST);
   return 1;
 }
 
@@ -284,7 +328,7 @@ int mr_lua_request_start(lua_State *L) {
     error.kind = kind;
     return mr_lua_failure(L, &error);
   }
-  mr_engine_start(endpoint->engine->engine, request);
+  send(box);
   lua_settop(L, REQUEST);
   return 1;
 }

@@ -306,10 +306,15 @@ end
 -- The commonest call of all: a read of 'recipe.quick' with one path parameter and no options. Returns what a call
 -- returns, or false when this one must be made by call.start.
 function call.quick(recipe, value)
-  local task = wait.claim()
-  local request = recipe.endpoint:start_single(value, task and task.number, task and task.thread)
+  local task, seconds = wait.claim()
+  local request
+  if task then
+    request = recipe.endpoint:start_single(value, task.number, task.thread)
+    if request then wait.finish_for(task, request) end
+  else
+    request = recipe.endpoint:await_single(value, wait.go_on, seconds)
+  end
   if not request then return false end
-  wait.finish_for(task, request, recipe.label)
   local body, reply = request:plain_single(recipe, response_type)
   if body == nil then return call.finish(recipe, request) end
   if recipe.bare then return body, reply end

@@ -110,11 +110,6 @@ function current.waiter()
   return waiter_elsewhere()
 end
 
--- The same where it is cheap: whether the running coroutine can wait as the task is left to be found out.
-function current.claim()
-  return current.task or waiter_elsewhere()
-end
-
 -- 'thread' is resumed next by the running coroutine, which will pass its waits on if it can.
 function current.adopt(thread)
   local task = current.task

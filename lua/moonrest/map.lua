@@ -191,7 +191,7 @@ function map.map(items, fn, options)
   local runs = task.callable(fn)
   if not runs then caller.raise("moonrest.map: a function is needed, got a %s", type(fn)) end
   local source, total = source_of(items)
-  return tasks.within(run, items, source, total, runs, options)
+  return tasks.within("moonrest.map", run, items, source, total, runs, options)
 end
 
 return map

@@ -325,6 +325,7 @@ local function prefetch(walk)
     walk.position = here
     if not request then return end
     walk.ahead[#walk.ahead + 1] = { position = position, request = request }
+    request:hold()
     position = position_ahead(walk)
   end
 end

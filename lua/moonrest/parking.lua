@@ -8,14 +8,23 @@ local decoding = require "moonrest.decoding"
 local ready = require "moonrest.ready"
 local sleepers = require "moonrest.sleepers"
 local task_life = require "moonrest.task_life"
-local wait = require "moonrest.wait"
 
 local parking = {}
 
 local PARK <const> = task_life.PARK
 
+local slice <const> = 0.1 -- seconds that a request is waited for at one go
+
 local now, yield = core.clock.now, coroutine.yield
 local is_over = task_life.is_over
+
+-- As current.waiter where it is cheap: whether the running coroutine can wait as the task is left to be found out.
+-- Outside of all tasks nil, and how long a wait may keep the tasks waiting in turn; nil when there are any.
+function parking.claim()
+  local task = current.task
+  if task then return task end
+  return current.waiter(), task_life.live == 0 and slice or nil
+end
 
 local function park(task)
   task.state = "waiting"
@@ -43,9 +52,8 @@ function parking.catch_breath(task)
 end
 
 -- Returns when the request is finished, which was started with the task's number as its tag; or earlier, without a
--- reason. Outside of tasks 'task' is nil.
+-- reason.
 function parking.finish_for(task, request)
-  if not task then return wait.finish(request) end
   task.request, task.state = request, "waiting"
   yield(PARK)
   task.request = nil

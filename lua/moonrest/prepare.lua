@@ -52,12 +52,13 @@ local function start_all(sites, group)
     local request, kind, message = recipe.endpoint:start("/", options, task and task.number)
     if not request then return nil, errors.of_start(recipe, kind, message) end
     group[#group + 1] = { request = request, recipe = recipe }
+    request:hold()
   end
   return true
 end
 
 local function finish(recipe, request)
-  wait.finish(request)
+  wait.finish(request, nil, recipe.label)
   local status, kind, message = request:outcome()
   if not kind then return true end
   return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message)

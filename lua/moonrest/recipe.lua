@@ -254,7 +254,7 @@ local function make_endpoint(self)
   local site, declaration = self.site, self.declaration
   local retry, errors, deprecation = site.retry, self.errors or {}, site.definition.deprecation or {}
   return core.endpoint {
-    literals = self.quick and self.literals or nil,
+    label = self.label, literals = self.quick and self.literals or nil,
     engine = site.engine, route = site.route, method = self.method, base = site:base(declaration.server),
     headers = site:header_lines(accept_of(self)),
     credentials = declaration.auth ~= false and site.credentials or {},

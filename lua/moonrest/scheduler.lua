@@ -204,8 +204,7 @@ local function check_progress()
   caller.raise("%d tasks wait for each other, and nothing can wake them", live)
 end
 
--- Turns until nothing is left, or until 'is_enough' (may be nil) says so.
-function scheduler.run(is_enough)
+local function run_until(is_enough)
   local goes_on = is_left(is_enough)
   while goes_on do
     scheduler.turn(slice, is_enough)
@@ -213,6 +212,19 @@ function scheduler.run(is_enough)
     if goes_on then check_progress() end
     wait.remark()
   end
+end
+
+-- An error that ended 'label', which drives the tasks: that of Ctrl-C tells what it was and what was on its way.
+function scheduler.raise(problem, label)
+  local interruption = require "moonrest.interruption"
+  if interruption.is(problem) then interruption.raise(label, interruption.describe(task_life.requests())) end
+  error(problem, 0)
+end
+
+-- Turns until nothing is left, or until 'is_enough' (may be nil) says so. 'label' names what runs them.
+function scheduler.run(is_enough, label)
+  local is_good, problem = pcall(run_until, is_enough)
+  if not is_good then scheduler.raise(problem, label) end
 end
 
 -- }========================================================================

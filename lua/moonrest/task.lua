@@ -55,21 +55,26 @@ function task.outcome(self)
   return table.unpack(values, 1, values.n)
 end
 
-local function wait_for(self)
+local function wait_for(self, label)
   local waiter = current.waiter()
   if waiter then return parking.wait_task(waiter, self) end
-  scheduler.run(function() return task_life.is_over(self) end)
+  scheduler.run(function() return task_life.is_over(self) end, label)
+end
+
+-- As the method, by that name: 'label' is what the user called.
+function task.await(self, label)
+  if not task_life.is_over(self) then
+    if self == current.task then caller.raise "a task cannot await itself" end
+    wait_for(self, label)
+  end
+  return task.outcome(self)
 end
 
 -- Waits for the end of the task and returns what its function returned. An error of it is raised here, as it is; for a
 -- cancelled one the answer is nil, err.
 function methods.await(self)
   check_self(self, "await")
-  if not task_life.is_over(self) then
-    if self == current.task then caller.raise "a task cannot await itself" end
-    wait_for(self)
-  end
-  return task.outcome(self)
+  return task.await(self, "task:await")
 end
 
 -- Ends the task where it waits: its request is cancelled, its to-be-closed variables are closed. True when that ended

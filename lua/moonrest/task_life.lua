@@ -10,6 +10,7 @@
 -- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
+local core = require "moonrest.core"
 local current = require "moonrest.current"
 local ready = require "moonrest.ready"
 local sleepers = require "moonrest.sleepers"
@@ -23,7 +24,7 @@ local task_life = {
 local PARK <const> = setmetatable({}, { __name = "moonrest.park" })
 
 local resume, status = coroutine.resume, coroutine.status
-local wake = ready.wake
+local wake, engine = ready.wake, core.engine()
 local is_over = { done = true, failed = true, cancelled = true }
 
 local tasks, last_number = task_life.tasks, 0
@@ -77,6 +78,7 @@ end
 -- Ends a task that does not run with this error, or with one of its to-be-closed variables.
 local function fail(task, problem)
   local thread = task.thread
+  engine:forsake(task.number)
   local is_told, traceback = pcall(debug.traceback, thread)
   if not is_told then traceback = "stack traceback: none, for want of memory" end
   local closed, second = close_variables(thread)
@@ -198,6 +200,13 @@ local function numbers()
   local list = {}
   for number in pairs(tasks) do list[#list + 1] = number end
   table.sort(list)
+  return list
+end
+
+-- What the tasks wait for, in the order of their age.
+function task_life.requests()
+  local list = {}
+  for _, number in ipairs(numbers()) do list[#list + 1] = tasks[number].request end
   return list
 end
 

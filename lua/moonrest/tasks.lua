@@ -36,9 +36,9 @@ function tasks.run(fn, ...)
   if fn ~= nil and not runs then caller.raise("moonrest.run: a function is needed, got a %s", type(fn)) end
   current.check_blocking()
   local _ <close> = run_guard
-  if not runs then return scheduler.run() end
+  if not runs then return scheduler.run(nil, "moonrest.run") end
   local main = task.new(runs, table.pack(...))
-  scheduler.run(function() return main.state == "failed" end)
+  scheduler.run(function() return main.state == "failed" end, "moonrest.run")
   return task.outcome(main)
 end
 
@@ -56,7 +56,8 @@ end
 -- tasks running meanwhile.
 function tasks.sleep(seconds)
   check_seconds(seconds, "moonrest.sleep: the time")
-  wait.sleep(seconds)
+  local is_good, problem = pcall(wait.sleep, seconds)
+  if not is_good then scheduler.raise(problem, "moonrest.sleep") end
 end
 
 -- moonrest.set_blocking(false): calls outside of tasks raise instead of blocking the program.
@@ -65,11 +66,12 @@ function tasks.set_blocking(allowed)
   current.set_blocking(allowed)
 end
 
--- Calls fn(...) in a task: in the one that runs, else in one of its own that ends with this call.
-function tasks.within(fn, ...)
+-- Calls fn(...) in a task: in the one that runs, else in one of its own that ends with this call. 'label' is what the
+-- user called.
+function tasks.within(label, fn, ...)
   if current.waiter() then return fn(...) end
   local own <close> = task.new(fn, table.pack(...))
-  return own:await()
+  return task.await(own, label)
 end
 
 -- }========================================================================
@@ -171,7 +173,7 @@ end
 -- the first that returns nil, err the others are cancelled and that is the answer; an error is raised likewise.
 function tasks.all(given)
   check_members(given, "moonrest.all")
-  return tasks.within(wait_for_all, given)
+  return tasks.within("moonrest.all", wait_for_all, given)
 end
 
 local function wait_for_first(given)
@@ -185,7 +187,7 @@ end
 function tasks.race(given)
   check_members(given, "moonrest.race")
   if next(given) == nil then caller.raise "moonrest.race: at least one function or task is needed" end
-  return tasks.within(wait_for_first, given)
+  return tasks.within("moonrest.race", wait_for_first, given)
 end
 
 -- }========================================================================

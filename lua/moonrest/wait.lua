@@ -14,20 +14,14 @@ local function engine()
   return known_engine
 end
 
--- The task as which the caller would wait, whether that is possible there or not; nil outside of all tasks.
-function wait.claim() return nil end
-
--- Returns when the request is finished, that 'task' (nil: outside of tasks) has just started with its number as the
--- tag. 'label' is the operation's.
-function wait.finish_for(_, request, label)
-  local _ <close> = request
-  if not request:wait(slice) then wait.finish(request, nil, label) end
-end
+-- The task as which the caller would wait, whether that is possible there or not. Outside of all tasks nil, and the
+-- seconds that a request may be waited for before anything else has its turn; nil when that is tasks.
+function wait.claim() return nil, slice end
 
 -- The scheduler calls this when it is loaded: programs without tasks never load it.
 function wait.use(given_scheduler, given_current, given_parking)
   scheduler, current, parking = given_scheduler, given_current, given_parking
-  wait.claim, wait.finish_for = current.claim, parking.finish_for
+  wait.claim, wait.finish_for = parking.claim, parking.finish_for
 end
 
 -- The task that a request which is started now belongs to, nil outside of tasks. Raises where its answer could not be
@@ -67,45 +61,46 @@ local function finish_in_task(task, request, watch)
 end
 
 local function block(request, watch)
-  repeat
+  while not is_finished(request) do
     wait.remark()
     if watch then watch(request) end
-  until is_finished(request)
+  end
 end
 
--- lua5.4 raises "interrupted!" on Ctrl-C, with the place in this file where that was noticed; what the user knows is
--- the operation. Other errors go on as they are.
-local function block_by_name(request, watch, label)
-  local ok, problem = pcall(block, request, watch)
-  if ok then return end
-  if type(problem) == "string" and problem:find "interrupted!$" then
-    local where = require "moonrest.caller".where()
-    problem = ("%s%s: interrupted! It had no answer yet; the server may have carried it out")
-      :format(where and where .. ": " or "", label)
-  end
+-- That of Ctrl-C becomes one that names the operation. Other errors go on as they are.
+local function name(problem, request, label)
+  local interruption = require "moonrest.interruption"
+  if interruption.is(problem) then interruption.raise_for(request, label) end
   error(problem, 0)
 end
 
 -- Returns when the request is finished, whatever its end. 'watch', when given, is called
 -- between slices with the request. An error (of 'watch', of Ctrl-C) ends the request; that of Ctrl-C names the
--- operation where 'label' (may be nil) does.
+-- operation, as 'label' does where it is given.
 function wait.finish(request, watch, label)
   local task = current and current.waiter()
   local _ <close> = request
   if task then
     finish_in_task(task, request, watch)
-  elseif not is_finished(request) then
-    local go_on = label and block_by_name or block
-    go_on(request, watch, label)
+  else
+    local is_good, problem = pcall(block, request, watch)
+    if not is_good then name(problem, request, label) end
   end
   if watch then watch(request) end
+end
+
+-- What endpoint:await_single does with a request that takes longer, or that Ctrl-C's error ends.
+function wait.go_on(request, problem)
+  if problem then name(problem, request) end
+  wait.finish(request)
 end
 
 -- One slice of a wait for something new on a request that is read while it runs.
 function wait.activity(request)
   local task = current and current.waiter()
   if task then return parking.wait_news(task, request) end
-  pass(slice)
+  local is_good, problem = pcall(pass, slice)
+  if not is_good then name(problem, request) end
 end
 
 -- Lets time pass, in seconds, while all that is in flight goes on. Ends earlier, within half a second, when 'is_enough'

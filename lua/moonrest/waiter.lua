@@ -199,7 +199,7 @@ local function closed(attempt)
     ("%s between two polls"):format(attempt.recipe.site.closed)))
 end
 
-local function run(attempt, given)
+local function poll_until(attempt, given)
   local declared, clock, site = attempt.declared, attempt.clock, attempt.recipe.site
   local seconds = given and given.timeout or declared.timeout or usual.timeout
   local delay, deadline = declared.delay or usual.delay, attempt.began + seconds
@@ -219,6 +219,23 @@ local function run(attempt, given)
     if site.is_closed then return nil, closed(attempt) end
     delay = math.min(delay * (declared.factor or usual.factor), declared.max_delay or usual.max_delay)
   end
+end
+
+-- That of Ctrl-C tells the wait, and not only the poll or the pause in it. Other errors go on as they are.
+local function raise(attempt, problem)
+  local interruption = require "moonrest.interruption"
+  if type(problem) == "string" and problem:find("interrupted!", 1, true) then
+    local seen = describe_last(attempt.declared, attempt.last.data)
+    interruption.raise(("%s for '%s'"):format(attempt.label, attempt.name),
+      ("%s in %.3g s%s; what was waited for goes on at the server"):format(polls_of(attempt), elapsed(attempt), seen))
+  end
+  error(problem, 0)
+end
+
+local function run(attempt, given)
+  local is_good, data, reply = pcall(poll_until, attempt, given)
+  if not is_good then raise(attempt, data) end
+  return data, reply
 end
 
 -- deployments:wait(id, "ready", { timeout = 120 }); 'self' is the resource. The first arguments are those of the

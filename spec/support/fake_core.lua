@@ -27,6 +27,7 @@ function Request:wait()
   return self.waits > (self.reply.slices or 0)
 end
 
+function Request.hold() end
 function Request:finished() return self.waits >= (self.reply.slices or 0) end
 function Request:state() return self:finished() and "done" or "receiving" end
 function Request:status() return self.reply.status end
@@ -148,6 +149,7 @@ function Endpoint:start(target, options)
 end
 
 function Endpoint.start_single() end
+function Endpoint.await_single() end
 
 local Engine = { __name = "moonrest.engine" }
 Engine.__index = Engine

@@ -1,0 +1,146 @@
+-- Ctrl-C in real processes: it ends at once whatever waits, names the operation and what to do, and leaves nothing
+-- behind. What each is interrupted in is a wait that would take a minute.
+
+local core = require "moonrest.core"
+local interrupted = require "spec.support.interrupted"
+local moonrest = require "moonrest"
+local slow_server = require "spec.support.slow_server"
+
+local function is_held(count)
+  return function(look) return look.held >= count end
+end
+
+local function was_seen(look) return look.seen >= 1 end
+
+local reads <const> = "It had no answer yet; it only reads, so call it again"
+local writes <const> = "It had no answer yet; the server may have carried it out, so look before you call it again"
+
+local cases = {
+  { "a call of the short way", [[client.held:get "a"]], is_held(1), "slow.held:get: interrupted! " .. reads },
+  { "a call of the short way beside tasks", [[
+      moonrest.spawn(function() client.held:get "b" end)
+      local _ <close> = setmetatable({}, { __close = function() require "moonrest.task_life".cancel_all() end })
+      client.held:get "a"]], is_held(2), "slow.held:get: interrupted! " .. reads },
+  { "a call in a coroutine of one's own", [[coroutine.wrap(function() client.held:get "a" end)()]], is_held(1),
+    "slow.held:get: interrupted! " .. reads },
+  { "a call with options", [[client.held:get({ id = "a" }, { timeout = 50 })]], is_held(1),
+    "slow.held:get: interrupted! " .. reads },
+  { "a write", [[client.held:create "a"]], is_held(1), "slow.held:create: interrupted! " .. writes },
+  { "a request that no definition names", [[client:request("GET", "/held/x")]], is_held(1),
+    "slow:request GET /held/x: interrupted! " .. reads },
+  { "a walk over pages", [[for _ in client.held:each() do end]], is_held(1), "slow.held:list: interrupted! " .. reads },
+  { "a stream", [[for _ in client.held.export:stream() do end]], is_held(1),
+    "slow.held:export: interrupted! " .. reads },
+  { "a wait, in a poll", [[client.held:wait("a", "ready")]], is_held(1),
+    "slow.held:wait for 'ready': interrupted! 1 poll of slow.held:get in " },
+  { "a wait, between two polls", [[client.things:wait("a", "ready")]], was_seen,
+    "slow.things:wait for 'ready': interrupted! 1 poll of slow.things:get in " },
+  { "a pause", [[client.things:get "a" moonrest.sleep(60)]], was_seen,
+    "moonrest.sleep: interrupted! No call was on its way" },
+  { "a run", [[
+      moonrest.run(function()
+        for _ = 1, 3 do moonrest.spawn(function() client.held:get "a" end) end
+        client.held:create "b"
+      end)]], is_held(4), "moonrest.run: interrupted! Without an answer yet: slow.held:create, slow.held:get (3 times);"
+    .. " the server may have carried out slow.held:create, so look before you call it again" },
+  { "a map", [[moonrest.map({ 1, 2 }, function(id) return client.held:get(id) end)]], is_held(2),
+    "moonrest.map: interrupted! Without an answer yet: slow.held:get (2 times)" },
+  { "a task that is awaited", [[
+      local task <close> = moonrest.spawn(function() client.held:get "a" end)
+      task:await()]], is_held(1), "task:await: interrupted! Without an answer yet: slow.held:get" },
+  { "the first of several", [[moonrest.race { function() client.held:get "a" end }]], is_held(1),
+    "moonrest.race: interrupted! Without an answer yet: slow.held:get" },
+}
+
+describe("Ctrl-C", function()
+  for _, io_way in ipairs { "inline", "thread" } do
+    for _, case in ipairs(cases) do
+      it(("ends %s (io = %q)"):format(case[1], io_way), function()
+        local server <close> = slow_server.start()
+        local told = interrupted.run(server, ("moonrest.configure { io = %q }\n%s"):format(io_way, case[2]), case[3])
+        assert.matches("^/tmp/%S+:%d+: ", told.problem)
+        assert.matches(case[4], told.problem, 1, true)
+        assert.equal(0, told.pending)
+        assert.equal("after", told.after)
+      end)
+    end
+  end
+
+  it("ends a call in a terminal", function()
+    local server <close> = slow_server.start()
+    local script <const> = [[
+      local moonrest = require "moonrest"
+      local server = require "spec.support.slow_server"
+      server.open(arg[1]).held:get "a"]]
+    local name = os.tmpname()
+    local file <close> = assert(io.open(name, "w"))
+    file:write(script)
+    file:close()
+    local log = os.tmpname()
+    local terminal = assert(io.popen(("exec timeout -k 1 40 script -qec 'lua5.4 %s %s' %s >/dev/null 2>&1"):format(name,
+      server.url, log), "w"))
+    local deadline = core.clock.now() + 20
+    while server:look().held == 0 and core.clock.now() < deadline do os.execute "sleep 0.01" end
+    terminal:write "\3"
+    terminal:flush()
+    local _, how, code = terminal:close()
+    local shown <close> = assert(io.open(log))
+    local text = shown:read "a"
+    os.remove(name)
+    os.remove(log)
+    assert.matches("slow.held:get: interrupted! " .. reads, text, 1, true)
+    assert.same({ "exit", 1 }, { how, code })
+  end)
+end)
+
+describe("an error between the start of a request and its wait", function()
+  -- Raises when the function of that name returns, as a hook does whose signal came while it ran.
+  local function raise_behind(name)
+    debug.sethook(function()
+      if debug.getinfo(2, "n").name ~= name then return end
+      debug.sethook()
+      error("interrupted!", 0)
+    end, "r")
+  end
+
+  before_each(function() collectgarbage "stop" end)
+  after_each(function()
+    debug.sethook()
+    collectgarbage "restart"
+    collectgarbage()
+  end)
+
+  for _, case in ipairs { { "the short way", "start_single" }, { "the long way", "start" } } do
+    it("ends the request with its task: " .. case[1], function()
+      local server <close> = slow_server.start()
+      require "moonrest.operation".recipe(server.client.held.get) -- the first call of all takes the long way
+      local parameters = case[2] == "start" and { id = "a" } or "a"
+      local task = moonrest.spawn(function()
+        raise_behind(case[2])
+        server.client.held:get(parameters)
+      end)
+      local is_good, problem = pcall(task.await, task)
+      assert.same({ false, "interrupted!" }, { is_good, problem })
+      assert.equal(0, core.engine():pending())
+    end)
+  end
+
+  it("spares the request of another task", function()
+    local server <close> = slow_server.start()
+    local held = moonrest.spawn(function() return server.client.held:get "a".id end)
+    local broken = moonrest.spawn(function() error "broken" end)
+    assert.has_error(function() broken:await() end)
+    assert.equal(1, core.engine():pending())
+    while server:look().held == 0 do moonrest.sleep(0) end
+    server:release()
+    assert.equal("a", held:await())
+  end)
+
+  it("ends the request outside of tasks at the next start", function()
+    local server <close> = slow_server.start()
+    raise_behind "start"
+    assert.has_error(function() server.client.held:get { id = "a" } end)
+    assert.equal("b", server.client.things:get { id = "b" }.id)
+    assert.equal(0, core.engine():pending())
+  end)
+end)
