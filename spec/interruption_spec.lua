@@ -23,6 +23,11 @@ local cases = {
       client.held:get "a"]], is_held(2), "slow.held:get: interrupted! " .. reads },
   { "a call in a coroutine of one's own", [[coroutine.wrap(function() client.held:get "a" end)()]], is_held(1),
     "slow.held:get: interrupted! " .. reads },
+  { "a call in a coroutine that follows the signal", [[
+      coroutine.wrap(function()
+        io.popen "kill -INT $(ps -o ppid= $$)":close()
+        client.held:get "a"
+      end)()]], nil, "slow.held:get: interrupted! " },
   { "a call with options", [[client.held:get({ id = "a" }, { timeout = 50 })]], is_held(1),
     "slow.held:get: interrupted! " .. reads },
   { "a write", [[client.held:create "a"]], is_held(1), "slow.held:create: interrupted! " .. writes },
@@ -35,8 +40,9 @@ local cases = {
     "slow.held:wait for 'ready': interrupted! 1 poll of slow.held:get in " },
   { "a wait, between two polls", [[client.things:wait("a", "ready")]], was_seen,
     "slow.things:wait for 'ready': interrupted! 1 poll of slow.things:get in " },
-  { "a pause", [[client.things:get "a" moonrest.sleep(60)]], was_seen,
-    "moonrest.sleep: interrupted! No call was on its way" },
+  { "a pause", [[
+      local task <close> = moonrest.spawn(function() client.held:get "a" end)
+      moonrest.sleep(60)]], is_held(1), "moonrest.sleep: interrupted! Without an answer yet: slow.held:get" },
   { "a run", [[
       moonrest.run(function()
         for _ = 1, 3 do moonrest.spawn(function() client.held:get "a" end) end
@@ -48,6 +54,22 @@ local cases = {
   { "a task that is awaited", [[
       local task <close> = moonrest.spawn(function() client.held:get "a" end)
       task:await()]], is_held(1), "task:await: interrupted! Without an answer yet: slow.held:get" },
+  { "a task that only computes", [[
+      moonrest.on("task_failed", function() end)
+      moonrest.run(function()
+        moonrest.spawn(function() client.held:get "a" end)
+        for _ = 1, 10 do moonrest.sleep(0) end
+        local sum = 0
+        while true do sum = sum + #{ sum } end
+      end)]], is_held(1), "moonrest.run: interrupted! Without an answer yet: slow.held:get" },
+  { "a coroutine of one's own in a task", [[
+      moonrest.on("task_failed", function() end)
+      moonrest.run(function()
+        moonrest.spawn(function() client.held:get "a" end)
+        for _ = 1, 10 do moonrest.sleep(0) end
+        local sum = 0
+        coroutine.wrap(function() while true do sum = sum + #{ sum } end end)()
+      end)]], is_held(1), "moonrest.run: interrupted! Without an answer yet: slow.held:get" },
   { "the first of several", [[moonrest.race { function() client.held:get "a" end }]], is_held(1),
     "moonrest.race: interrupted! Without an answer yet: slow.held:get" },
 }

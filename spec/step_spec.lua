@@ -306,7 +306,8 @@ describe("Ctrl-C", function()
     local told = lines()
     os.remove(script)
     os.remove(log)
-    assert.matches("^false .*moonrest%.run: interrupted! Without an answer yet: slow%.held:get %(20 times%) 20 0$", told[2])
+    assert.matches("^false .*moonrest%.run: interrupted! Without an answer yet: slow%.held:get %(20 times%) 20 0$",
+      told[2])
     local ended, after = told[3]:match "^(%S+) (%a+)$"
     assert.equal("after", after)
     return tonumber(ended) - begin

@@ -111,7 +111,7 @@ static void tell_events(lua_State *L, struct mr_lua_engine *box) {
       lua_pushstring(L, event_names[event.kind]);
       push_event(L, &event);
       lua_call(L, 2, 0);
-      mr_lua_interrupt_begin(box);
+      mr_lua_interrupt_begin(L, box);
     } else {
       lua_pop(L, 1);
     }
@@ -148,7 +148,7 @@ static int engine_step(lua_State *L) {
   struct mr_lua_engine *box = check_engine(L);
   int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
   int64_t spend_us = lua_isnoneornil(L, 3) ? MR_NEVER : mr_lua_seconds(L, 3, "spend");
-  mr_lua_interrupt_begin(box);
+  mr_lua_interrupt_begin(L, box);
   int progress = mr_lua_engine_pump(L, box, timeout_us, spend_us);
   if (progress < 0) return lua_error(L);
   lua_pushinteger(L, progress);
@@ -238,6 +238,12 @@ static int engine_forsake(lua_State *L) {
   return 0;
 }
 
+/* engine:listen(): coroutines that only compute are to hear Ctrl-C too. */
+static int engine_listen(lua_State *L) {
+  mr_lua_interrupt_listen(L, check_engine(L));
+  return 0;
+}
+
 /* engine:waits(): how many requests wait for a slot, the seconds that the longest has waited, and its bucket's key; 0
 ** when none does. */
 static int engine_waits(lua_State *L) {
@@ -299,6 +305,7 @@ int mr_lua_open_engine(lua_State *L) {
                                      {"next_told", engine_next_told},
                                      {"waits", engine_waits},
                                      {"forsake", engine_forsake},
+                                     {"listen", engine_listen},
                                      {"on_event", engine_on_event},
                                      {"bucket", mr_lua_bucket_new},
                                      {"random", engine_random},

@@ -91,10 +91,14 @@ void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us,
                        int64_t spend_us);
 
-/* Functions that wait begin so: Lua heard what came before. */
-void mr_lua_interrupt_begin(struct mr_lua_engine *box);
+/* Functions that wait begin so: what came before is the main thread's to hear, if it is what runs. */
+void mr_lua_interrupt_begin(lua_State *L, struct mr_lua_engine *box);
 /* Whether Ctrl-C came since then. Pushes the error that its hook raised. */
 bool mr_lua_interrupted(lua_State *L, struct mr_lua_engine *box);
+
+/* From now on coroutines that allocate hear Ctrl-C too, within one cycle of the collector. It costs nothing else: a hook
+** of their own, the other way to interrupt what only computes, would take part in every instruction. */
+void mr_lua_interrupt_listen(lua_State *L, struct mr_lua_engine *box);
 
 /* The request at index 1 of one of its methods. Raises when it was closed. */
 struct mr_lua_request *mr_lua_check_request(lua_State *L);

@@ -1,6 +1,6 @@
 -- The loop that runs tasks: coroutines whose waits let others run. One flat loop resumes them from a ready queue, so
--- that a hundred thousand of them do not nest; the order is that in which they became ready. What never waits cannot
--- be interrupted.
+-- that a hundred thousand of them do not nest; the order is that in which they became ready. What never waits holds up
+-- the others.
 
 local budget = require "moonrest.budget"
 local caller = require "moonrest.caller"
@@ -16,7 +16,7 @@ local wait = require "moonrest.wait"
 
 local scheduler = {}
 
-local slice <const> = 0.1 -- seconds that the loop waits at most: Ctrl-C is noticed between waits only
+local slice <const> = 0.1 -- seconds that the loop waits at most, as every wait does
 
 local now = core.clock.now
 local engine = core.engine()
@@ -257,5 +257,6 @@ function scheduler.descriptor() return engine:descriptor() end
 -- }========================================================================
 
 wait.use(scheduler, current, parking)
+engine:listen()
 
 return scheduler

@@ -57,16 +57,18 @@ local function wait_for(server, is_ready)
   end
 end
 
--- Runs the script until is_ready(server:look()), sends it SIGINT and returns what it told. timeout passes the signal
--- on, and ends a script that does not hear it.
+-- Runs the script until is_ready(server:look()), sends it SIGINT and returns what it told; without is_ready
+-- the script sends the signal itself. timeout passes it on, and ends a script that does not hear it.
 function interrupted.run(server, script, is_ready)
   local name = write(prelude:format(server.url, script))
   local command = "exec sh -c 'echo $$; exec timeout --foreground -k 1 %d lua5.4 %s 2>&1'"
   local pipe <close> = assert(io.popen(command:format(2 * patience, name)))
   local pid = pipe:read("n", "l")
   assert(pipe:read "l" == "begun", "the script did not start")
-  wait_for(server, is_ready)
-  os.execute(("kill -INT %d"):format(pid))
+  if is_ready then
+    wait_for(server, is_ready)
+    os.execute(("kill -INT %d"):format(pid))
+  end
   local told = { problem = pipe:read "l", pending = pipe:read "n" }
   told.after = (pipe:read "l" or ""):match "%S+"
   os.remove(name)
