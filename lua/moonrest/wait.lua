@@ -1,6 +1,6 @@
 -- Every wait of the library goes through here. In a task a wait lets the others run; outside of all tasks it blocks,
--- and drives the tasks meanwhile. Slices are short for the sake of what looks between them, and of Ctrl-C where a signal
--- goes to another thread than this one.
+-- and drives the tasks meanwhile. Slices are short for the sake of what looks between them, and of Ctrl-C where a
+-- signal goes to another thread than this one.
 
 local wait = {}
 
