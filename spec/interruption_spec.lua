@@ -70,6 +70,8 @@ local cases = {
         local sum = 0
         coroutine.wrap(function() while true do sum = sum + #{ sum } end end)()
       end)]], is_held(1), "moonrest.run: interrupted! Without an answer yet: slow.held:get" },
+  { "the command of a credential", [[moonrest.command "kill -INT $(ps -o ppid= $PPID); sleep 60"]], nil,
+    "moonrest.command: interrupted! This was killed: kill -INT" },
   { "the first of several", [[moonrest.race { function() client.held:get "a" end }]], is_held(1),
     "moonrest.race: interrupted! Without an answer yet: slow.held:get" },
 }

@@ -87,6 +87,9 @@ describe("secrets", function()
     assert.not_equal(print, core.fingerprint(core.secret "hunter3", "salt"))
     assert.not_equal(print, core.fingerprint(secret, "pepper"))
     assert.equal("202233fe53f96a624994d1664e228de7", core.fingerprint(secret, "moonrest.account")) -- openssl dgst -hmac
+    assert.equal(print, core.fingerprint(core.secret "ToKen hunter2", "salt", "token "))
+    assert.equal(print, core.fingerprint(secret, "salt", "token "))
+    assert.not_equal(print, core.fingerprint(core.secret "token hunter2", "salt"))
   end)
 
   it("raise for misuse", function()

@@ -127,6 +127,7 @@ describe("site", function()
     assert.equal("shop/acme/account", key { account = "acme" })
     local one, same, other = key { token = "token-one" }, key { token = "token-one" }, key { token = "token-two" }
     assert.equal(one, same)
+    assert.equal(one, key { token = "bearer token-one" })
     assert.not_equal(one, other)
     assert.not_matches("token", one)
   end)

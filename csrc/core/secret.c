@@ -77,15 +77,15 @@ static enum mr_kind accept(const struct mr_secret *secret, struct mr_buffer *val
 }
 
 /* Fills an empty 'value'; on failure the caller frees it all the same. */
-static enum mr_kind load(const struct mr_secret *secret, struct mr_buffer *value,
-                         struct mr_error *error) {
+static enum mr_kind load(const struct mr_secret *secret, const struct mr_secret_watch *watch,
+                         struct mr_buffer *value, struct mr_error *error) {
   enum mr_kind kind = MR_NONE;
   if (secret->source == MR_SECRET_ENV)
     kind = mr_secret_read_env(secret->origin, value, error);
   else if (secret->source == MR_SECRET_FILE)
     kind = mr_secret_read_file(secret->origin, value, error);
   else
-    kind = mr_secret_read_command(secret->origin, MR_SECRET_COMMAND_US, value, error);
+    kind = mr_secret_read_command(secret->origin, MR_SECRET_COMMAND_US, watch, value, error);
   return kind == MR_NONE ? accept(secret, value, error) : kind;
 }
 
@@ -97,13 +97,13 @@ static enum mr_kind load_literal(struct mr_secret *secret, const char *text, siz
 }
 
 static enum mr_kind load_from(struct mr_secret *secret, const char *origin, size_t size,
-                              struct mr_error *error) {
+                              const struct mr_secret_watch *watch, struct mr_error *error) {
   if (size > 0 && memchr(origin, '\0', size))
     return mr_fail(error, MR_AUTH, "the name of a credential's %s holds a zero byte",
                    mr_secret_source_name(secret->source));
   secret->origin = mr_duplicate(origin, size);
   if (!secret->origin) return mr_fail(error, MR_LIMIT, "no memory for a credential");
-  return load(secret, &secret->value, error);
+  return load(secret, watch, &secret->value, error);
 }
 
 /* }====== */
@@ -126,17 +126,23 @@ static struct mr_secret *create(enum mr_secret_source source, bool multiline) {
   return secret;
 }
 
-enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, size_t size,
-                            bool multiline, struct mr_secret **out, struct mr_error *error) {
+enum mr_kind mr_secret_open_watched(enum mr_secret_source source, const char *origin, size_t size,
+                                    bool multiline, const struct mr_secret_watch *watch,
+                                    struct mr_secret **out, struct mr_error *error) {
   struct mr_secret *secret = create(source, multiline);
   if (!secret) return mr_fail(error, MR_LIMIT, "no memory for a credential");
   enum mr_kind kind = source == MR_SECRET_LITERAL ? load_literal(secret, origin, size, error)
-                                                  : load_from(secret, origin, size, error);
+                                                  : load_from(secret, origin, size, watch, error);
   if (kind != MR_NONE)
     mr_secret_release(secret);
   else
     *out = secret;
   return kind;
+}
+
+enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, size_t size,
+                            bool multiline, struct mr_secret **out, struct mr_error *error) {
+  return mr_secret_open_watched(source, origin, size, multiline, NULL, out, error);
 }
 
 struct mr_secret *mr_secret_hold(struct mr_secret *secret) {
@@ -181,7 +187,7 @@ enum mr_kind mr_secret_refresh(struct mr_secret *secret, bool *changed, struct m
   if (secret->source == MR_SECRET_LITERAL || secret->source == MR_SECRET_ENV) return MR_NONE;
   struct mr_buffer fresh;
   mr_secret_value_init(&fresh);
-  enum mr_kind kind = load(secret, &fresh, error);
+  enum mr_kind kind = load(secret, NULL, &fresh, error);
   if (kind == MR_NONE) *changed = exchange_value(secret, &fresh);
   mr_buffer_free(&fresh);
   return kind;

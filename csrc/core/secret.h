@@ -22,6 +22,12 @@ enum mr_secret_source { MR_SECRET_LITERAL, MR_SECRET_ENV, MR_SECRET_FILE, MR_SEC
 
 struct mr_secret;
 
+/* What the wait for a command asks every now and then: true kills it (MR_CANCELLED). */
+struct mr_secret_watch {
+  bool (*is_over)(void *context);
+  void *context;
+};
+
 /* 'origin' is the literal, the variable's name, the path or the command line (run by /bin/sh -c, at most 30 s,
 ** stdin closed). One final newline (LF or CRLF) of a file's or command's value is dropped, and so is one of a variable's.
 ** Refused with a message that names the source and never the value: missing, empty, unreadable, over
@@ -29,6 +35,10 @@ struct mr_secret;
 ** The file must not be readable by others (mode & 077 but for root-owned system secrets): MR_AUTH says chmod 600. */
 enum mr_kind mr_secret_open(enum mr_secret_source source, const char *origin, size_t size,
                             bool multiline, struct mr_secret **out, struct mr_error *error);
+/* The same with somebody who may end the wait. */
+enum mr_kind mr_secret_open_watched(enum mr_secret_source source, const char *origin, size_t size,
+                                    bool multiline, const struct mr_secret_watch *watch,
+                                    struct mr_secret **out, struct mr_error *error);
 struct mr_secret *mr_secret_hold(struct mr_secret *secret);
 void mr_secret_release(struct mr_secret *secret); /* NULL is fine */
 

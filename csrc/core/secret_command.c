@@ -171,11 +171,12 @@ enum mr_kind mr_secret_command_look(struct mr_secret_command *command, struct mr
   int status;
   *ended = false;
   enum mr_kind kind = read_output(command, out, error);
-  if (kind || !command->is_silent) return kind;
+  if (kind) return kind;
   *ended = out->size >= out->limit;
   if (*ended || !has_ended(command, &status)) return MR_NONE;
   *ended = true;
-  return judge(command, status, error);
+  if (!command->is_silent) kind = read_output(command, out, error); /* its last words */
+  return kind ? kind : judge(command, status, error);
 }
 
 /* }====================================================== */

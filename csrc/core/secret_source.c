@@ -16,7 +16,8 @@
 #include "secret_command.h"
 
 #define READ_SIZE    4096
-#define REAP_WAIT_MS 2 /* between two looks at a command that has closed its output */
+#define LOOK_US      (100 * MR_MILLISECOND) /* between two questions to who watches */
+#define REAP_WAIT_MS 2 /* between two looks at a command that is about to end */
 
 const char *mr_secret_source_name(enum mr_secret_source source) {
   static const char *const names[] = {
@@ -109,16 +110,18 @@ enum mr_kind mr_secret_read_file(const char *path, struct mr_buffer *out, struct
 
 /* {====== Commands ====== */
 
-/* Until there is more to read, or for a moment when the output is closed and the end is all that is missing. */
+/* Until there is more to read, or for a moment when the end is all that is missing. */
 static void wait_for(const struct mr_secret_command *command, int64_t left_us) {
-  struct pollfd ready = {.fd = command->output, .events = POLLIN};
-  if (command->is_silent)
+  struct pollfd ready[] = {{.fd = command->outcome, .events = POLLIN},
+                           {.fd = command->output, .events = POLLIN}};
+  if (command->is_silent || poll(ready, 1, 0) > 0)
     poll(NULL, 0, REAP_WAIT_MS);
   else
-    poll(&ready, 1, (int)(left_us / MR_MILLISECOND) + 1);
+    poll(ready, 2, (int)(left_us / MR_MILLISECOND) + 1);
 }
 
-enum mr_kind mr_secret_read_command(const char *line, int64_t timeout_us, struct mr_buffer *out,
+enum mr_kind mr_secret_read_command(const char *line, int64_t timeout_us,
+                                    const struct mr_secret_watch *watch, struct mr_buffer *out,
                                     struct mr_error *error) {
   struct mr_secret_command command;
   int64_t deadline_us = mr_time_after(mr_clock_now(&mr_clock_system), timeout_us);
@@ -133,7 +136,11 @@ enum mr_kind mr_secret_read_command(const char *line, int64_t timeout_us, struct
                      "the credential's command did not end in time and was killed: %s", line);
       break;
     }
-    wait_for(&command, left_us);
+    if (watch && watch->is_over(watch->context)) {
+      kind = mr_fail(error, MR_CANCELLED, "the credential's command was interrupted: %s", line);
+      break;
+    }
+    wait_for(&command, left_us < LOOK_US ? left_us : LOOK_US);
   }
   mr_secret_command_kill(&command, MR_SECOND);
   return kind;

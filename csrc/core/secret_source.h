@@ -22,9 +22,10 @@ enum mr_kind mr_secret_read_file(const char *path, struct mr_buffer *out, struct
 /* Reads once. *more is false at the end and when the buffer is full. MR_IO leaves errno. */
 enum mr_kind mr_secret_read_some(int descriptor, struct mr_buffer *out, bool *more);
 
-/* Waits for its end. Runs /bin/sh -c in a process group of its own. The time is up when the command has not closed its
-** output and ended by then; the group is killed. */
-enum mr_kind mr_secret_read_command(const char *line, int64_t timeout_us, struct mr_buffer *out,
+/* Waits for its end, whoever else has its output open. Runs /bin/sh -c in a process group of its own, which is killed
+** when the time is up or 'watch' (may be NULL) says so. */
+enum mr_kind mr_secret_read_command(const char *line, int64_t timeout_us,
+                                    const struct mr_secret_watch *watch, struct mr_buffer *out,
                                     struct mr_error *error);
 
 #endif

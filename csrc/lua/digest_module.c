@@ -6,7 +6,9 @@
 */
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 
+#include "core/ascii.h"
 #include "core/digest.h"
 #include "core/secret.h"
 #include "lua/secret.h"
@@ -68,9 +70,17 @@ static struct mr_secret *check_key(lua_State *L, int index) {
   return NULL;
 }
 
-/* HMAC of the string at 2 under the key at 1. Between reading a secret and wiping it nothing
+/* The key without the prefix, if it begins with it: ASCII case counts as little as where it is sent. */
+static bool hmac_behind(const char *prefix, const char *key, size_t key_size, const char *text,
+                        size_t size, uint8_t digest[MR_SHA256_SIZE]) {
+  size_t skipped = strlen(prefix);
+  if (key_size < skipped || !mr_ascii_same(key, skipped, prefix, skipped)) skipped = 0;
+  return mr_hmac_sha256(key + skipped, key_size - skipped, text, size, digest);
+}
+
+/* HMAC of the string at 2 under the key at 1, which is taken without that prefix. Between reading a secret and wiping it nothing
 ** is called that can raise. */
-static void compute_hmac(lua_State *L, uint8_t digest[MR_SHA256_SIZE]) {
+static void compute_hmac(lua_State *L, const char *prefix, uint8_t digest[MR_SHA256_SIZE]) {
   struct mr_secret *secret = check_key(L, 1);
   size_t size, key_size = 0;
   const char *text = luaL_checklstring(L, 2, &size);
@@ -79,26 +89,27 @@ static void compute_hmac(lua_State *L, uint8_t digest[MR_SHA256_SIZE]) {
   if (secret) {
     struct mr_buffer *box = push_box(L, MR_SECRET_MAX);
     if (mr_secret_append(secret, "", box) != MR_NONE) fail_memory(L);
-    ok = mr_hmac_sha256(box->data, box->size, text, size, digest);
+    ok = hmac_behind(prefix, mr_buffer_string(box), box->size, text, size, digest);
     mr_buffer_free(box);
   } else {
-    ok = mr_hmac_sha256(key, key_size, text, size, digest);
+    ok = hmac_behind(prefix, key, key_size, text, size, digest);
   }
   if (!ok) luaL_error(L, "libcrypto refuses HMAC-SHA-256");
 }
 
 static int digest_hmac_sha256(lua_State *L) {
   uint8_t digest[MR_SHA256_SIZE];
-  compute_hmac(L, digest);
+  compute_hmac(L, "", digest);
   lua_pushlstring(L, (const char *)digest, sizeof(digest));
   return 1;
 }
 
-/* fingerprint(key, salt): a name for a credential, the same one wherever the salt is the same, from which nobody gets to
-** the credential. */
+/* fingerprint(key, salt, prefix): a name for a credential, the same one wherever the salt is the same, from which nobody
+** gets to the credential. 'prefix' (may be nil) is what stands before it where it is sent: given with or without it, it
+** is the same credential. */
 static int digest_fingerprint(lua_State *L) {
   uint8_t digest[MR_SHA256_SIZE];
-  compute_hmac(L, digest);
+  compute_hmac(L, luaL_optstring(L, 3, ""), digest);
   struct mr_buffer *box = push_box(L, SIZE_MAX);
   return finish_box(L, box, mr_hex(box, digest, FINGERPRINT_SIZE));
 }

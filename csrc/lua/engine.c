@@ -50,9 +50,7 @@ struct mr_lua_engine *mr_lua_engine(lua_State *L) {
   lua_pop(L, 1);
   struct mr_lua_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (struct mr_lua_engine){.work_until_us = MR_NEVER};
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  box->main = lua_tothread(L, -1);
-  lua_pop(L, 1);
+  mr_lua_interrupt_init(L, &box->interrupt);
   luaL_setmetatable(L, MR_LUA_ENGINE);
   box->engine = new_engine(L);
   lua_pushvalue(L, -1);
@@ -111,7 +109,7 @@ static void tell_events(lua_State *L, struct mr_lua_engine *box) {
       lua_pushstring(L, event_names[event.kind]);
       push_event(L, &event);
       lua_call(L, 2, 0);
-      mr_lua_interrupt_begin(L, box);
+      mr_lua_interrupt_begin(L, &box->interrupt);
     } else {
       lua_pop(L, 1);
     }
@@ -131,7 +129,7 @@ int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_
   mr_engine_bound(engine, spend_us);
   int progress = mr_engine_step(engine, timeout_us, &error);
   if (progress < 0) luaL_error(L, "%s", error.message);
-  if (mr_lua_interrupted(L, box)) return -1;
+  if (mr_lua_interrupted(L, &box->interrupt)) return -1;
   struct mr_request *request;
   while ((request = mr_engine_next_question(engine))) {
     struct mr_meaning meaning = {.retry_after_us = -1};
@@ -148,7 +146,7 @@ static int engine_step(lua_State *L) {
   struct mr_lua_engine *box = check_engine(L);
   int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
   int64_t spend_us = lua_isnoneornil(L, 3) ? MR_NEVER : mr_lua_seconds(L, 3, "spend");
-  mr_lua_interrupt_begin(L, box);
+  mr_lua_interrupt_begin(L, &box->interrupt);
   int progress = mr_lua_engine_pump(L, box, timeout_us, spend_us);
   if (progress < 0) return lua_error(L);
   lua_pushinteger(L, progress);
@@ -240,7 +238,7 @@ static int engine_forsake(lua_State *L) {
 
 /* engine:listen(): coroutines that only compute are to hear Ctrl-C too. */
 static int engine_listen(lua_State *L) {
-  mr_lua_interrupt_listen(L, check_engine(L));
+  mr_lua_interrupt_listen(L, &check_engine(L)->interrupt);
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "core/engine.h"
 #include "core/sse.h"
 #include "lua/collector.h"
+#include "lua/interrupt.h"
 
 #define MR_LUA_ENGINE   "moonrest.engine"
 #define MR_LUA_ROUTE    "moonrest.route"
@@ -27,9 +28,8 @@ struct mr_lua_engine {
   int64_t work_until_us, finish_us; /* of the step with a budget that runs; MR_NEVER outside */
   bool has_news;                    /* requests ended with a fork: the next step tells */
   struct mr_lua_request
-      *started;    /* the last one that was started, until somebody has it; or NULL */
-  lua_State *main; /* the main thread of the state */
-  lua_Hook hook;   /* of the main thread, when C code last had nothing to hear of it */
+      *started; /* the last one that was started, until somebody has it; or NULL */
+  struct mr_lua_interrupt interrupt;
 };
 
 struct mr_lua_route {
@@ -90,15 +90,6 @@ void mr_lua_engine_connect(lua_State *L, struct mr_lua_engine *box);
 ** its error is on top then. 'spend_us' bounds one that does not wait. */
 int mr_lua_engine_pump(lua_State *L, struct mr_lua_engine *box, int64_t timeout_us,
                        int64_t spend_us);
-
-/* Functions that wait begin so: what came before is the main thread's to hear, if it is what runs. */
-void mr_lua_interrupt_begin(lua_State *L, struct mr_lua_engine *box);
-/* Whether Ctrl-C came since then. Pushes the error that its hook raised. */
-bool mr_lua_interrupted(lua_State *L, struct mr_lua_engine *box);
-
-/* From now on coroutines that allocate hear Ctrl-C too, within one cycle of the collector. It costs nothing else: a hook
-** of their own, the other way to interrupt what only computes, would take part in every instruction. */
-void mr_lua_interrupt_listen(lua_State *L, struct mr_lua_engine *box);
 
 /* The request at index 1 of one of its methods. Raises when it was closed. */
 struct mr_lua_request *mr_lua_check_request(lua_State *L);

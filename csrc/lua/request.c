@@ -101,7 +101,7 @@ bool mr_lua_request_pass(lua_State *L, struct mr_lua_request *box, int64_t timeo
 static int request_wait(lua_State *L) {
   struct mr_lua_request *box = mr_lua_check_request(L);
   hold(box);
-  mr_lua_interrupt_begin(L, box->engine);
+  mr_lua_interrupt_begin(L, &box->engine->interrupt);
   if (!mr_request_is_finished(box->request)) {
     int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
     if (!mr_lua_request_pass(L, box, timeout_us)) return lua_error(L);

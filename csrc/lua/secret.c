@@ -9,6 +9,7 @@
 
 #include "core/secret_source.h"
 #include "core/url.h"
+#include "lua/interrupt.h"
 #include "lua/loading.h"
 
 struct mr_secret *mr_lua_test_secret(lua_State *L, int index) {
@@ -56,6 +57,10 @@ static bool check_multiline(lua_State *L) {
   return multiline;
 }
 
+static bool is_interrupted(void *context) {
+  return mr_lua_interrupt_is_new(context);
+}
+
 /* Pushes the userdata before there is anything to put into it: if Lua has no memory, nothing
 ** is lost. */
 static int open_secret(lua_State *L, enum mr_secret_source source) {
@@ -67,7 +72,13 @@ static int open_secret(lua_State *L, enum mr_secret_source source) {
   box->secret = NULL;
   luaL_setmetatable(L, MR_LUA_SECRET);
   struct mr_error error;
-  if (mr_secret_open(source, origin, size, multiline, &box->secret, &error) == MR_NONE) return 1;
+  struct mr_lua_interrupt interrupt;
+  struct mr_secret_watch watch = {is_interrupted, &interrupt};
+  mr_lua_interrupt_init(L, &interrupt);
+  mr_lua_interrupt_begin(L, &interrupt);
+  if (!mr_secret_open_watched(source, origin, size, multiline, &watch, &box->secret, &error))
+    return 1;
+  if (error.kind == MR_CANCELLED && mr_lua_interrupted(L, &interrupt)) return lua_error(L);
   luaL_pushfail(L);
   lua_pushstring(L, error.message);
   return 2;
@@ -146,17 +157,17 @@ static int mask(lua_State *L) {
   return 1;
 }
 
-/* fingerprint(secret, salt): tells credentials apart without telling what they are. It is made by libcrypto, which is
+/* fingerprint(secret, salt, prefix): tells credentials apart without telling what they are. It is made by libcrypto, which is
 ** loaded for it: programs do that before their first request and not before. */
 static int fingerprint(lua_State *L) {
   mr_lua_check_secret(L, 1);
   luaL_checkstring(L, 2);
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   mr_lua_require(L, "moonrest.digest");
-  lua_getfield(L, 3, "fingerprint");
-  lua_replace(L, 3);
+  lua_getfield(L, 4, "fingerprint");
+  lua_replace(L, 4);
   lua_rotate(L, 1, 1);
-  lua_call(L, 2, 1);
+  lua_call(L, 3, 1);
   return 1;
 }
 

@@ -285,7 +285,7 @@ int mr_lua_request_start_single(lua_State *L) {
 int mr_lua_request_await_single(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   lua_settop(L, AWAIT_SECONDS);
-  mr_lua_interrupt_begin(L, endpoint->engine);
+  mr_lua_interrupt_begin(L, &endpoint->engine->interrupt);
   struct mr_lua_request *box = make_single(L, endpoint, 0);
   if (!box) return 0;
   lua_toclose(L, AWAIT_REQUEST);

@@ -9,9 +9,17 @@ local core = require "moonrest.core"
 
 local secret = {}
 
+-- An error that ended the reading: Ctrl-C's names what it ended.
+local function raise(name, argument, problem)
+  local interruption = require "moonrest.interruption"
+  if interruption.is(problem) then interruption.raise("moonrest." .. name, "This was killed: " .. argument) end
+  error(problem, 0)
+end
+
 local function read(name, reader, argument)
   if type(argument) ~= "string" then caller.raise("moonrest.%s needs a string, got a %s", name, type(argument)) end
-  local value, problem = reader(argument)
+  local is_good, value, problem = pcall(reader, argument)
+  if not is_good then raise(name, argument, value) end
   if not value then caller.raise("moonrest.%s: %s", name, problem) end
   return value
 end

@@ -263,7 +263,8 @@ end
 function site:account()
   if not self.account_name then
     local first = self.credentials[1]
-    self.account_name = first and core.fingerprint(first.secret, "moonrest.account") or core.url.origin(self.base_url)
+    self.account_name = first and core.fingerprint(first.secret, "moonrest.account", first.prefix)
+      or core.url.origin(self.base_url)
   end
   return self.account_name
 end

@@ -160,7 +160,8 @@ static void test_file_that_root_put_there(void **state) {
 static void run(const char *line, const char *expected) {
   struct mr_buffer out = empty(100000);
   struct mr_error error = {MR_NONE, ""};
-  if (mr_secret_read_command(line, PLENTY, &out, &error) != MR_NONE) fail_msg("%s", error.message);
+  if (mr_secret_read_command(line, PLENTY, NULL, &out, &error) != MR_NONE)
+    fail_msg("%s", error.message);
   assert_string_equal(mr_buffer_string(&out), expected);
   mr_buffer_free(&out);
 }
@@ -178,12 +179,13 @@ static void test_command_that_fails(void **state) {
   (void)state;
   struct mr_buffer out = empty(100);
   struct mr_error error;
-  assert_fails(mr_secret_read_command("echo hunter2; exit 7", PLENTY, &out, &error), &error,
+  assert_fails(mr_secret_read_command("echo hunter2; exit 7", PLENTY, NULL, &out, &error), &error,
                "exit status 7: echo");
-  assert_fails(mr_secret_read_command("moonrest-no-such-command 2>&-", PLENTY, &out, &error),
+  assert_fails(mr_secret_read_command("moonrest-no-such-command 2>&-", PLENTY, NULL, &out, &error),
                &error, "exit status 127");
-  assert_fails(mr_secret_read_command("kill -9 $$", PLENTY, &out, &error), &error, "signal 9");
-  assert_fails(mr_secret_read_command("kill -9 0", PLENTY, &out, &error), &error, "signal 9");
+  assert_fails(mr_secret_read_command("kill -9 $$", PLENTY, NULL, &out, &error), &error,
+               "signal 9");
+  assert_fails(mr_secret_read_command("kill -9 0", PLENTY, NULL, &out, &error), &error, "signal 9");
   mr_buffer_free(&out);
 }
 
@@ -215,13 +217,12 @@ static void test_command_that_does_not_end(void **state) {
   static const char *const lines[] = {
       "sleep 60 & echo $!; wait",               /* keeps its output open */
       "sleep 60 >&- & echo $!; exec >&-; wait", /* closes it */
-      "sleep 60 & echo $!",                     /* a child keeps it */
   };
   for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
     struct mr_buffer out = empty(100);
     struct mr_error error;
     int64_t start_us = mr_clock_now(&mr_clock_system);
-    assert_fails(mr_secret_read_command(lines[i], 100 * MR_MILLISECOND, &out, &error), &error,
+    assert_fails(mr_secret_read_command(lines[i], 100 * MR_MILLISECOND, NULL, &out, &error), &error,
                  "did not end in time");
     int64_t took_us = mr_clock_now(&mr_clock_system) - start_us;
     assert_true(took_us >= 100 * MR_MILLISECOND && took_us < 30 * MR_SECOND);
@@ -229,6 +230,22 @@ static void test_command_that_does_not_end(void **state) {
     assert_int_equal(children(), 0);
     mr_buffer_free(&out);
   }
+}
+
+/* As in a pipe of the shell's the command's end counts, and not that of an agent which it left behind. */
+static void test_command_whose_child_keeps_the_output_open(void **state) {
+  (void)state;
+  struct mr_buffer out = empty(100);
+  struct mr_error error;
+  assert_int_equal(mr_secret_read_command("sleep 60 & echo $!", PLENTY, NULL, &out, &error),
+                   MR_NONE);
+  pid_t child = (pid_t)strtol(mr_buffer_string(&out), NULL, 10);
+  assert_true(child > 1);
+  assert_int_equal(kill(child, SIGKILL), 0); /* it lives on */
+  assert_int_equal(children(), 0);
+  assert_fails(mr_secret_read_command("sleep 0.2 & exit 3", PLENTY, NULL, &out, &error), &error,
+               "exit status 3");
+  mr_buffer_free(&out);
 }
 
 static void test_command_without_a_free_descriptor(void **state) {
@@ -240,7 +257,7 @@ static void test_command_without_a_free_descriptor(void **state) {
   none = before;
   none.rlim_cur = 0;
   assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-  enum mr_kind kind = mr_secret_read_command("echo x", PLENTY, &out, &error);
+  enum mr_kind kind = mr_secret_read_command("echo x", PLENTY, NULL, &out, &error);
   setrlimit(RLIMIT_NOFILE, &before);
   assert_fails(kind, &error, "cannot be started (");
   mr_buffer_free(&out);
@@ -249,7 +266,7 @@ static void test_command_without_a_free_descriptor(void **state) {
 static void test_command_without_end_of_output(void **state) {
   (void)state;
   struct mr_buffer out = empty(100000);
-  assert_int_equal(mr_secret_read_command("yes", PLENTY, &out, NULL), MR_NONE);
+  assert_int_equal(mr_secret_read_command("yes", PLENTY, NULL, &out, NULL), MR_NONE);
   assert_int_equal(out.size, 100000);
   assert_int_equal(children(), 0);
   mr_buffer_free(&out);
@@ -284,10 +301,12 @@ static void test_children_that_somebody_else_reaps(void **state) {
     struct mr_error error;
     void (*before)(int) = signal(SIGCHLD, handlers[i]);
     run("printf abc", "abc");
-    assert_fails(mr_secret_read_command("echo x; exit 7", PLENTY, &out, &error), &error,
+    assert_fails(mr_secret_read_command("echo x; exit 7", PLENTY, NULL, &out, &error), &error,
                  "exit status 7");
-    assert_fails(mr_secret_read_command("kill -9 $$", PLENTY, &out, &error), &error, "signal 9");
-    assert_fails(mr_secret_read_command("kill -9 0", PLENTY, &out, &error), &error, "is lost");
+    assert_fails(mr_secret_read_command("kill -9 $$", PLENTY, NULL, &out, &error), &error,
+                 "signal 9");
+    assert_fails(mr_secret_read_command("kill -9 0", PLENTY, NULL, &out, &error), &error,
+                 "is lost");
     signal(SIGCHLD, before);
     mr_buffer_free(&out);
   }
@@ -301,9 +320,9 @@ static void test_command_of_a_host_without_standard_streams(void **state) {
     struct mr_buffer out = empty(100);
     for (int i = 0; i < 8; i++)
       close(i);
-    bool good = mr_secret_read_command("printf abc; exit 0", PLENTY, &out, NULL) == MR_NONE;
+    bool good = mr_secret_read_command("printf abc; exit 0", PLENTY, NULL, &out, NULL) == MR_NONE;
     good = good && strcmp(mr_buffer_string(&out), "abc") == 0;
-    good = good && mr_secret_read_command("exit 7", PLENTY, &out, NULL) == MR_AUTH;
+    good = good && mr_secret_read_command("exit 7", PLENTY, NULL, &out, NULL) == MR_AUTH;
     _exit(good && fcntl(0, F_GETFD) == -1 && fcntl(4, F_GETFD) == -1 ? 0 : 1);
   }
   int status = -1;
@@ -331,7 +350,7 @@ static void test_every_allocation_fails_once(void **state) {
     struct mr_error error = {MR_NONE, ""};
     enum mr_kind kinds[] = {
         mr_secret_read_file(place.path, &out, &error),
-        mr_secret_read_command("yes hunter2 | head -n 2000", PLENTY, &out, &error),
+        mr_secret_read_command("yes hunter2 | head -n 2000", PLENTY, NULL, &out, &error),
         mr_secret_read_env("MOONREST_TEST_SECRET", &out, &error),
     };
     int failures = 0;
@@ -361,6 +380,7 @@ int main(void) {
       cmocka_unit_test(test_command),
       cmocka_unit_test(test_command_that_fails),
       cmocka_unit_test(test_command_that_does_not_end),
+      cmocka_unit_test(test_command_whose_child_keeps_the_output_open),
       cmocka_unit_test(test_command_without_a_free_descriptor),
       cmocka_unit_test(test_command_without_end_of_output),
       cmocka_unit_test(test_command_starts_with_fresh_signals),
