@@ -385,6 +385,33 @@ describe("a proxy", function()
     assert.is_nil(server:requests()[1]:find("t-123", 1, true))
   end)
 
+  local refused <const> = {
+    { "that refuses the password", "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n", "user:hidden@",
+      "the user or the password in its URL is wrong" },
+    { "that has no way on", "HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", "",
+      "refused the tunnel with status 502; it cannot reach that host: ask whoever runs the proxy" },
+    { "that hangs up", "", "", "does its URL begin with what it speaks, http:// or https://?" },
+  }
+  for _, case in ipairs(refused) do
+    it(case[1] .. " is told as such", function()
+      local server <close> = raw_server.start { { case[2], close = true } }
+      local proxy = server.url:gsub("//", "//" .. case[3])
+      local client = moonrest.open(definition(), { token = "t", proxy = proxy, retry = false })
+      local data, err = client.things:get "1"
+      assert.is_nil(data)
+      assert.equal("network", err.kind)
+      assert.matches("the proxy on the way to api.tested.example:443", err.message, 1, true)
+      assert.matches(case[4], err.message, 1, true)
+      assert.is_nil(tostring(err):find("hidden", 1, true))
+    end)
+  end
+
+  it("that is not there is told as such", function()
+    local client = moonrest.open(definition(), { token = "t", proxy = "http://127.0.0.1:1", retry = false })
+    local _, err = client.things:get "1"
+    assert.matches("through the proxy: connection refused; is the proxy running?", err.message, 1, true)
+  end)
+
   it("of an unknown kind is told without its password", function()
     local client = moonrest.open(definition(), { token = "t", proxy = "gopher://user:hidden@127.0.0.1:1" })
     local data, err = client.things:get "1"

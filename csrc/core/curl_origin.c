@@ -56,7 +56,9 @@ static void decide_proxy(struct mr_curl_origin *origin, const struct mr_route *r
   origin->direct =
       !proxy || route->unix_socket || mr_url_is_loopback(url) || bypasses(route, url->host);
   origin->exposed = !origin->direct && !url->https;
-  origin->forwarded = origin->exposed && !mr_ascii_begins(proxy, "socks", 5);
+  origin->over_http = !origin->direct && !mr_ascii_begins(proxy, "socks", 5);
+  origin->has_login = !origin->direct && strchr(proxy, '@');
+  origin->forwarded = origin->exposed && origin->over_http;
 }
 
 void mr_curl_origin_drop(struct mr_curl_origin *origin) {

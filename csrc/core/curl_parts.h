@@ -84,6 +84,8 @@ struct mr_curl_origin {
   bool https;
   bool multiplexed; /* HTTP/2 is asked for: a connection may carry several exchanges */
   bool direct;      /* never through a proxy */
+  bool over_http;   /* through a proxy that is asked in HTTP */
+  bool has_login;   /* the proxy's URL has a user */
   bool forwarded;   /* plain http through a proxy, which wants the whole URL in the request line */
   bool exposed;     /* plain http through a proxy, which would read a credential */
   CURLU *url;

@@ -29,10 +29,13 @@ static void set_route(CURL *easy, const struct mr_transport *transport,
   if (ca_file) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* with a folder libcurl caches nothing */
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, ca_file);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
   }
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, route->verify ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, route->verify ? 2L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   curl_easy_setopt(easy, CURLOPT_SSLCERT, route->client_cert);
   curl_easy_setopt(easy, CURLOPT_SSLKEY, route->client_key);
   curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, route->unix_socket);

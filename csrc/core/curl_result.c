@@ -42,14 +42,29 @@ static void describe_late(const struct ending *end) {
   mr_buffer_free(&what);
 }
 
+#define PROXY_ADVICE "does its URL begin with what it speaks, http:// or https://?"
+
 static void describe_idle(const struct ending *end) {
   mr_fail(&end->result->error, MR_TIMEOUT,
           "no byte to or from %s for %.2f s; a larger idle timeout waits longer", end->host,
           (double)end->handle->x->idle_timeout_us / MR_SECOND);
 }
 
+/* Whether it ended with the proxy: the server itself is behind the answer to CONNECT only. */
+static bool is_of_proxy(const struct ending *end) {
+  long answered = 0;
+  curl_easy_getinfo(end->handle->easy, CURLINFO_HTTP_CONNECTCODE, &answered);
+  return end->handle->origin->over_http && answered == 0;
+}
+
 static void describe_slow_connect(const struct ending *end) {
   bool resolving = end->result->phase <= MR_PHASE_RESOLVE;
+  if (!resolving && is_of_proxy(end)) {
+    mr_fail(&end->result->error, MR_TIMEOUT,
+            "no connection to %s through the proxy within %.2f s; " PROXY_ADVICE, end->host,
+            (double)end->handle->x->connect_timeout_us / MR_SECOND);
+    return;
+  }
   mr_fail(&end->result->error, MR_TIMEOUT,
           resolving ? "the name of %s was not resolved within %.2f s; does the resolver answer?"
                     : "cannot connect to %s within %.2f s; is it reachable from here?",
@@ -105,7 +120,8 @@ static void describe_connect(const struct ending *end) {
   }
   mr_fail(&end->result->error, MR_NETWORK, "cannot connect to %.120s%s: %s; %s", place,
           proxied ? " through the proxy" : "", reason ? words : end->detail,
-          connect_advice((int)reason));
+          proxied && reason == ECONNREFUSED ? "is the proxy running?"
+                                            : connect_advice((int)reason));
 }
 
 static void describe_resolve(const struct ending *end) {
@@ -141,12 +157,17 @@ static const char *certificate_advice(long check) {
   }
 }
 
+static const char *owner_of(const struct ending *end) {
+  return is_of_proxy(end) ? "the proxy on the way to " : "";
+}
+
 static void describe_certificate(const struct ending *end) {
   long check = 0;
-  curl_easy_getinfo(end->handle->easy, CURLINFO_SSL_VERIFYRESULT, &check);
+  CURLINFO which = is_of_proxy(end) ? CURLINFO_PROXY_SSL_VERIFYRESULT : CURLINFO_SSL_VERIFYRESULT;
+  curl_easy_getinfo(end->handle->easy, which, &check);
   end->result->lasting = true;
-  mr_fail(&end->result->error, MR_NETWORK, "the certificate of %s was refused: %s; %s", end->host,
-          end->detail, certificate_advice(check));
+  mr_fail(&end->result->error, MR_NETWORK, "the certificate of %s%s was refused: %s; %s",
+          owner_of(end), end->host, end->detail, certificate_advice(check));
 }
 
 static void describe_tls(const struct ending *end) {
@@ -172,8 +193,8 @@ static void describe_tls(const struct ending *end) {
     describe_certificate(end);
     break;
   default:
-    mr_fail(error, MR_NETWORK, "no TLS connection to %s: %s; does it speak TLS on this port?",
-            end->host, end->detail);
+    mr_fail(error, MR_NETWORK, "no TLS connection to %s%s: %s; does it speak TLS on this port?",
+            owner_of(end), end->host, end->detail);
   }
 }
 
@@ -197,14 +218,25 @@ static void describe_cut(const struct ending *end) {
   mr_buffer_free(&of);
 }
 
+static const char *tunnel_advice(int status, bool has_login) {
+  if (status >= 500) return "it cannot reach that host: ask whoever runs the proxy";
+  if (status != 407) return "is that host allowed there?";
+  return has_login ? "the user or the password in its URL is wrong"
+                   : "it wants a user and a password: http://user:password@proxy";
+}
+
 /* Nothing of the request itself was sent. */
 static void describe_tunnel(const struct ending *end, int status) {
-  bool wants_login = status == 407;
-  end->result->lasting = wants_login;
+  end->result->lasting = status == 407;
   mr_fail(&end->result->error, MR_NETWORK,
           "the proxy on the way to %s refused the tunnel with status %d; %s", end->host, status,
-          wants_login ? "it wants a user and a password: http://user:password@proxy"
-                      : "is that host allowed there?");
+          tunnel_advice(status, end->handle->origin->has_login));
+}
+
+static void describe_lost_proxy(const struct ending *end) {
+  mr_fail(&end->result->error, MR_NETWORK,
+          "the proxy on the way to %s ended the connection: %s; " PROXY_ADVICE, end->host,
+          end->detail);
 }
 
 static void describe_lost(const struct ending *end) {
@@ -212,6 +244,10 @@ static void describe_lost(const struct ending *end) {
   curl_easy_getinfo(end->handle->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
   if (tunnel >= 300 && end->result->phase < MR_PHASE_SEND) {
     describe_tunnel(end, (int)tunnel);
+    return;
+  }
+  if (end->result->phase < MR_PHASE_SEND && is_of_proxy(end)) {
+    describe_lost_proxy(end);
     return;
   }
   if (end->result->phase == MR_PHASE_RECEIVE) {

@@ -352,6 +352,28 @@ static void test_plain_proxy(void **state) {
   close_scene(&scene);
 }
 
+/* The proxy's certificate is judged as the server's is. */
+static void test_tls_proxy(void **state) {
+  struct scene scene;
+  char url[100];
+  (void)state;
+  open_tls(&scene, certificates.good, &keeps, false);
+  snprintf(url, sizeof url, "https://127.0.0.1:%d", fault_server_port(scene.server));
+  struct mr_route trusting = {.verify = true, .proxy = url, .ca_file = certificates.ca};
+  run_proxied(&scene, &trusting, "http://example.test/a");
+  assert_answer(&scene.call, 200, "hello");
+  call_free(&scene.call);
+  mr_transport_curl.route_closed(scene.wire.transport, &trusting);
+  struct mr_route other = {.verify = true, .proxy = url, .ca_file = certificates.other_ca};
+  run_proxied(&scene, &other, "https://example.test/a");
+  assert_message(&scene.call,
+                 "the certificate of the proxy on the way to example.test:443 was refused");
+  assert_message(&scene.call, "with ca_file");
+  call_free(&scene.call);
+  mr_transport_curl.route_closed(scene.wire.transport, &other);
+  close_scene(&scene);
+}
+
 /* https goes through as a tunnel, which shows the proxy the host and nothing else. */
 static void test_tunnel(void **state) {
   struct scene scene;
@@ -525,6 +547,7 @@ int main(void) {
       cmocka_unit_test(test_no_pipe_signal),
       cmocka_unit_test(test_loopback_is_direct),
       cmocka_unit_test(test_plain_proxy),
+      cmocka_unit_test(test_tls_proxy),
       cmocka_unit_test(test_tunnel),
       cmocka_unit_test(test_exposed_credential),
       cmocka_unit_test(test_resolve_host),
