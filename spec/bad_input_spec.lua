@@ -352,6 +352,24 @@ describe("a connection that breaks", function()
   end)
 end)
 
+describe("too few descriptors", function()
+  it("are told as what they are", function()
+    local server <close> = slow_server.start { latency = 0.1 }
+    local script <const> = [[ulimit -n 20; exec lua5.4 -e '
+      local client = require "spec.support.slow_server".open("%s", { retry = false })
+      local ids = {}
+      for id = 1, 64 do ids[id] = id end
+      local get = function(id) return client.things:get(id) end
+      local _, failures = require "moonrest".map(ids, get, { concurrency = 64 })
+      local _, err = next(failures)
+      print(err.message)
+      print(client.things:get "after".id)' 2>&1]]
+    local pipe <close> = assert(io.popen(script:format(server.url)))
+    assert.matches("too many open files; allow more %(ulimit %-n%), or make fewer calls at once$", pipe:read "l")
+    assert.equal("after", pipe:read "l")
+  end)
+end)
+
 describe("a place for a download", function()
   local bad = { "/no/such/folder/file", "/tmp", "/dev/null", "/etc/passwd/file" }
 

@@ -43,9 +43,11 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
     return CURL_SOCKET_BAD;
   }
   int descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  handle->progress.socket_error = descriptor < 0 ? errno : 0;
   if (descriptor < 0) return CURL_SOCKET_BAD;
   struct mr_curl_pool *pool = handle->pool;
   if (!mr_curl_loop_opened(&pool->transport->loop, descriptor, pool->route)) {
+    handle->progress.socket_error = ENOMEM;
     close(descriptor);
     return CURL_SOCKET_BAD;
   }

@@ -119,6 +119,7 @@ struct mr_curl_progress {
   enum mr_curl_coding coding; /* of the body, as its headers say */
   int sends;                  /* on the wire, and then once more if libcurl wanted to */
   int status, http_major;
+  int socket_error;  /* why there is no socket, which libcurl does not ask: an errno value, or 0 */
   bool connected;    /* a connection was opened for it */
   bool stopped;      /* by an event */
   bool pause_wanted; /* in the headers: before the first byte of the body */

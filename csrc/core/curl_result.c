@@ -84,7 +84,7 @@ static const char *connect_advice(int reason) {
     return "is it allowed from here?";
   case EMFILE:
   case ENFILE:
-    return "too many files are open";
+    return "allow more (ulimit -n), or make fewer calls at once";
   default:
     return "is it reachable from here?";
   }
@@ -110,6 +110,7 @@ static void describe_connect(const struct ending *end) {
   const struct mr_route *route = end->handle->pool->route;
   long reason = 0;
   curl_easy_getinfo(end->handle->easy, CURLINFO_OS_ERRNO, &reason);
+  if (reason == 0) reason = end->handle->progress.socket_error;
   char words[80];
   say_reason((int)reason, words, sizeof words);
   const char *place = route->unix_socket ? route->unix_socket : end->host;
