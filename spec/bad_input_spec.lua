@@ -370,6 +370,38 @@ describe("too few descriptors", function()
   end)
 end)
 
+describe("closed standard streams", function()
+  it("let nothing that the program prints into connections, downloads and the shared limits", function()
+    local server <close> = slow_server.start()
+    local folder, log = os.tmpname(), os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir -m 700 " .. folder))
+    local script <const> = [[export XDG_RUNTIME_DIR=%s; exec lua5.4 -e '
+      local moonrest = require "moonrest"
+      local words = {}
+      moonrest.on("limiter", function(event) words[#words + 1] = event.reason end)
+      local client = require "spec.support.slow_server".open("%s", { account = "closed", retry = false },
+        { default = "account", buckets = { account = { "100/s" } } })
+      for _ = 1, 3 do
+        local id = assert(client.things:get "a").id
+        local bytes = assert(client.bytes:get({ count = 9 }, { to = "%s/file" })).bytes
+        words[#words + 1] = id .. bytes
+        print(("x"):rep(99))
+        io.stdout:flush()
+        io.stderr:write(("y"):rep(99))
+      end
+      assert(io.open("%s", "w")):write(table.concat(words, " "))' %s]]
+    for _, streams in ipairs { ">&-", ">&- 2>&- <&-", ">/dev/null 2>&1" } do
+      assert(os.execute(script:format(folder, server.url, folder, log, streams)))
+      local file <close> = assert(io.open(log))
+      assert.equal("a9 a9 a9", file:read "a")
+      local download <close> = assert(io.open(folder .. "/file"))
+      assert.equal(("x"):rep(9), download:read "a")
+    end
+    os.execute("rm -rf " .. folder .. " " .. log)
+  end)
+end)
+
 describe("a place for a download", function()
   local bad = { "/no/such/folder/file", "/tmp", "/dev/null", "/etc/passwd/file" }
 

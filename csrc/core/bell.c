@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptor.h"
 
 int mr_bell_open(void) {
-  return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return mr_descriptor_keep(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 }
 
 void mr_bell_ring(int bell) {

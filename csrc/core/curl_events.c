@@ -10,6 +10,7 @@
 
 #include "ascii.h"
 #include "curl_parts.h"
+#include "descriptor.h"
 
 /* ---- connecting ---- */
 
@@ -42,7 +43,8 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
     handle->progress.sends++;
     return CURL_SOCKET_BAD;
   }
-  int descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  int descriptor = mr_descriptor_keep(
+      socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
   handle->progress.socket_error = descriptor < 0 ? errno : 0;
   if (descriptor < 0) return CURL_SOCKET_BAD;
   struct mr_curl_pool *pool = handle->pool;

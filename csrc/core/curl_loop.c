@@ -13,6 +13,7 @@
 
 #include "bell.h"
 #include "curl_parts.h"
+#include "descriptor.h"
 #include "memory.h"
 
 #define PRECISE_US (100 * MR_MILLISECOND) /* of longer waits a millisecond is no part to speak of */
@@ -24,7 +25,7 @@ static bool add(int epoll, int descriptor) {
 
 enum mr_kind mr_curl_loop_open(struct mr_curl_loop *loop, struct mr_error *error) {
   *loop = (struct mr_curl_loop){.epoll = -1, .wake = -1, .timer = -1, .armed_us = MR_NEVER};
-  loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+  loop->epoll = mr_descriptor_keep(epoll_create1(EPOLL_CLOEXEC));
   loop->wake = mr_bell_open();
   if (loop->epoll >= 0 && loop->wake >= 0 && add(loop->epoll, loop->wake)) return MR_NONE;
   int reason = errno;
@@ -218,7 +219,7 @@ void mr_curl_loop_wake(struct mr_curl_loop *loop) {
 
 static bool open_timer(struct mr_curl_loop *loop) {
   if (loop->timer >= 0) return true;
-  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  int timer = mr_descriptor_keep(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (timer < 0) return false;
   if (!add(loop->epoll, timer)) {
     close(timer);

@@ -1,4 +1,5 @@
 #include "redis_wire.h"
+#include "descriptor.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,7 +25,8 @@ bool mr_redis_wire_open(struct mr_redis_wire *wire, const struct mr_redis_endpoi
                         struct mr_redis_tls *tls, char why[MR_REDIS_WHY]) {
   int on = 1;
   wire->session = NULL;
-  wire->socket = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  wire->socket = mr_descriptor_keep(
+      socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (wire->socket < 0) return fail(wire, why);
   setsockopt(wire->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (connect(wire->socket, (const struct sockaddr *)&endpoint->address, endpoint->size) != 0 &&

@@ -1,4 +1,5 @@
 #include "shared_file.h"
+#include "descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -173,7 +174,8 @@ static enum mr_kind initialize_or_check(struct mr_shared_file *file, struct mr_e
 
 static enum mr_kind open_descriptor(struct mr_shared_file *file, struct mr_error *error) {
   struct stat status;
-  file->descriptor = open(file->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+  file->descriptor = mr_descriptor_keep(
+      open(file->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
   if (file->descriptor < 0)
     return refuse(file, error, errno == ELOOP ? "is a symbolic link" : "cannot be opened");
   if (fstat(file->descriptor, &status) != 0 || !S_ISREG(status.st_mode))

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "memory.h"
 
 #define SUFFIX_SIZE 40
@@ -90,8 +91,13 @@ static enum mr_kind take_name(struct mr_sink *sink, int (*make)(struct mr_sink *
 }
 
 static int make_named(struct mr_sink *sink) {
-  sink->descriptor = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, sink->mode);
-  return sink->descriptor < 0 ? -1 : 0;
+  int made = open(sink->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, sink->mode);
+  sink->descriptor = mr_descriptor_keep(made);
+  if (sink->descriptor >= 0) return 0;
+  int reason = errno;
+  if (made >= 0) unlink(sink->temporary);
+  errno = reason;
+  return -1;
 }
 
 /* {====== Files without a name ====== */
@@ -106,7 +112,7 @@ static void descriptor_path(const struct mr_sink *sink, char out[SUFFIX_SIZE]) {
 static bool open_nameless(struct mr_sink *sink) {
   char *folder = folder_of(sink->path);
   if (!folder) return false;
-  sink->descriptor = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, sink->mode);
+  sink->descriptor = mr_descriptor_keep(open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, sink->mode));
   mr_free(folder);
   if (sink->descriptor < 0) return false;
   char path[SUFFIX_SIZE];
@@ -235,7 +241,8 @@ void mr_sink_free(struct mr_sink *sink) {
 
 enum mr_kind mr_source_open(struct mr_source *source, const char *path, struct mr_error *error) {
   struct stat facts;
-  *source = (struct mr_source){.descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  *source = (struct mr_source){
+      .descriptor = mr_descriptor_keep(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC))};
   if (source->descriptor < 0 || fstat(source->descriptor, &facts) != 0)
     return mr_fail(error, MR_IO, "cannot read '%.120s': %s", path, strerror(errno));
   if (!S_ISREG(facts.st_mode))

@@ -1,4 +1,5 @@
 #include "sandbox/sender.h"
+#include "core/descriptor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -164,8 +165,8 @@ static const char *deliver(struct mr_sandbox *server, const struct mr_delivery *
                            struct mr_buffer *answer) {
   struct attempt attempt = {.server = server};
   attempt.deadline_us = mr_clock_now(&mr_clock_system) + MR_DELIVERY_TIMEOUT_MS * MR_MILLISECOND;
-  attempt.socket =
-      socket(delivery->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  attempt.socket = mr_descriptor_keep(
+      socket(delivery->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (attempt.socket < 0) return "no socket";
   const char *problem = connect_to(&attempt, delivery);
   if (!problem) problem = send_all(&attempt, delivery->bytes, delivery->size);

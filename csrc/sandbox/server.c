@@ -5,6 +5,7 @@
 ** resumed for that, and the lock is free while threads are joined.
 */
 #include "sandbox/server.h"
+#include "core/descriptor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -79,7 +80,8 @@ static bool open_listener(struct mr_sandbox *server, char *message, size_t size)
   socklen_t address_size = sizeof address;
   int yes = 1;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  server->listener =
+      mr_descriptor_keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (server->listener < 0) return failed(message, size, "socket");
   setsockopt(server->listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (bind(server->listener, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -123,7 +125,7 @@ static bool start_threads(struct mr_sandbox *server, char *message, size_t size)
 
 static bool start(struct mr_sandbox *server, const struct mr_sandbox_options *options,
                   char *message, size_t size) {
-  server->sender_stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  server->sender_stop = mr_descriptor_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (server->sender_stop < 0) return failed(message, size, "eventfd");
   return open_listener(server, message, size) && mr_script_open(server, options, message, size) &&
          start_threads(server, message, size);
