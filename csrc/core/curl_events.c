@@ -4,6 +4,7 @@
 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,9 +15,26 @@
 
 /* ---- connecting ---- */
 
+/* libcurl says so, and 7.88 then writes over it that the reply was empty, which it does for no other second try. */
+static bool wants_older_version(const char *message) {
+  return strstr(message, "HTTP_1_1_REQUIRED") || strstr(message, "Empty reply");
+}
+
+/* Why libcurl wants to send it once more: the server refused the stream, of which there is no message, while there is
+** one of every broken connection; or it asks for HTTP/1.1. */
+static void note_reason(struct mr_curl_handle *handle) {
+  if (!handle->multiplexed || !handle->pool->transport->tells_unread) return;
+  bool wants_older = wants_older_version(handle->message);
+  handle->progress.unread = wants_older || handle->message[0] == '\0';
+  if (wants_older) handle->origin->multiplexed = false;
+}
+
 /* A second try would be a request sent again behind our back: it ends before it connects anywhere. */
-static bool tries_again(const struct mr_curl_handle *handle) {
-  return handle->progress.sends > 0;
+static bool tries_again(struct mr_curl_handle *handle) {
+  struct mr_curl_progress *progress = &handle->progress;
+  if (progress->sends == 1) note_reason(handle);
+  if (progress->sends > 0) progress->sends++;
+  return progress->sends > 0;
 }
 
 static void reached(struct mr_curl_handle *handle, enum mr_exchange_phase phase) {
@@ -27,10 +45,7 @@ static int on_resolve(void *state, void *reserved, void *context) {
   struct mr_curl_handle *handle = context;
   (void)state, (void)reserved;
   if (!handle->x) return 0;
-  if (tries_again(handle)) {
-    handle->progress.sends++;
-    return 1;
-  }
+  if (tries_again(handle)) return 1;
   reached(handle, MR_PHASE_RESOLVE);
   return 0;
 }
@@ -39,10 +54,7 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
   struct mr_curl_handle *handle = context;
   (void)purpose;
   if (!handle->x) return CURL_SOCKET_BAD;
-  if (tries_again(handle)) {
-    handle->progress.sends++;
-    return CURL_SOCKET_BAD;
-  }
+  if (tries_again(handle)) return CURL_SOCKET_BAD;
   int descriptor = mr_descriptor_keep(
       socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
   handle->progress.socket_error = descriptor < 0 ? errno : 0;
@@ -65,10 +77,21 @@ static int on_close(void *context, curl_socket_t descriptor) {
   return close(descriptor);
 }
 
+static void note_place(struct mr_curl_handle *handle, const char *remote, int remote_port,
+                       int local_port) {
+  struct mr_curl_place *place = &handle->progress.place;
+  snprintf(place->remote, sizeof place->remote, "%s", remote ? remote : "");
+  place->remote_port = remote_port;
+  place->local_port = local_port;
+  if (handle->progress.connected) mr_curl_goaway_forget(&handle->pool->transport->goaways, place);
+}
+
 static int on_ready(void *context, char *remote, char *local, int remote_port, int local_port) {
   struct mr_curl_handle *handle = context;
-  (void)remote, (void)local, (void)remote_port, (void)local_port;
-  if (!handle->x || handle->progress.sends++ > 0) return CURL_PREREQFUNC_ABORT;
+  (void)local;
+  if (!handle->x || tries_again(handle)) return CURL_PREREQFUNC_ABORT;
+  handle->progress.sends = 1;
+  if (handle->multiplexed) note_place(handle, remote, remote_port, local_port);
   if (handle->x->connects_only) return CURL_PREREQFUNC_OK;
   struct mr_transport *transport = handle->pool->transport;
   int64_t now_us = mr_clock_now(transport->clock);
@@ -323,6 +346,7 @@ int mr_curl_on_timer(CURLM *multi, long timeout_ms, void *context) {
 
 void mr_curl_events_install(struct mr_curl_handle *handle) {
   CURL *easy = handle->easy;
+  mr_curl_goaway_install(handle);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, handle);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, handle->message);
   curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);

@@ -152,7 +152,7 @@ void mr_curl_loop_hang_up(struct mr_curl_loop *loop, const struct mr_route *rout
 
 /* Bytes moved for this exchange; on a connection with several one cannot tell for which. */
 static void touch(struct mr_curl_handle *user, int64_t now_us) {
-  if (user && user->x && !user->origin->multiplexed) user->active_us = now_us;
+  if (user && user->x && !user->multiplexed) user->active_us = now_us;
 }
 
 /* One event for libcurl, or false when it was for ourselves. An error or a hang-up is given as what was

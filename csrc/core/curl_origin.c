@@ -152,22 +152,35 @@ static void use_origin(struct mr_curl_handle *handle, struct mr_curl_origin *ori
   curl_easy_setopt(handle->easy, CURLOPT_PROXY, origin->direct ? "" : handle->pool->route->proxy);
   curl_easy_setopt(handle->easy, CURLOPT_NOPROXY,
                    origin->direct ? "*" : handle->pool->route->no_proxy);
+}
+
+/* libcurl goes on reading an exchange that is paused while others of its connection read, up to 64 MB, and then fails.
+** So one whose reader may be slow has a connection of its own, where it is TCP that waits. */
+static void use_version(struct mr_curl_handle *handle) {
+  bool multiplexed = handle->origin->multiplexed && !handle->x->alone;
+  if (handle->has_version && multiplexed == handle->multiplexed) return;
+  handle->has_version = true;
+  handle->multiplexed = multiplexed;
   curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION,
-                   origin->multiplexed ? (long)CURL_HTTP_VERSION_2TLS
-                                       : (long)CURL_HTTP_VERSION_1_1);
+                   multiplexed ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 }
 
 enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error) {
   const struct mr_exchange *x = handle->x;
   size_t size = origin_size(x->url, x->url_size);
-  if (handle->origin && is_origin(handle->origin, x->url, size)) return MR_NONE;
-  struct mr_curl_origin *origin = handle->pool->origins;
-  while (origin && !is_origin(origin, x->url, size))
-    origin = origin->next;
+  struct mr_curl_origin *origin = handle->origin;
   enum mr_kind kind = MR_NONE;
-  if (!origin) origin = new_origin(handle->pool, x, size, &kind, error);
-  if (origin) use_origin(handle, origin);
-  return kind;
+  if (!origin || !is_origin(origin, x->url, size)) {
+    origin = handle->pool->origins;
+    while (origin && !is_origin(origin, x->url, size))
+      origin = origin->next;
+    if (!origin) origin = new_origin(handle->pool, x, size, &kind, error);
+    if (!origin) return kind;
+    use_origin(handle, origin);
+  }
+  use_version(handle);
+  mr_curl_goaway_watch(handle, handle->multiplexed && x->once);
+  return MR_NONE;
 }
 
 void mr_curl_origins_drop(struct mr_curl_pool *pool) {

@@ -2,6 +2,7 @@
 ** What the files of the libcurl transport know of each other: transport_curl.c is the instance and its
 ** step, curl_loop.c the descriptors that it waits for, curl_pool.c the easy handles, curl_origin.c
 ** where they connect to, curl_setup.c what is set on them for one exchange, curl_events.c what libcurl calls back,
+** curl_goaway.c what HTTP/2 servers have not begun with,
 ** curl_decoder.c undoes content codings, curl_result.c tells how an exchange ended. Nobody else includes this,
 ** and in ring 1 nothing else includes curl.h.
 */
@@ -82,7 +83,7 @@ struct mr_curl_origin {
   struct mr_curl_origin *next;
   uint32_t references; /* the pool's list and each handle that has it set */
   bool https;
-  bool multiplexed; /* HTTP/2 is asked for: a connection may carry several exchanges */
+  bool multiplexed; /* HTTP/2 is asked for, until the server wants HTTP/1.1 */
   bool direct;      /* never through a proxy */
   bool over_http;   /* through a proxy that is asked in HTTP */
   bool has_login;   /* the proxy's URL has a user */
@@ -103,6 +104,12 @@ struct mr_curl_pool {
   struct mr_curl_origin *origins;
   uint32_t idle_count, in_flight;
   bool closed; /* freed when the last exchange is over */
+};
+
+/* A connection, as exchanges that use it know it. */
+struct mr_curl_place {
+  char remote[46];             /* an address */
+  int remote_port, local_port; /* 0: none yet */
 };
 
 enum mr_curl_form { MR_FORM_GET, MR_FORM_HEAD, MR_FORM_MEMORY, MR_FORM_STREAM };
@@ -128,11 +135,14 @@ struct mr_curl_progress {
   bool short_read; /* the body ended before its announced size */
   bool failed_read;
   bool refused;                   /* the body, for its coding */
+  bool unread;                    /* the server has not begun with the request, and says so */
   bool idle;                      /* ended because no byte moved */
   bool late;                      /* ended by its deadline */
   int64_t read;                   /* bytes of the body that on_read brought */
   int64_t sent_us, first_byte_us; /* of the clock, 0 before */
   uint32_t first_act;             /* of the transport's, which brought the first byte */
+  struct mr_curl_place place;     /* of a multiplexed connection */
+  unsigned stream;                /* its number there, as far as it is traced */
   int64_t uploaded;               /* as libcurl counted it when the idle timer ran last */
 };
 
@@ -144,6 +154,10 @@ struct mr_curl_handle {
   struct mr_curl_handle *next; /* in the pool's list or one of those that wait for a step */
 
   struct mr_curl_origin *origin;
+  bool has_version;         /* of HTTP, as set */
+  bool multiplexed;         /* ... which lets its connection carry other exchanges */
+  bool traced;              /* what libcurl tells is read */
+  bool spoilt;              /* libcurl remembers too much of its last exchange: not for another */
   struct mr_buffer target;  /* path and query, or the whole URL for a proxy */
   struct mr_buffer headers; /* secret: lines as they came */
   struct curl_slist *lines; /* point into 'headers' */
@@ -173,6 +187,18 @@ struct mr_curl_line {
   struct mr_curl_handle *first, *last;
 };
 
+#define MR_CURL_GOAWAYS 16 /* connections that are closing and still used: usually one */
+
+struct mr_curl_goaway {
+  struct mr_curl_place place;
+  unsigned last_stream; /* that the server has begun with */
+};
+
+struct mr_curl_goaways {
+  struct mr_curl_goaway list[MR_CURL_GOAWAYS];
+  size_t next;
+};
+
 void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle);
 
 /* A step that may not work long takes so much from one descriptor before others have their turn: libcurl would read as
@@ -190,15 +216,17 @@ struct mr_transport {
   struct mr_curl_line launching; /* for the next step to start */
   const char *ca_file;           /* NULL: libcurl's own idea of where they are */
   uint32_t max_idle, max_host;
-  int64_t due_us;   /* when libcurl wants to be called; MR_NEVER */
-  int64_t now_us;   /* read once a round */
-  int64_t spend_us; /* how long a step that does not wait may work; MR_NEVER: until all is done */
-  uint32_t acts;    /* calls of libcurl for one descriptor or for what is due */
-  size_t turn_left; /* bytes of bodies until the exchange that is at work must rest */
-  int next_sort;    /* of work, when steps are bounded */
-  int ended;        /* in this step */
-  bool told;        /* an event was called that may give the engine something to do */
-  bool foreign;     /* somebody waits for the descriptor: keep its timer set */
+  struct mr_curl_goaways goaways;
+  bool tells_unread; /* what libcurl itself would send again the server has not begun with */
+  int64_t due_us;    /* when libcurl wants to be called; MR_NEVER */
+  int64_t now_us;    /* read once a round */
+  int64_t spend_us;  /* how long a step that does not wait may work; MR_NEVER: until all is done */
+  uint32_t acts;     /* calls of libcurl for one descriptor or for what is due */
+  size_t turn_left;  /* bytes of bodies until the exchange that is at work must rest */
+  int next_sort;     /* of work, when steps are bounded */
+  int ended;         /* in this step */
+  bool told;         /* an event was called that may give the engine something to do */
+  bool foreign;      /* somebody waits for the descriptor: keep its timer set */
 };
 
 /* ---- pools and origins ---- */
@@ -226,6 +254,14 @@ enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error
 void mr_curl_events_install(struct mr_curl_handle *handle);
 int mr_curl_on_socket(CURL *easy, curl_socket_t descriptor, int what, void *context, void *unused);
 int mr_curl_on_timer(CURLM *multi, long timeout_ms, void *context);
+
+/* ---- goaway ---- */
+
+void mr_curl_goaway_install(struct mr_curl_handle *handle);
+void mr_curl_goaway_watch(struct mr_curl_handle *handle, bool watch);
+/* A new connection has the place of one that was closed. */
+void mr_curl_goaway_forget(struct mr_curl_goaways *goaways, const struct mr_curl_place *place);
+bool mr_curl_goaway_covers(const struct mr_curl_handle *handle);
 
 /* ---- result ---- */
 

@@ -58,6 +58,14 @@ static void set_fixed(CURL *easy, const struct mr_transport *transport) {
   curl_easy_setopt(easy, CURLOPT_SHARE, transport->share);
 }
 
+/* libcurl sends again what had no answer on a reused connection, and what an HTTP/2 server refused unread. Only the
+** latter is sure not to have been carried out, and only the latter it still does for this kind of request (one of RTSP,
+** as it means to other protocols only). */
+static void set_sending_again(CURL *easy, struct mr_transport *transport) {
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_RTSP_REQUEST, (long)CURL_RTSPREQ_RECEIVE);
+  transport->tells_unread = code == CURLE_OK;
+}
+
 /* CURLOPT_CONNECT_TO and not CURLOPT_RESOLVE: the latter would put the address into the cache that all
 ** routes share. An IPv6 address comes with brackets or without. */
 static enum mr_kind set_resolve(struct mr_curl_handle *handle, const char *rule,
@@ -110,6 +118,7 @@ static enum mr_kind make_handle(struct mr_curl_pool *pool, struct mr_curl_handle
   struct mr_curl_handle *handle = allocate_handle(pool);
   if (!handle) return no_memory(error);
   set_fixed(handle->easy, pool->transport);
+  set_sending_again(handle->easy, pool->transport);
   set_route(handle->easy, pool->transport, route);
   mr_curl_events_install(handle);
   enum mr_kind kind =
@@ -184,7 +193,7 @@ void mr_curl_pool_give(struct mr_curl_handle *handle) {
   handle->x = NULL;
   mr_decoder_close(handle->decoder);
   handle->decoder = NULL;
-  if (pool->closed || pool->idle_count >= pool->transport->max_idle) {
+  if (pool->closed || handle->spoilt || pool->idle_count >= pool->transport->max_idle) {
     free_handle(handle);
   } else {
     handle->next = pool->idle;

@@ -240,6 +240,13 @@ static void describe_lost_proxy(const struct ending *end) {
           end->detail);
 }
 
+/* An HTTP/2 server that closes a connection, or has enough to do, says which requests it will not look at. */
+static void describe_unread(const struct ending *end) {
+  mr_fail(&end->result->error, MR_NETWORK,
+          "%s has not begun with the request, as it says, and wants it on another connection",
+          end->host);
+}
+
 static void describe_lost(const struct ending *end) {
   long tunnel = 0;
   curl_easy_getinfo(end->handle->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
@@ -385,6 +392,8 @@ static void describe(const struct ending *end) {
     describe_upload(end);
   else if (progress->refused)
     describe_coding(end);
+  else if (end->result->unread)
+    describe_unread(end);
   else if (end->result->stale)
     describe_lost(end);
   else if (end->code == CURLE_OK && progress->part == MR_PART_BODY)
@@ -432,12 +441,18 @@ static bool lost_connection(CURLcode code) {
          code == CURLE_SEND_FAIL_REWIND || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
-/* Sent, and lost before a byte came back: either libcurl wanted to send it again or it could not. */
+/* Sent, and ended before a byte came back, by no wish of ours. */
+static bool is_lost(const struct mr_curl_handle *handle) {
+  const struct mr_curl_progress *progress = &handle->progress;
+  return progress->phase == MR_PHASE_SEND && !progress->late && !progress->idle &&
+         !progress->stopped;
+}
+
+/* Either libcurl wanted to send it again or it could not. Beside other streams it may call such an end a good one. */
 static bool is_stale(const struct mr_curl_handle *handle, CURLcode code) {
   const struct mr_curl_progress *progress = &handle->progress;
-  if (progress->phase != MR_PHASE_SEND || progress->late || progress->idle || progress->stopped)
-    return false;
-  return progress->sends > 1 || (!progress->connected && lost_connection(code));
+  return progress->sends > 1 ||
+         (!progress->connected && (lost_connection(code) || code == CURLE_OK));
 }
 
 /* libcurl is content with an answer that ends in its headers, and knows nothing of compression. */
@@ -462,7 +477,9 @@ void mr_curl_result(struct mr_curl_handle *handle, CURLcode code,
     result->phase = MR_PHASE_DONE;
     return;
   }
-  result->stale = is_stale(handle, code);
+  bool lost = is_lost(handle);
+  result->unread = lost && (progress->unread || mr_curl_goaway_covers(handle));
+  result->stale = result->unread || (lost && is_stale(handle, code));
   const char *words = handle->message[0] ? handle->message : curl_easy_strerror(code);
   struct ending end = {handle, result, code, handle->origin->label, words};
   describe(&end);

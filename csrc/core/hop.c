@@ -4,6 +4,8 @@
 
 #include "engine_parts.h"
 
+#define LARGE_BODY ((size_t)32 * 1024) /* above it a server may answer before it has read all */
+
 /* Where a thread drives the wire this is heard of late, and so is the end of the headers. The slot is held from the
 ** moment itself: until it is told, the bucket counts the slot as one that has not left, which never becomes free, so
 ** that no window has more than its count; and the latencies, whose spread is the margin, are those of the wire, not
@@ -176,6 +178,13 @@ static void forget_answer(struct mr_request *request) {
   mr_request_disallow(request);
 }
 
+/* HTTP/2 of libcurl 7.88 reads on what is paused, and loses the answer of a server that has it before all of the body:
+** what may take its time gets a connection of its own. */
+static bool is_alone(const struct mr_request *request) {
+  return request->to_file || request->stream || request->has_upload ||
+         (request->has_body && request->body.size > LARGE_BODY);
+}
+
 static void fill_exchange(struct mr_request *request) {
   struct mr_endpoint *endpoint = request->endpoint;
   struct mr_exchange *x = &request->exchange;
@@ -193,6 +202,8 @@ static void fill_exchange(struct mr_request *request) {
   x->idle_timeout_us = endpoint->idle_timeout_us;
   x->deadline_us = request->deadline_us;
   x->bulk = request->to_file;
+  x->once = request->repeat == MR_REPEAT_NEVER && !request->has_key;
+  x->alone = is_alone(request);
   x->connects_only = request->connects_only;
   x->sends_quietly = request->ticket.bucket_count == 0; /* no slot to account for */
   if (request->has_upload) {

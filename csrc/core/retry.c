@@ -31,6 +31,7 @@ static const char *status_reason(int status) {
 }
 
 static const char *network_reason(const struct mr_exchange_result *result) {
+  if (result->unread) return "refused unread";
   if (result->stale) return "stale connection";
   if (result->kind == MR_TRUNCATED) return "truncated";
   if (result->kind == MR_TIMEOUT)
@@ -69,9 +70,10 @@ static int64_t asked_wait(const struct mr_attempt *attempt) {
   return attempt->body_retry_after_us > wait_us ? attempt->body_retry_after_us : wait_us;
 }
 
-/* Nothing left in the phases up to CONNECT; a later failure may have been executed. */
+/* Nothing left in the phases up to CONNECT; a later failure may have been executed, unless the server says otherwise. */
 static bool network_allows(const struct mr_attempt *attempt) {
-  return attempt->result->phase <= MR_PHASE_CONNECT || is_repeatable(attempt);
+  const struct mr_exchange_result *result = attempt->result;
+  return result->phase <= MR_PHASE_CONNECT || result->unread || is_repeatable(attempt);
 }
 
 /* A refusal was not executed, so even a write may be tried again. */
@@ -115,7 +117,7 @@ static struct mr_verdict refuse(struct mr_verdict verdict, const char *reason) {
 /* Such a connection died while it was idle: the server is well, and no budget is needed to go to it once more. */
 static bool is_stale(const struct mr_attempt *attempt) {
   return attempt->result->kind != MR_NONE && attempt->result->stale && !attempt->final &&
-         is_repeatable(attempt) && attempt->remaining_us > 0;
+         network_allows(attempt) && attempt->remaining_us > 0;
 }
 
 static const char *reason_of(const struct mr_exchange_result *result) {
@@ -128,7 +130,7 @@ struct mr_verdict mr_retry_decide(const struct mr_retry_policy *policy,
   struct mr_verdict verdict = {.retry_after_us = asked_wait(attempt)};
   if (is_stale(attempt)) {
     verdict.retry = verdict.at_once = true;
-    return refuse(verdict, "stale connection");
+    return refuse(verdict, network_reason(attempt->result));
   }
   const char *why_not = objection(policy, attempt, verdict.retry_after_us);
   if (why_not) return refuse(verdict, why_not);
@@ -136,7 +138,8 @@ struct mr_verdict mr_retry_decide(const struct mr_retry_policy *policy,
   int64_t wait_us = wait_before(policy, attempt->number, verdict.retry_after_us, random);
   if (attempt->remaining_us != MR_NEVER && wait_us >= attempt->remaining_us)
     return refuse(verdict, "deadline");
-  if (budget && !mr_retry_budget_spend(budget, host, now_us)) return refuse(verdict, "no budget");
+  if (!attempt->result->unread && budget && !mr_retry_budget_spend(budget, host, now_us))
+    return refuse(verdict, "no budget"); /* what it has not looked at cost the server nothing */
   verdict.retry = true;
   verdict.wait_us = wait_us;
   verdict.reason = reason_of(attempt->result);

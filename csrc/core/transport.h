@@ -7,6 +7,7 @@
 ** One exchange is one request on the wire: no redirect is followed, nothing is
 ** sent twice, no credential is known. A reused connection that proves dead
 ** before any byte of the answer ends with 'stale' set, and the engine decides.
+** So does, with 'unread' as well, what an HTTP/2 server says it did not look at.
 */
 #ifndef MR_TRANSPORT_H
 #define MR_TRANSPORT_H
@@ -40,6 +41,7 @@ struct mr_exchange_result {
   int status;        /* of the final response, 0 without one */
   enum mr_exchange_phase phase;
   bool stale;   /* a reused connection died before any byte of the answer */
+  bool unread;  /* stale, and the server said so: it has not begun with the request */
   bool reused;  /* the connection was */
   bool lasting; /* it would end so again: a certificate that was refused */
   int http_major;
@@ -91,7 +93,9 @@ struct mr_exchange {
   enum mr_kind stop_kind;  /* set by an event that returns STOP */
   bool has_credential;     /* plain http must not take it through a proxy: refused with MR_AUTH */
   bool bulk;               /* a big body is expected: larger buffers pay */
-  bool connects_only;      /* sends nothing: done, with status 0, when a connection was there */
+  bool once;  /* must not reach the server twice: evidence that it did not is worth something */
+  bool alone; /* on a connection that no other shares, since its reader may be slow */
+  bool connects_only; /* sends nothing: done, with status 0, when a connection was there */
 
   void *transport_data; /* the transport's own */
 };
@@ -134,6 +138,6 @@ struct mr_transport_type {
   void (*bound)(struct mr_transport *transport, int64_t spend_us);
 };
 
-#define MR_TRANSPORT_VERSION 3
+#define MR_TRANSPORT_VERSION 4
 
 #endif

@@ -203,6 +203,14 @@ static enum mr_kind transport_start(struct mr_transport *transport, struct mr_ex
   return MR_NONE;
 }
 
+/* On a connection that others still use libcurl 7.88 forgets to free what a paused exchange holds back, and would give
+** it to the next one of the handle: it is handed over now, where nobody takes it. */
+static void empty_paused(struct mr_curl_handle *handle) {
+  if (!handle->progress.paused || !handle->multiplexed) return;
+  if (curl_easy_pause(handle->easy, CURLPAUSE_CONT) == CURLE_BAD_FUNCTION_ARGUMENT)
+    handle->spoilt = true; /* it has no connection any more */
+}
+
 /* Takes the handle off everything. No callback of libcurl's reaches the exchange any more. */
 static void detach(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
@@ -211,6 +219,7 @@ static void detach(struct mr_curl_handle *handle) {
   mr_timer_clear(&transport->timers, &handle->timer);
   if (handle->progress.resume_asked) leave_line(&transport->resuming, handle);
   if (handle->progress.launching) leave_line(&transport->launching, handle);
+  empty_paused(handle);
   curl_multi_remove_handle(transport->multi, handle->easy);
 }
 
@@ -236,6 +245,8 @@ static void finish(struct mr_curl_handle *handle, CURLcode code) {
   struct mr_exchange *x = handle->x;
   struct mr_exchange_result result;
   mr_curl_result(handle, code, &result);
+  handle->spoilt =
+      result.kind && handle->multiplexed; /* may believe the next one refused as well */
   handle->pool->transport->ended++;
   detach(handle);
   mr_curl_pool_give(handle);
@@ -277,7 +288,7 @@ static void ring(struct mr_curl_handle *handle, int64_t now_us) {
     bool connecting = progress->phase < MR_PHASE_SEND;
     if (connecting)
       handle->active_us = now_us; /* that time has its own bound */
-    else if (handle->origin->multiplexed)
+    else if (handle->multiplexed)
       look_at_upload(handle, now_us);
     progress->idle = alarm_us(handle) <= now_us;
   }

@@ -28,6 +28,7 @@ struct connection {
   int descriptor;
   SSL *tls;
   bool over;
+  bool is_h2, has_preface;
   char *input; /* not yet part of a whole request */
   size_t input_size;
 };
@@ -90,7 +91,26 @@ static size_t body_size(const char *head) {
   return 0;
 }
 
+#define PREFACE_SIZE 24 /* "PRI * HTTP/2.0" and so on */
+#define FRAME_HEAD   9
+
+enum { FRAME_DATA, FRAME_HEADERS, FLAG_END_STREAM = 1 };
+
+/* Up to the end of the first frame that ends a stream. The client's first bytes are its preface. */
+static size_t frames_size(const struct connection *connection) {
+  const unsigned char *bytes = (const unsigned char *)connection->input;
+  size_t at = connection->has_preface ? 0 : PREFACE_SIZE;
+  while (at + FRAME_HEAD <= connection->input_size) {
+    const unsigned char *head = bytes + at;
+    at += FRAME_HEAD + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+    bool ends = (head[3] == FRAME_DATA || head[3] == FRAME_HEADERS) && head[4] & FLAG_END_STREAM;
+    if (ends) return at <= connection->input_size ? at : 0;
+  }
+  return 0;
+}
+
 static size_t request_size(const struct connection *connection) {
+  if (connection->server->options.speaks_h2 && connection->is_h2) return frames_size(connection);
   const char *end = connection->input ? strstr(connection->input, "\r\n\r\n") : NULL;
   if (!end) return 0;
   size_t size = (size_t)(end + 4 - connection->input) + body_size(connection->input);
@@ -124,6 +144,7 @@ static bool take_request(struct connection *connection) {
     input[connection->input_size] = '\0';
   }
   remember(connection, size);
+  connection->has_preface = true;
   return true;
 }
 
@@ -193,7 +214,12 @@ static bool secure(struct connection *connection) {
   connection->tls = SSL_new(connection->server->tls);
   if (!connection->tls) die("no TLS");
   SSL_set_fd(connection->tls, connection->descriptor);
-  return SSL_accept(connection->tls) == 1;
+  if (SSL_accept(connection->tls) != 1) return false;
+  const unsigned char *protocol;
+  unsigned size;
+  SSL_get0_alpn_selected(connection->tls, &protocol, &size);
+  connection->is_h2 = size == 2;
+  return true;
 }
 
 /* The descriptor is closed under the lock, so that stopping never shuts down a number that is used again. */
@@ -267,6 +293,16 @@ static void open_unix(struct fault_server *server) {
   if (bind(server->listener, (struct sockaddr *)&address, sizeof address)) die("bind");
 }
 
+/* h2 where the client offers it. */
+static int choose_protocol(SSL *tls, const unsigned char **out, unsigned char *size,
+                           const unsigned char *offered, unsigned offered_size, void *context) {
+  static const unsigned char known[] = "\x02h2\x08http/1.1";
+  (void)tls, (void)context;
+  int found = SSL_select_next_proto((unsigned char **)out, size, known, sizeof known - 1, offered,
+                                    offered_size);
+  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
 static void open_tls(struct fault_server *server) {
   const struct fault_server_options *options = &server->options;
   SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
@@ -277,6 +313,7 @@ static void open_tls(struct fault_server *server) {
     SSL_CTX_set_min_proto_version(tls, 0);
     SSL_CTX_set_max_proto_version(tls, options->newest_tls);
   }
+  if (options->speaks_h2) SSL_CTX_set_alpn_select_cb(tls, choose_protocol, NULL);
   if (options->client_ca) {
     if (SSL_CTX_load_verify_locations(tls, options->client_ca, NULL) != 1) die("client_ca");
     int must = options->wants_client ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;

@@ -56,6 +56,20 @@ struct fault_step {
 /* "HTTP/1.1 200 OK" with a body of five bytes. */
 #define FAULT_OK "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
+/* An HTTP/2 frame of at most 255 bytes, for DO_FRAMES. Its stream is below 128; payloads are string literals. */
+#define H2_FRAME(size, type, flags, stream, payload)                                               \
+  "\x00\x00" size type flags "\x00\x00\x00" stream payload
+#define H2_SETTINGS H2_FRAME("\x00", "\x04", "\x00", "\x00", "")
+/* A whole answer without a body; ":status: 200" is number 8 of HPACK's static table. */
+#define H2_OK(stream)          H2_FRAME("\x01", "\x01", "\x05", stream, "\x88")
+#define H2_HEAD(stream)        H2_FRAME("\x01", "\x01", "\x04", stream, "\x88")
+#define H2_RESET(stream, code) H2_FRAME("\x04", "\x03", "\x00", stream, "\x00\x00\x00" code)
+#define H2_GOAWAY(last)                                                                            \
+  H2_FRAME("\x08", "\x07", "\x00", "\x00", "\x00\x00\x00" last "\x00\x00\x00\x00")
+#define H2_DATA_END(size, stream, bytes) H2_FRAME(size, "\x00", "\x01", stream, bytes)
+#define DO_FRAMES(frames)                                                                          \
+  { .action = FAULT_SEND, .bytes = (frames), .size = sizeof(frames) - 1 }
+
 #define FAULT_STEPS 12
 
 struct fault_script {
@@ -71,6 +85,7 @@ struct fault_server_options {
   const char *client_ca; /* a client may bring a certificate of this issuer */
   bool wants_client;     /* ... and must */
   int newest_tls;        /* a TLS1_x_VERSION of libssl's; 0: any */
+  bool speaks_h2;        /* scripts send frames; a request is what ends a stream of the client's */
 };
 
 struct fault_server;

@@ -95,6 +95,29 @@ static void a_stale_connection_does_not_repeat_a_write(void **state) {
   close_all(&world, request);
 }
 
+/* The first time at once, then as any other failure, also a write. */
+static void what_was_not_begun_with_is_sent_again(void **state) {
+  (void)state;
+  OPEN("POST", MR_REPEAT_NEVER,
+       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .unread = true},
+       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .unread = true}, {.body = "1"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 200);
+  assert_int_equal(world.served, 3);
+  assert_true(request->finished_us > request->started_us);
+  close_all(&world, request);
+}
+
+/* The transport is told what is worth more evidence, and what takes its time. */
+static void exchanges_say_how_they_travel(void **state) {
+  (void)state;
+  OPEN("POST", MR_REPEAT_NEVER, {.body = "1"});
+  struct mr_request *request = perform(&world);
+  assert_true(request->exchange.once);
+  assert_false(request->exchange.alone);
+  close_all(&world, request);
+}
+
 static void credentials_stay_at_home(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.status = 302, .headers = "Location: /y"},
@@ -174,6 +197,8 @@ int main(void) {
       cmocka_unit_test(one_deadline_covers_all_attempts),
       cmocka_unit_test(a_stale_connection_is_retried_once_for_reads),
       cmocka_unit_test(a_stale_connection_does_not_repeat_a_write),
+      cmocka_unit_test(what_was_not_begun_with_is_sent_again),
+      cmocka_unit_test(exchanges_say_how_they_travel),
       cmocka_unit_test(credentials_stay_at_home),
       cmocka_unit_test(https_never_becomes_http),
       cmocka_unit_test(redirects_are_bounded),

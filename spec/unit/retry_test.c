@@ -146,6 +146,20 @@ static void test_a_stale_connection(void **state) {
   assert_false(decide(f).retry);
 }
 
+static void test_what_was_not_begun_with(void **state) {
+  struct fixture *f = *state;
+  f->result.unread = true;
+  f->attempt.repeat = MR_REPEAT_NEVER;
+  struct mr_verdict verdict = on_failure(f, MR_NETWORK, MR_PHASE_SEND);
+  assert_true(verdict.retry && !verdict.at_once);
+  assert_string_equal(verdict.reason, "refused unread");
+  f->result.stale = true;
+  assert_true(decide(f).at_once);
+  f->result.stale = false;
+  f->policy.attempts = 1;
+  assert_false(decide(f).retry);
+}
+
 static void test_attempts(void **state) {
   struct fixture *f = *state;
   for (uint32_t number = 1; number <= 4; number++) {
@@ -285,6 +299,7 @@ int main(void) {
                                      TEST(test_failures_by_phase),
                                      TEST(test_what_is_no_network_failure),
                                      TEST(test_a_stale_connection),
+                                     TEST(test_what_was_not_begun_with),
                                      TEST(test_attempts),
                                      TEST(test_the_server_says),
                                      TEST(test_retry_after),

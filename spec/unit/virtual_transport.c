@@ -303,6 +303,7 @@ static void fail_scripted(struct mr_transport *transport, struct flight *flight)
   snprintf(message, sizeof message, "the virtual server: %s", mr_kind_name(answer->kind));
   flight->result.phase = answer->phase;
   flight->result.stale = answer->stale;
+  flight->result.unread = answer->unread;
   fail_flight(transport, flight, answer->kind, flight->message ? flight->message : message);
 }
 

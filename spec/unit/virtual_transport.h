@@ -46,7 +46,7 @@ struct mr_virtual_answer {
   enum mr_kind kind; /* fails so; MR_NONE: answers */
   /* Of the failure: up to SEND nothing came back; RECEIVE: all of the above did. */
   enum mr_exchange_phase phase;
-  bool stale;
+  bool stale, unread;
   bool reused;
   const char *message; /* of the failure; NULL: one that names the kind */
 };
