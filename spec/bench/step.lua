@@ -19,6 +19,9 @@ local seconds, mode = tonumber(arg[1] or 30), arg[2] or "all"
 local workshop <close> = workshop_type.open()
 local thread_clock = workshop.thread_clock
 
+-- Of nginx, against each other.
+local protocols <const> = { "", "http2" }
+
 local function row(what, format, ...)
   print(("%-58s %s"):format(what, format:format(...)))
 end
@@ -102,8 +105,8 @@ local function report(what, times, statistics, bounds)
 end
 
 -- 'collector': "running", "stopped", or "between frames".
-local function measure_frames(budget, collector, bounds, with_handshakes)
-  local server <close> = workshop:serve(20)
+local function measure_frames(budget, collector, bounds, with_handshakes, protocol)
+  local server <close> = protocol and workshop:serve_nginx(20, sizes, protocol) or workshop:serve(20)
   local client = slow_server.open(server.url, { ca_file = server.ca_file })
   local statistics, times = { requests = 0, bytes = 0 }, {}
   if with_handshakes then -- as the README tells games to
@@ -122,7 +125,9 @@ local function measure_frames(budget, collector, bounds, with_handshakes)
   task_life.cancel_all()
   client:close()
   local io = with_handshakes and ", in a thread, prepared, handshakes too" or ""
-  report(("200 over TLS, budget %g ms%s, collector %s"):format(budget * 1e3, io, collector), times, statistics, bounds)
+  local what = not protocol and "" or protocol == "" and ", nginx" or ", nginx, HTTP/2"
+  report(("200 over TLS%s, budget %g ms%s, collector %s"):format(what, budget * 1e3, io, collector), times, statistics,
+    bounds)
   collectgarbage()
 end
 
@@ -130,6 +135,7 @@ local function measure_thread()
   local ok, problem = pcall(function() moonrest.configure { io = "thread" } end)
   if not ok then return row('io = "thread"', "not in this build: %s", tostring(problem):match "[^\n]*") end
   measure_frames(0.00015, "running", { 0.2 }, true)
+  for _, protocol in ipairs(protocols) do measure_frames(0.00015, "between frames", { 0.2 }, true, protocol) end
 end
 
 if mode ~= "thread" then
@@ -139,6 +145,7 @@ if mode ~= "thread" then
     measure_frames(0.001, collector, { 1.2, 2 })
   end
   measure_frames(0.0001, "between frames")
+  for _, protocol in ipairs(protocols) do measure_frames(0.001, "between frames", { 1.2, 2 }, false, protocol) end
 end
 if mode ~= "inline" then measure_thread() end
 workshop:close()
