@@ -161,6 +161,7 @@ end
 
 function Engine.pending() return 0 end
 function Engine.cancel_route() end
+function Engine.listen() end
 function Engine:on_event(handler) self.core.emit = handler end
 
 function Engine:random()
