@@ -310,6 +310,8 @@ describe("the sandbox", function()
         { { sizes = { edgee = { log_rows = 1 } } }, "sizes.edgee.log_rows: there are rows, sessions" },
         { { sizes = { edgegap = { apps = "many" } } }, "sizes.edgegap.apps: there are apps, hosts, tags" },
         { { capgo = true }, "option 'capgo'" },
+        { { plan = "gold" }, "no system has a plan 'gold'" },
+        { { plan = { edgegap = "pro" } }, "edgegap has no plan 'pro' (it has: none)" },
       }
       for _, case in ipairs(cases) do
         local fine, message = pcall(sandbox.start, case[1])
@@ -323,6 +325,7 @@ describe("the sandbox", function()
       start { systems = { "edgegap" } }
       assert.has_error(function() server:base "other" end)
       assert.has_error(function() server:base("edgegap", "staging") end)
+      assert.error_matches(function() server:plan("cygni", "gold") end, "no plan 'gold' %(it has: address, enterprise, ")
       assert.has_error(function() server:token("edgegap", "other") end)
       assert.has_error(function() server:plan("other", "pro") end)
     end)

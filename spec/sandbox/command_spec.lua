@@ -48,7 +48,8 @@ describe("the sandbox's command", function()
 
   it("refuses what it does not understand", function()
     for _, arguments in ipairs { { "--prot", "1" }, { "--port" }, { "--port", "x" }, { "--port", "70000" }, { "extra" },
-                                 { "--systems", "other" }, { "--plan", "other=pro" }, { "--latency", "soon" },
+                                 { "--systems", "other" }, { "--plan", "other=pro" }, { "--plan", "gold" },
+                                 { "--plan", "cygni=gold" }, { "--latency", "soon" },
                                  { "--no-limits=1" }, { "--seed", "1.5" } } do
       local status, text = in_silence(arguments)
       assert.equal(2, status, arguments[1])

@@ -24,13 +24,20 @@ A local server that plays edgegap, edgee, cygni, template and capgo.
 
 local function integer(text) return math.tointeger(tonumber(text)) end
 
+local function is_some_plan(plan)
+  for _, system in pairs(systems) do
+    if system.plans[plan] then return true end
+  end
+  return false
+end
+
 local function add_plan(options, text)
   local name, plan = text:match "^(%a+)=(.+)$"
   if not name then
     options.plan = text
-    return true
+    return is_some_plan(text)
   end
-  if type(options.plan) == "string" or not systems[name] then return false end
+  if type(options.plan) == "string" or not systems[name] or not systems[name].plans[plan] then return false end
   options.plan = options.plan or {}
   options.plan[name] = plan
   return true

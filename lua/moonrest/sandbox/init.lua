@@ -72,17 +72,43 @@ local OPTIONS = {
 local SWITCHES = { is_table, "a table" }
 
 -- A word that no system knows would change nothing, without a word.
+
+local function list_of(set)
+  local known = {}
+  for word in pairs(set) do known[#known + 1] = word end
+  table.sort(known)
+  return #known > 0 and table.concat(known, ", ") or "none"
+end
+
 local function check_sizes(sizes)
   for name, counts in pairs(sizes or {}) do
     for what, count in pairs(counts) do
       if not systems[name].sizes[what] or not is_count(count) then
-        local known = {}
-        for word in pairs(systems[name].sizes) do known[#known + 1] = word end
-        table.sort(known)
         error(("sandbox.start: sizes.%s.%s: there are %s, each an integer from 0"):format(name, tostring(what),
-          table.concat(known, ", ")), 4)
+          list_of(systems[name].sizes)), 4)
       end
     end
+  end
+end
+
+-- Level 4: who called the function that checks.
+local function check_plan(where, name, plan)
+  if systems[name].plans[plan] then return end
+  error(("%s: %s has no plan '%s' (it has: %s)"):format(where, name, tostring(plan), list_of(systems[name].plans)), 4)
+end
+
+-- One for all systems need not be known to each of them.
+local function check_plans(plan)
+  if type(plan) == "table" then
+    for name, one in pairs(plan) do check_plan("sandbox.start: plan", name, one) end
+    return
+  end
+  local known = {}
+  for _, system in pairs(systems) do
+    for one in pairs(system.plans) do known[one] = true end
+  end
+  if plan and not known[plan] then
+    error(("sandbox.start: no system has a plan '%s' (there are: %s)"):format(plan, list_of(known)), 4)
   end
 end
 
@@ -93,6 +119,7 @@ local function check_options(options)
     if not rule[1](value) then error("sandbox.start: option '" .. name .. "' must be " .. rule[2], 3) end
   end
   check_sizes(options.sizes)
+  check_plans(options.plan)
 end
 
 local function all_systems()
@@ -261,6 +288,7 @@ end
 --- Another plan for a system's rate limits.
 function server:plan(name, plan)
   check_system(name, "plan")
+  check_plan("plan", name, plan)
   self:command("plan", { system = name, plan = plan })
 end
 
