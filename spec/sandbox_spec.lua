@@ -325,7 +325,8 @@ describe("the sandbox", function()
       start { systems = { "edgegap" } }
       assert.has_error(function() server:base "other" end)
       assert.has_error(function() server:base("edgegap", "staging") end)
-      assert.error_matches(function() server:plan("cygni", "gold") end, "no plan 'gold' %(it has: address, enterprise, ")
+      assert.error_matches(function() server:plan("cygni", "gold") end,
+        "no plan 'gold' %(it has: address, enterprise, ")
       assert.has_error(function() server:token("edgegap", "other") end)
       assert.has_error(function() server:plan("other", "pro") end)
     end)
