@@ -36,9 +36,9 @@
 /* A smaller budget is not divided: its longest piece would not fit beside anything. */
 #define LEAST_DIVIDED_US 500
 
-/* What a step of the collector's own takes, of the budget and at least; and one piece more. */
-#define OWN_SHARE    4
+/* What a step of the collector's own takes at least; of the budget before a cycle was seen; and one piece more. */
 #define LEAST_OWN_US 20
+#define OWN_SHARE    4
 
 /* Steps in a row that may have no time for it. */
 #define MOST_SKIPPED 3
@@ -75,16 +75,19 @@ static int64_t next_piece_us(const struct mr_lua_collector *collector) {
   return last->took_us;
 }
 
-static int64_t own_us(int64_t budget_us) {
-  int64_t share_us = budget_us / OWN_SHARE;
-  return share_us > LEAST_OWN_US ? share_us : LEAST_OWN_US;
+/* So long that the longest piece that may still come in this cycle would be through in time behind it. */
+static int64_t own_us(const struct mr_lua_collector *collector, int64_t budget_us) {
+  int64_t last_us = collector->last_peak.took_us, longest_us = collector->piece_us;
+  if (last_us > longest_us && collector->peak.took_us < last_us / 2) longest_us = last_us;
+  int64_t left_us = last_us > 0 ? budget_us - longest_us : budget_us / OWN_SHARE;
+  return left_us > LEAST_OWN_US ? left_us : LEAST_OWN_US;
 }
 
 /* Never twice in a row, but when all else has to wait: the next one is the others'. */
 static bool has_own_step(const struct mr_lua_collector *collector, int64_t budget_us) {
   if (collector->owed_us > MOST_OWED_US) return true;
   if (collector->own_us > 0) return false;
-  return collector->waste.first || collector->owed_us >= (double)own_us(budget_us);
+  return collector->waste.first || collector->owed_us >= (double)own_us(collector, budget_us);
 }
 
 int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, int64_t budget_us) {
@@ -93,7 +96,7 @@ int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, 
   put_off(L, HELD_KIB);
   collector->is_apart = budget_us < LEAST_DIVIDED_US;
   if (collector->is_apart) {
-    collector->own_us = has_own_step(collector, budget_us) ? own_us(budget_us) : 0;
+    collector->own_us = has_own_step(collector, budget_us) ? own_us(collector, budget_us) : 0;
     return collector->own_us > 0 ? MR_NEVER : 0;
   }
   if (collector->owed_us > MOST_OWED_US) return MR_NEVER;
