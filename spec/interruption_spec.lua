@@ -25,7 +25,7 @@ local cases = {
     "slow.held:get: interrupted! " .. reads },
   { "a call in a coroutine that follows the signal", [[
       coroutine.wrap(function()
-        io.popen "kill -INT $(ps -o ppid= $$)":close()
+        io.popen "kill -INT $PPID":close()
         client.held:get "a"
       end)()]], nil, "slow.held:get: interrupted! " },
   { "a call with options", [[client.held:get({ id = "a" }, { timeout = 50 })]], is_held(1),
@@ -70,8 +70,9 @@ local cases = {
         local sum = 0
         coroutine.wrap(function() while true do sum = sum + #{ sum } end end)()
       end)]], is_held(1), "moonrest.run: interrupted! Without an answer yet: slow.held:get" },
-  { "the command of a credential", [[moonrest.command "kill -INT $(ps -o ppid= $PPID); sleep 60"]], nil,
-    "moonrest.command: interrupted! This was killed: kill -INT" },
+  { "the command of a credential",
+    [[moonrest.command "read -r _ _ _ above _ </proc/$PPID/stat; kill -INT $above; sleep 60"]], nil,
+    "moonrest.command: interrupted! This was killed: read -r" },
   { "the first of several", [[moonrest.race { function() client.held:get "a" end }]], is_held(1),
     "moonrest.race: interrupted! Without an answer yet: slow.held:get" },
 }
