@@ -161,11 +161,65 @@ describe("an error between the start of a request and its wait", function()
     assert.equal("a", held:await())
   end)
 
-  it("ends the request outside of tasks at the next start", function()
+  for name, go_on in pairs {
+    ["the next start"] = function(server) server.client.things:get { id = "b" } end,
+    ["the next call of the short way"] = function(server) server.client.things:get "b" end,
+    ["the next pause"] = function() moonrest.sleep(0.001) end,
+  } do
+    it("ends the request outside of tasks at " .. name, function()
+      local server <close> = slow_server.start()
+      server.client.things:get "a"
+      raise_behind "start"
+      assert.has_error(function() server.client.held:get { id = "a" } end)
+      go_on(server)
+      assert.equal(0, core.engine():pending())
+    end)
+  end
+end)
+
+describe("Ctrl-C while a request is started", function()
+  local main = coroutine.running()
+
+  -- As a signal's handler does it in the middle of that function: a hook whose turn the main thread comes to later.
+  local function interrupts()
+    debug.sethook(main, function()
+      debug.sethook()
+      error("interrupted!", 0)
+    end, "", coroutine.running() == main and 1 << 30 or 1)
+  end
+
+  local function interrupt_start(client)
+    local recipe = require "moonrest.operation".recipe(client.held.get)
+    local real = recipe.endpoint
+    recipe.endpoint = {
+      start_single = function() end,
+      await_single = function() end,
+      start = function(_, where, _, ...) return real:start(where, setmetatable({}, { __index = interrupts }), ...) end,
+    }
+  end
+
+  before_each(function() collectgarbage "stop" end)
+  after_each(function()
+    debug.sethook()
+    collectgarbage "restart"
+    collectgarbage()
+  end)
+
+  it("ends it at once, and names the operation", function()
     local server <close> = slow_server.start()
-    raise_behind "start"
-    assert.has_error(function() server.client.held:get { id = "a" } end)
-    assert.equal("b", server.client.things:get { id = "b" }.id)
+    interrupt_start(server.client)
+    local is_good, problem = pcall(server.client.held.get, { id = "a" })
+    assert.is_false(is_good)
+    assert.matches("slow.held:get: interrupted! It waited for its turn and was not sent", problem, 1, true)
+    assert.equal(0, core.engine():pending())
+  end)
+
+  it("is left to the main thread in a task", function()
+    local server <close> = slow_server.start()
+    interrupt_start(server.client)
+    local is_good, problem = pcall(moonrest.run, function() server.client.held:get { id = "a" } end)
+    assert.is_false(is_good)
+    assert.matches("moonrest.run: interrupted! Without an answer yet: slow.held:get", problem, 1, true)
     assert.equal(0, core.engine():pending())
   end)
 end)

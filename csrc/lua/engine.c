@@ -146,6 +146,7 @@ static int engine_step(lua_State *L) {
   struct mr_lua_engine *box = check_engine(L);
   int64_t timeout_us = lua_isnoneornil(L, 2) ? 0 : mr_lua_seconds(L, 2, "timeout");
   int64_t spend_us = lua_isnoneornil(L, 3) ? MR_NEVER : mr_lua_seconds(L, 3, "spend");
+  mr_lua_request_forsake(box, 0);
   mr_lua_interrupt_begin(L, &box->interrupt);
   int progress = mr_lua_engine_pump(L, box, timeout_us, spend_us);
   if (progress < 0) return lua_error(L);

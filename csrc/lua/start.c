@@ -1,4 +1,7 @@
-/* endpoint:start(target, options, task): from a call's values to a request on its way. */
+/*
+** endpoint:start(target, options, task, go_on): from a call's values to a request on its way. Outside of tasks, where
+** 'task' is nil, Ctrl-C that comes meanwhile ends it, and is go_on(request, problem), which raises.
+*/
 #include <string.h>
 
 #include "core/memory.h"
@@ -6,7 +9,7 @@
 #include "lua/json.h"
 #include "lua/secret.h"
 
-enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, TASK = 4, REQUEST = 5 };
+enum { ENDPOINT = 1, TARGET = 2, OPTIONS = 3, TASK = 4, START_GO_ON = 5, REQUEST = 6 };
 enum { SINGLE_TASK = 3, SINGLE_THREAD = 4 };
 enum { AWAIT_GO_ON = 3, AWAIT_SECONDS = 4, AWAIT_REQUEST = 5 };
 
@@ -289,6 +292,7 @@ int mr_lua_request_await_single(lua_State *L) {
   struct mr_lua_request *box = make_single(L, endpoint, 0);
   if (!box) return 0;
   lua_toclose(L, AWAIT_REQUEST);
+  mr_lua_request_forsake(box->engine, 0);
   mr_engine_start(box->engine->engine, box->request);
   bool is_heard = false;
   if (!lua_isnil(L, AWAIT_SECONDS))
@@ -305,10 +309,22 @@ int mr_lua_request_await_single(lua_State *L) {
   return 1;
 }
 
+/* Raises the error on top, through go_on where it was given, and closes the request. */
+static void give_up(lua_State *L) {
+  lua_toclose(L, REQUEST);
+  if (lua_isnil(L, START_GO_ON)) lua_error(L);
+  lua_pushvalue(L, START_GO_ON);
+  lua_insert(L, -2);
+  lua_pushvalue(L, REQUEST);
+  lua_insert(L, -2);
+  lua_call(L, 2, 0);
+}
+
 int mr_lua_request_start(lua_State *L) {
   struct mr_lua_endpoint *endpoint = mr_lua_self(L, MR_LUA_ENDPOINT);
   struct mr_error error = {0};
-  lua_settop(L, 4);
+  lua_settop(L, START_GO_ON);
+  mr_lua_interrupt_begin(L, &endpoint->engine->interrupt);
   mr_lua_engine_connect(L, endpoint->engine);
   if (is_full(endpoint->engine)) return refuse(L, endpoint->engine);
   struct mr_lua_request *box = mr_lua_request_new(L, endpoint, ENDPOINT);
@@ -330,5 +346,6 @@ int mr_lua_request_start(lua_State *L) {
   }
   send(box);
   lua_settop(L, REQUEST);
+  if (request->ticket.task == 0 && mr_lua_interrupted(L, &endpoint->engine->interrupt)) give_up(L);
   return 1;
 }

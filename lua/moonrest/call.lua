@@ -69,7 +69,7 @@ local function send(recipe, where, sent, task)
   if site.missing and recipe.declaration.auth ~= false then
     return nil, errors.of_start(recipe, "auth", site.missing)
   end
-  local request, kind, message = recipe.endpoint:start(where, sent, task)
+  local request, kind, message = recipe.endpoint:start(where, sent, task, wait.go_on)
   if request then return request end
   if kind == "misuse" then caller.raise("%s: %s", recipe.label, message) end
   return nil, errors.of_start(recipe, kind, message)

@@ -90,7 +90,8 @@ function wait.finish(request, watch, label)
   if watch then watch(request) end
 end
 
--- What endpoint:await_single does with a request that takes longer, or that Ctrl-C's error ends.
+-- What endpoint:await_single does with a request that takes longer, and endpoint:start too with one that Ctrl-C's error
+-- ends.
 function wait.go_on(request, problem)
   if problem then name(problem, request) end
   wait.finish(request)
