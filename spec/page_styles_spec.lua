@@ -244,6 +244,21 @@ describe("page style", function()
       fails("decode", "a cursor that it had sent before")
     end)
 
+    it("raises when the cursor that a walk began with comes again, and gives no item twice", function()
+      open(paged)
+      core.handle(function(sent)
+        local from = query_of(sent).start_key and 3 or 1
+        return { status = 200, json = { data = { from, from + 1 }, has_more = true, last_key = "k" } }
+      end)
+      local _, err, items = shop.items:all()
+      assert.same({ "decode", 4 }, { err.kind, #items })
+      for _, given in ipairs { { nil, { resume = err.resume } }, { { start_key = "k" } } } do
+        local _, again, left = shop.items:all(given[1], given[2])
+        assert.same({ "decode", given[1] and 2 or 0 }, { again.kind, #left })
+        assert.matches("a cursor that it had sent before", again.message, 1, true)
+      end
+    end)
+
     it("ends without a cursor where that is the only signal, or where missing signals are allowed to", function()
       open { style = "cursor", cursor = "c", next = "next", items = "data" }
       core.answer { status = 200, json = { data = rows(1, 2) } }

@@ -84,6 +84,11 @@ local function pages_ahead(given)
   return wanted == true and 1 or wanted or 0
 end
 
+-- Opaque positions do not come twice in a walk. A token's, or the caller's, is one that the server has sent.
+local function is_cursor(walk, position)
+  return type(position) == "string" or (position ~= nil and walk.style.style == "cursor")
+end
+
 local function new_walk(self, ...)
   local recipe = operation.recipe(self)
   if not recipe.pages then
@@ -102,6 +107,7 @@ local function new_walk(self, ...)
   if given and given.resume then go_to_token(walk, given.resume) end
   if walk.style.overlap then walk.seen = seen.new() end
   walk.places = seen.new()
+  if is_cursor(walk, walk.position) then walk.places:add(walk.position) end
   return walk
 end
 
@@ -205,8 +211,7 @@ local function next_position(walk, page)
   local position, kind, message = walk.engine.after(walk, page)
   if kind then return nil, kind, message end
   if position == nil then return false end
-  local is_cursor = type(position) == "string" or walk.style.style == "cursor"
-  if is_cursor and not walk.places:add(position) then
+  if is_cursor(walk, position) and not walk.places:add(position) then
     return nil, "decode", "the server sent a cursor that it had sent before, so the list would never end"
   end
   return position
