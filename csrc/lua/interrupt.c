@@ -63,14 +63,18 @@ static void expose(lua_State *L, struct mr_lua_interrupt *interrupt) {
 
 /* The finalizer of an object that nobody has: the collector calls it once in each of its cycles, in the thread that runs.
 ** There a new hook of the main thread is put too. The next cycle gets an object of its own: a generational collector
-** looks at young ones only. */
+** looks at young ones only. Where there is no memory for that, this one stays. */
 static int listen_in(lua_State *L) {
   struct mr_lua_interrupt *interrupt = *(struct mr_lua_interrupt **)lua_touserdata(L, 1);
   lua_Hook hook = lua_gethook(interrupt->main);
   if (L != interrupt->main && hook && mr_lua_interrupt_is_new(interrupt) && !lua_gethook(L))
     lua_sethook(L, hook, lua_gethookmask(interrupt->main), lua_gethookcount(interrupt->main));
   lua_getmetatable(L, 1);
+  lua_pushvalue(L, -1);
+  lua_setmetatable(L, 1); /* to be finalized once more */
   expose(L, interrupt);
+  lua_pushnil(L);
+  lua_setmetatable(L, 1);
   return 0;
 }
 
