@@ -90,6 +90,16 @@ static int step_protected(lua_State *L) {
   return 0;
 }
 
+/* What is set aside for the loop, in lua/moonrest/reserve.lua: a step that failed before the loop could give it up
+** itself may need it the next time. */
+static int give_up_reserve(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &half_key) != LUA_TTABLE) return 0;
+  lua_getfield(L, -1, "reserve");
+  lua_pushboolean(L, false);
+  lua_setfield(L, -2, "held");
+  return 0;
+}
+
 /* Argument 2: any error object. Its text stays in the registry. */
 static int keep_message(lua_State *L) {
   const char **text = lua_touserdata(L, 1);
@@ -115,6 +125,7 @@ struct mr_step_result mr_step(lua_State *L, int64_t budget_us) {
   struct step step = {.budget_us = budget_us};
   if (!lua_checkstack(L, LUA_MINSTACK)) return result;
   if (!run(L, step_protected, &step)) {
+    attempt(L, give_up_reserve, NULL);
     result.message = take_message(L);
     return result;
   }

@@ -1,10 +1,11 @@
 -- What a host program asks for through moonrest.h, where that is easier said in Lua.
 
 local events = require "moonrest.events"
+local reserve = require "moonrest.reserve"
 local tasks = require "moonrest.tasks"
 local unheard = require "moonrest.unheard"
 
-local host = { step = tasks.step, set_blocking = tasks.set_blocking }
+local host = { step = tasks.step, set_blocking = tasks.set_blocking, reserve = reserve }
 
 local fields <const> = { "operation", "message", "task", "error", "attempt", "status", "reason", "bucket", "field",
   "limit", "server_limit", "wait", "traceback" }

@@ -10,6 +10,7 @@ local decoding = require "moonrest.decoding"
 local parking = require "moonrest.parking"
 local ready = require "moonrest.ready"
 local recovery = require "moonrest.recovery"
+local reserve = require "moonrest.reserve"
 local sleepers = require "moonrest.sleepers"
 local task_life = require "moonrest.task_life"
 local wait = require "moonrest.wait"
@@ -126,16 +127,23 @@ local turn_guard = setmetatable({}, { __name = "moonrest.turn", __close = functi
   current.task, current.deadline = false, false
   leave_step(engine)
   if problem ~= nil then
+    reserve.held = false -- it may be what the recovery needs
     current.is_shaken, current.disturbance = true, problem
     pcall(recovery.recover) -- without memory for that, the next turn tries again
   end
   current.is_turning = false
 end })
 
--- The guard stands before the turn is noted: an error between the two must not leave that for ever.
 local function check_entry()
   if current.is_turning then current.check_entry() end
+end
+
+-- The guard stands before the turn is noted: an error between the two must not leave that for ever. It also stands
+-- before the recovery, which may need what is set aside. That is so again before a task can take the memory.
+local function begin_turn()
+  current.is_turning = true
   if current.is_shaken then recovery.recover() end
+  reserve.fill()
 end
 
 local function patience(timeout)
@@ -149,7 +157,7 @@ end
 function scheduler.turn(timeout, is_enough)
   check_entry()
   local _ <close> = turn_guard
-  current.is_turning = true
+  begin_turn()
   wake_sleepers()
   wake_decoding()
   run_ready()
@@ -177,7 +185,7 @@ function scheduler.step(seconds)
   check_entry()
   seconds = seconds * budget.aimed_at
   local _ <close> = turn_guard
-  current.is_turning = true
+  begin_turn()
   local time, deadline = enter_step(engine, seconds)
   current.deadline = deadline or false
   local turn = math.min(seconds, longest_turn)
@@ -256,6 +264,7 @@ function scheduler.descriptor() return engine:descriptor() end
 
 -- }========================================================================
 
+reserve.fill()
 wait.use(scheduler, current, parking)
 engine:listen()
 

@@ -105,6 +105,60 @@ static void test_tasks_that_take_all_memory_end(void **state) {
   close_scene(&scene);
 }
 
+#define TASKS 20
+
+/* Each closes its variable when it ends. */
+static const char greedy[] =
+    "local moonrest = require 'moonrest'\n"
+    "opened, closed = 0, 0\n"
+    "local gate = { __close = function() closed = closed + 1 end }\n"
+    "for i = 1, 20 do moonrest.spawn(function()\n"
+    "  local _ <close> = setmetatable({}, gate)\n"
+    "  opened = opened + 1\n"
+    "  local kept = {}\n"
+    "  while true do\n"
+    "    kept[#kept + 1] = ('x'):rep(500) .. #kept .. i\n"
+    "    moonrest.sleep(0) end end) end\n"
+    "collectgarbage()\n"; /* also shortens the stack: the first step has to make it longer */
+
+/* A step may fail, but not again and again while no task ends. */
+static void step_until_all_have_ended(struct scene *scene, size_t spare) {
+  uint32_t left = TASKS;
+  int in_vain = 0;
+  for (;;) {
+    struct mr_step_result step = mr_step(scene->L, 2000);
+    if (step.status == MR_STEP_IDLE) return;
+    if (step.status == MR_STEP_BUSY && step.tasks < left) in_vain = 0;
+    if (step.status == MR_STEP_BUSY) left = step.tasks;
+    if (step.status == MR_STEP_FAILED && ++in_vain > 100)
+      fail_msg("with %zu bytes %u tasks never end: %s", spare, (unsigned)left, step.message);
+  }
+}
+
+static void check_tasks_end_with(size_t spare) {
+  struct scene scene;
+  open_scene(&scene, &well);
+  run(scene.L, "assert(client.things:get()) require 'moonrest'.on('task_failed', function() end)");
+  assert_int_equal(mr_step(scene.L, 2000).status, MR_STEP_IDLE);
+  run(scene.L, greedy);
+  scene.memory.limit = scene.memory.used + spare;
+  step_until_all_have_ended(&scene, spare);
+  assert_true(scene.memory.failed);
+  assert_true(is_true(scene.L, "closed == opened"));
+  scene.memory.limit = 0;
+  assert_true(is_true(scene.L, "client.things:get().size == 17"));
+  close_scene(&scene);
+}
+
+/* Where the last bytes go decides who is short of them: a task, the stack that ends it, or the step itself. */
+static void test_tasks_end_wherever_memory_does(void **state) {
+  (void)state;
+  for (size_t spare = 0; spare < 2000; spare += 200)
+    check_tasks_end_with(spare);
+  for (size_t spare = 22000; spare < 24000; spare += 24)
+    check_tasks_end_with(spare);
+}
+
 /* }====== */
 
 /* {====== No memory at all ====== */
@@ -261,6 +315,7 @@ int main(void) {
       cmocka_unit_test(test_values_over_the_limit_of_the_state),
       cmocka_unit_test(test_values_over_the_limit_of_the_state_in_slices),
       cmocka_unit_test(test_tasks_that_take_all_memory_end),
+      cmocka_unit_test(test_tasks_end_wherever_memory_does),
       cmocka_unit_test(test_every_allocation_of_lua_may_fail),
       cmocka_unit_test(test_opening_without_memory),
       cmocka_unit_test(test_a_half_made_box_for_strings_is_mended),
