@@ -70,7 +70,7 @@ describe("calls", function()
         local _ <close> = setmetatable({}, { __close = clean })
         moonrest.sleep(3600)
       end)
-      moonrest.step(0.01)
+      loop.step_until(function() return one:status() == "waiting" end)
       return one
     end
 
