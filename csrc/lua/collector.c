@@ -21,7 +21,8 @@
 #define US_PER_BYTE       (1.0 / 400)
 #define LEAST_US_PER_BYTE (US_PER_BYTE / 8)
 
-/* More than this is not put off: nothing more is allocated before it is done. */
+/* More than this is not put off, if it does not fit into a step beside the rest: nothing more is allocated before it is
+** done. */
 #define MOST_OWED_US 3000
 
 /* What took longer was interrupted. */
@@ -99,10 +100,10 @@ int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, 
     collector->own_us = has_own_step(collector, budget_us) ? own_us(collector, budget_us) : 0;
     return collector->own_us > 0 ? MR_NEVER : 0;
   }
-  if (collector->owed_us > MOST_OWED_US) return MR_NEVER;
+  double most_us = (double)budget_us * MOST_SHARE;
+  if (collector->owed_us > MOST_OWED_US && collector->owed_us > most_us) return MR_NEVER;
   int64_t piece_us = next_piece_us(collector);
   double due_us = collector->owed_us + collector->recent_us;
-  double most_us = (double)budget_us * MOST_SHARE;
   if (collector->owed_us > 0 && due_us < (double)piece_us) due_us = (double)piece_us;
   if (due_us > most_us && collector->skipped > 0 && (double)piece_us > most_us) return budget_us;
   if (due_us > most_us) due_us = most_us;

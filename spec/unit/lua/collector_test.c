@@ -193,6 +193,17 @@ static void has_steps_of_its_own_when_the_budget_is_small(void **state) {
   lua_close(scene.L);
 }
 
+static void leaves_much_of_a_large_budget(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  step(&scene, 10000, 10);
+  scene.collector.owed_us = 4000;
+  assert_int_equal(mr_lua_collector_hold(scene.L, &scene.collector, 10000), 4000);
+  assert_int_equal(mr_lua_collector_hold(scene.L, &scene.collector, 1000), MR_NEVER);
+  lua_close(scene.L);
+}
+
 static int finalize(lua_State *L) {
   struct scene *scene = lua_touserdata(L, lua_upvalueindex(1));
   struct mr_buffer body;
@@ -232,6 +243,7 @@ int main(void) {
       cmocka_unit_test(leaves_a_generational_one_alone),
       cmocka_unit_test(keeps_to_the_budget),
       cmocka_unit_test(has_steps_of_its_own_when_the_budget_is_small),
+      cmocka_unit_test(leaves_much_of_a_large_budget),
       cmocka_unit_test(frees_what_finalizers_leave),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
