@@ -102,8 +102,9 @@ describe("Ctrl-C", function()
     file:write(script)
     file:close()
     local log = os.tmpname()
-    local terminal = assert(io.popen(("exec timeout -k 1 40 script -qec 'exec lua5.4 %s %s' %s >/dev/null 2>&1"):format(name,
-      server.url, log), "w"))
+    local shell = ("exec timeout -k 1 40 script -qec 'exec lua5.4 %s %s' %s >/dev/null 2>&1"):format(name, server.url,
+      log)
+    local terminal = assert(io.popen(shell, "w"))
     local deadline = core.clock.now() + 20
     while server:look().held == 0 and core.clock.now() < deadline do os.execute "sleep 0.01" end
     terminal:write "\3"

@@ -165,6 +165,12 @@ static void use_version(struct mr_curl_handle *handle) {
                    multiplexed ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 }
 
+static void use_connection(struct mr_curl_handle *handle) {
+  if (handle->x->fresh == handle->fresh) return;
+  handle->fresh = handle->x->fresh;
+  curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, handle->fresh ? 1L : 0L);
+}
+
 enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error) {
   const struct mr_exchange *x = handle->x;
   size_t size = origin_size(x->url, x->url_size);
@@ -179,6 +185,7 @@ enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *
     use_origin(handle, origin);
   }
   use_version(handle);
+  use_connection(handle);
   mr_curl_goaway_watch(handle, handle->multiplexed && x->once);
   return MR_NONE;
 }

@@ -156,6 +156,7 @@ struct mr_curl_handle {
   struct mr_curl_origin *origin;
   bool has_version;         /* of HTTP, as set */
   bool multiplexed;         /* ... which lets its connection carry other exchanges */
+  bool fresh;               /* as set: no kept connection is taken */
   bool traced;              /* what libcurl tells is read */
   bool spoilt;              /* libcurl remembers too much of its last exchange: not for another */
   struct mr_buffer target;  /* path and query, or the whole URL for a proxy */

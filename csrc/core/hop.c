@@ -185,6 +185,12 @@ static bool is_alone(const struct mr_request *request) {
          (request->has_body && request->body.size > LARGE_BODY);
 }
 
+/* A server that carries few streams may refuse whatever joins a connection, but not what begins one. That is for the last
+** attempt: where a server closes connections, others that it has refused share the next. */
+static bool is_fresh(const struct mr_request *request) {
+  return request->result.unread && request->attempt >= request->attempts_max;
+}
+
 static void fill_exchange(struct mr_request *request) {
   struct mr_endpoint *endpoint = request->endpoint;
   struct mr_exchange *x = &request->exchange;
@@ -204,6 +210,7 @@ static void fill_exchange(struct mr_request *request) {
   x->bulk = request->to_file;
   x->once = request->repeat == MR_REPEAT_NEVER && !request->has_key;
   x->alone = is_alone(request);
+  x->fresh = is_fresh(request);
   x->connects_only = request->connects_only;
   x->sends_quietly = request->ticket.bucket_count == 0; /* no slot to account for */
   if (request->has_upload) {

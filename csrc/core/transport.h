@@ -95,6 +95,7 @@ struct mr_exchange {
   bool bulk;               /* a big body is expected: larger buffers pay */
   bool once;  /* must not reach the server twice: evidence that it did not is worth something */
   bool alone; /* on a connection that no other shares, since its reader may be slow */
+  bool fresh; /* the first one of a new connection, since those there are refuse it */
   bool connects_only; /* sends nothing: done, with status 0, when a connection was there */
 
   void *transport_data; /* the transport's own */
@@ -138,6 +139,6 @@ struct mr_transport_type {
   void (*bound)(struct mr_transport *transport, int64_t spend_us);
 };
 
-#define MR_TRANSPORT_VERSION 4
+#define MR_TRANSPORT_VERSION 5
 
 #endif

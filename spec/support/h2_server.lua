@@ -121,11 +121,12 @@ end
 -- Makes GET /bytes/NAME answer.
 function Server:serve(name, text) write(("%s/www/bytes/%s"):format(self.folder, name), text) end
 
+-- The last line may still lack its end: what nginx writes at once comes in two parts where a page of the file ends.
 function Server:lines()
+  local file <close> = assert(io.open(self.folder .. "/access.log"))
   local lines = {}
-  for line in io.lines(self.folder .. "/access.log") do
-    local connection, ended, took, method, path, status, protocol =
-      line:match "^(%d+) (%S+) (%S+) (%S+) (%S+) (%d+) (%S+)$"
+  for connection, ended, took, method, path, status, protocol in
+    file:read "a":gmatch "(%d+) (%S+) (%S+) (%S+) (%S+) (%d+) (%S+)\n" do
     lines[#lines + 1] = { connection = connection, at = ended - took, method = method, path = path,
       status = tonumber(status), protocol = protocol }
   end

@@ -62,7 +62,7 @@ static void close_scene(struct scene *scene) {
   fault_server_stop(scene->server);
 }
 
-static struct call *begin(struct scene *scene, int index, const char *method) {
+static struct call *prepare(struct scene *scene, int index, const char *method) {
   struct call *call = &scene->calls[index];
   char url[100];
   snprintf(url, sizeof url, "https://127.0.0.1:%d/", fault_server_port(scene->server));
@@ -70,6 +70,11 @@ static struct call *begin(struct scene *scene, int index, const char *method) {
   call_url(call, url);
   call->exchange.once = strcmp(method, "POST") == 0;
   call_body(call, method, call->exchange.once ? "{}" : NULL);
+  return call;
+}
+
+static struct call *begin(struct scene *scene, int index, const char *method) {
+  struct call *call = prepare(scene, index, method);
   call_start(call);
   return call;
 }
@@ -102,6 +107,29 @@ static void test_a_connection_carries_several(void **state) {
   assert_answer(&scene.calls[1], 200, "");
   assert_answer(&scene.calls[2], 200, "");
   assert_int_equal(fault_server_connections(scene.server), 1);
+  close_scene(&scene);
+}
+
+/* The kept one stays for the others. */
+static void test_a_fresh_connection(void **state) {
+  static const struct fault_script scripts[] = {
+      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_OK("\x01")), DO_REQUEST,
+        DO_FRAMES(H2_OK("\x03")), DO_HANG}},
+      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_OK("\x01")), DO_HANG}}};
+  struct scene scene;
+  (void)state;
+  open_scripts(&scene, scripts, 2);
+  assert_answer(run(&scene, 0, "GET"), 200, "");
+  struct call *call = prepare(&scene, 1, "GET");
+  call->exchange.fresh = true;
+  call_start(call);
+  call_wait(call);
+  assert_answer(call, 200, "");
+  assert_int_equal(fault_server_connections(scene.server), 2);
+  call_free(call);
+  struct call *first_again = run(&scene, 2, "GET");
+  assert_int_equal(fault_server_connections(scene.server), 2);
+  assert_true(first_again->result.reused);
   close_scene(&scene);
 }
 
@@ -290,6 +318,7 @@ static void test_cancelled_while_paused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_connection_carries_several),
+      cmocka_unit_test(test_a_fresh_connection),
       cmocka_unit_test(test_refused_streams),
       cmocka_unit_test(test_goaway),
       cmocka_unit_test(test_lost_streams),

@@ -105,6 +105,17 @@ static void what_was_not_begun_with_is_sent_again(void **state) {
   assert_int_equal(request->status, 200);
   assert_int_equal(world.served, 3);
   assert_true(request->finished_us > request->started_us);
+  assert_true(request->exchange.fresh);
+  close_all(&world, request);
+}
+
+static void only_the_last_attempt_opens_a_connection(void **state) {
+  (void)state;
+  OPEN("POST", MR_REPEAT_NEVER,
+       {.kind = MR_NETWORK, .phase = MR_PHASE_SEND, .stale = true, .unread = true}, {.body = "1"});
+  struct mr_request *request = perform(&world);
+  assert_int_equal(request->status, 200);
+  assert_false(request->exchange.fresh);
   close_all(&world, request);
 }
 
@@ -198,6 +209,7 @@ int main(void) {
       cmocka_unit_test(a_stale_connection_is_retried_once_for_reads),
       cmocka_unit_test(a_stale_connection_does_not_repeat_a_write),
       cmocka_unit_test(what_was_not_begun_with_is_sent_again),
+      cmocka_unit_test(only_the_last_attempt_opens_a_connection),
       cmocka_unit_test(exchanges_say_how_they_travel),
       cmocka_unit_test(credentials_stay_at_home),
       cmocka_unit_test(https_never_becomes_http),
