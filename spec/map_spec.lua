@@ -28,6 +28,21 @@ describe("map", function()
     assert.same({ [2] = "raised", [3] = err, [4] = "an error without a value" }, failures)
   end)
 
+  it("refuses a table of which it would do nothing, or a part", function()
+    local function refused(items, message)
+      assert.error_matches(function() moonrest.map(items, function() error "called" end) end, message)
+    end
+    refused({ applications = { 1, 2 }, total = 2 }, "moonrest.map: a list is needed, got a table with the field '%a+'")
+    refused({ 1, 2, nil, 4 }, "moonrest.map: the list has holes")
+    refused({ [2] = 1 }, "moonrest.map: the list has holes")
+    assert.same({}, (moonrest.map({}, print)))
+    assert.same({}, (moonrest.map(table.pack(), print)))
+    assert.same({ 1, 2 }, (moonrest.map({ 1, 2, name = "two" }, function(item) return item end)))
+    assert.same({ false, 2 }, (moonrest.map({ false, 2 }, function(item) return item end)))
+    local behind = setmetatable({}, { __index = { 5, 6 }, __len = function() return 2 end })
+    assert.same({ 5, 6 }, (moonrest.map(behind, function(item) return item end)))
+  end)
+
   it("has at most so many at once", function()
     local running, most = 0, 0
     local function count(number)

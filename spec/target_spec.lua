@@ -19,6 +19,31 @@ describe("target", function()
     assert.equal("/x?q=1&a=2", target.with_query("/x?q=1", { a = 2 }))
   end)
 
+  it("writes fractions with a point in every locale, so that they read back", function()
+    local old = os.setlocale(nil, "numeric")
+    finally(function() os.setlocale(old, "numeric") end)
+    for _, locale in ipairs { "C", "de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "nl_NL.UTF-8" } do
+      if os.setlocale(locale, "numeric") then
+        assert.equal("0.5", target.text_of(0.5))
+        assert.equal("0.30000000000000004", target.text_of(0.1 + 0.2))
+        assert.equal("-50.123456789012344", target.text_of(-50.123456789012345))
+        assert.equal("/x?a=1.5", target.with_query("/x", { a = 1.5 }))
+        assert.equal("0", target.text_of(-0.0))
+      end
+    end
+  end)
+
+  it("refuses tables that would go out in part", function()
+    for _, write in ipairs { function(value) return target.form({ a = value }, "op") end,
+      function(value) return target.with_query("/x", { a = value }, "op") end } do
+      assert.error_matches(function() write { "x", nil, "y" } end, "op: 'a' is a list with a hole at %[2%]")
+      assert.error_matches(function() write { [2] = "y" } end, "op: 'a' is a list with a hole at %[1%]")
+      assert.error_matches(function() write { b = 1 } end, "op: 'a' is a table with named fields, got 'b'")
+      assert.error_matches(function() write { 1, b = 1 } end, "op: 'a' is a table with named fields, got 'b'")
+    end
+    assert.equal("/x", target.with_query("/x", { a = {} }))
+  end)
+
   it("leaves secrets to the core", function()
     local secret = core.secret "abc"
     assert.same({ "/x?a=1&key=", secret, "&z=2" }, target.with_query("/x", { key = secret, a = 1, z = 2 }))

@@ -61,6 +61,20 @@ describe("time.parse", function()
 end)
 
 describe("time.iso", function()
+  it("has a point in every locale", function()
+    local old = os.setlocale(nil, "numeric")
+    finally(function() os.setlocale(old, "numeric") end)
+    local _ = os.setlocale("de_DE.UTF-8", "numeric") or os.setlocale("fr_FR.UTF-8", "numeric")
+    assert.equal("2026-04-22T12:00:46.5Z", time.iso(1776859246.5))
+    assert.equal(1776859246.5, time.parse "2026-04-22T12:00:46.5Z")
+  end)
+
+  it("says what it needs", function()
+    for _, value in ipairs { "2026-04-22", true, {}, 0 / 0, 1e300 } do
+      assert.error_matches(function() time.iso(value) end, "moonrest.time.iso: a number of seconds is needed")
+    end
+  end)
+
   it("is the inverse of parse", function()
     assert.equal("2026-04-22T12:00:46Z", time.iso(1776859246))
     assert.equal("2026-04-22T12:00:46Z", time.iso(1776859246.0))

@@ -37,6 +37,22 @@ local function check_options(options)
   return options
 end
 
+-- A table that could only be done in part is a mistake: one with holes, and one without items, as most answers are.
+local function check_list(items, count)
+  local meta, found = getmetatable(items), 0
+  if type(meta) == "table" and (meta.__index or meta.__len) then return end
+  for key in next, items do
+    if math.type(key) == "integer" then
+      found = found + 1
+    elseif count == 0 and key ~= "n" then
+      caller.raise("moonrest.map: a list is needed, got a table with the field '%s' and without [1]", tostring(key))
+    end
+  end
+  if found ~= count or count > 0 and items[1] == nil then
+    caller.raise "moonrest.map: the list has holes: leave nil values out of it, or put false there"
+  end
+end
+
 -- A function that gives the next item (nil at the end), and how many there are when that is known. What a list's :each
 -- returns is such a function too.
 local function source_of(items)
@@ -46,6 +62,7 @@ local function source_of(items)
     caller.raise("moonrest.map: a table or an iterator is needed, got a %s", type(items))
   end
   local place, count = 0, #items
+  check_list(items, count)
   return function()
     place = place + 1
     return items[place]

@@ -12,7 +12,7 @@ local version <const> = "1"
 local function write_position(position)
   if position == nil then return "n" end
   if math.type(position) == "integer" then return ("i%d"):format(position) end
-  if math.type(position) == "float" then return ("f%.17g"):format(position) end
+  if math.type(position) == "float" then return "f" .. core.json.encode(position) end
   return "s" .. position
 end
 
@@ -34,7 +34,8 @@ end
 
 local function value_text(value)
   if type(value) == "table" then return core.json.encode(value, { sorted = true }) or "" end
-  return tostring(math.tointeger(value) or value)
+  if math.type(value) == "float" then return core.json.encode(value) or "" end
+  return tostring(value)
 end
 
 -- FNV-1a of 32 bits: tells lists apart, and is no secret's fingerprint.

@@ -9,15 +9,13 @@ local target = {}
 
 local segment, segments, encode_query = core.url.segment, core.url.segments, core.url.query
 
--- The shortest text that reads back as the same number; a whole one without its ".0".
+-- The shortest text that reads back as the same number, as JSON has it: a whole one without its ".0", and the
+-- program's locale changes nothing (string.format writes a decimal comma in some).
 local function float_text(value, label)
   if value ~= value or value == math.huge or value == -math.huge then
     caller.raise("%s: a number that is not finite (%s) cannot be sent", label, value)
   end
-  local integer = math.tointeger(value)
-  if integer then return ("%d"):format(integer) end
-  local short = ("%.15g"):format(value)
-  return tonumber(short) == value and short or ("%.17g"):format(value)
+  return value == 0 and "0" or (core.json.encode(value))
 end
 
 -- A value as it is written in a URL, a header or a form. 'label' begins the messages here: the operation's name.
@@ -86,10 +84,30 @@ local function append_pair(pieces, name, value)
   append(pieces, type(value) == "string" and encode_query(value) or value)
 end
 
+-- Visits the values of a list that goes out piece by piece. What would go out in part, or not at all, is refused.
+local function each_item(list, name, label, visit)
+  local count = 0
+  for key in pairs(list) do
+    if math.type(key) ~= "integer" then
+      caller.raise("%s: '%s' is a table with named fields, got '%s', which a query or a form cannot say: send a text, "
+        .. "such as moonrest.json.encode gives", label, name, tostring(key))
+    end
+    count = count + 1
+  end
+  for index = 1, count do
+    if list[index] == nil then
+      caller.raise("%s: '%s' is a list with a hole at [%d]: leave nil values out of it", label, name, index)
+    end
+    visit(list[index])
+  end
+end
+
 local function append_query(pieces, field, value, label)
   local name = field.query_name or field.wire
   if type(value) == "table" and field.encode ~= "json" then
-    for _, item in ipairs(value) do append_pair(pieces, name, target.value(field, item, label)) end
+    each_item(value, field.name, label, function(item)
+      append_pair(pieces, name, target.value(field, item, label))
+    end)
   else
     append_pair(pieces, name, target.value(field, value, label))
   end
@@ -114,7 +132,7 @@ local function each_pair(parameters, label, visit)
   for _, name in ipairs(names) do
     local value = parameters[name]
     if type(value) == "table" then
-      for _, item in ipairs(value) do visit_one(name, item) end
+      each_item(value, name, label, function(item) visit_one(name, item) end)
     else
       visit_one(name, value)
     end

@@ -8,6 +8,7 @@
 --   time.parse "0001-01-01T00:00:00Z"           nil: some APIs say "never" so
 --   time.age(app.last_updated) > 7 * time.day
 
+local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 
 local time = { minute = 60, hour = 3600, day = 86400, week = 7 * 86400 }
@@ -104,17 +105,18 @@ function time.parse(value)
 end
 
 local function fraction_of(moment)
-  local fraction = moment % 1
-  if fraction == 0 then return "" end
-  local digits = ("%.6f"):format(fraction)
-  if digits:sub(1, 1) == "1" then digits = "0.999999" end
-  return (digits:sub(2):gsub("0+$", ""):gsub("%.$", ""))
+  local microseconds = math.min(math.tointeger((moment % 1 * 1e6 + 0.5) // 1), 999999)
+  return microseconds == 0 and "" or ("." .. ("%06d"):format(microseconds):gsub("0+$", ""))
 end
 
 -- "2026-04-22T12:00:46Z": a moment as RFC 3339 in UTC, with its fraction if it has one; now by default.
 function time.iso(moment)
   moment = moment or core.clock.wall() // 1
-  local seconds = math.tointeger(moment // 1)
+  local seconds = math.type(moment) and math.tointeger(moment // 1)
+  if not seconds then
+    caller.raise("moonrest.time.iso: a number of seconds is needed, got '%s'; moonrest.time.parse reads texts",
+      tostring(moment))
+  end
   local year, month, day = date_of(seconds // 86400)
   local rest = seconds % 86400
   local hour, minute, second = rest // 3600, rest % 3600 // 60, rest % 60

@@ -115,7 +115,7 @@ local function flat_headers(self, headers)
   for _, name in ipairs(names) do
     local value = headers[name]
     for _, one in ipairs(type(value) == "table" and value or { value }) do
-      flat[#flat + 1], flat[#flat + 2] = name, math.type(one) == "float" and ("%.14g"):format(one) or tostring(one)
+      flat[#flat + 1], flat[#flat + 2] = name, math.type(one) == "float" and json.encode(one) or tostring(one)
     end
   end
   return flat
