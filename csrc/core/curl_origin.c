@@ -2,6 +2,7 @@
 ** Where exchanges of a route go: scheme, host and port, and whether a proxy stands in between. What goes
 ** directly is told to libcurl as such; it looks at the environment by itself only where there is a proxy.
 */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "url.h"
 
 #define ORIGINS_KEPT 16
+#define ADDRESS_SIZE 16 /* bytes of an IPv6 address */
 
 static const char *environment(const char *lower, const char *upper) {
   const char *value = getenv(lower);
@@ -38,13 +40,46 @@ static bool names_host(const char *entry, size_t size, struct mr_slice host) {
   return mr_ascii_same(tail, size, entry, size) && (size == host.size || tail[-1] == '.');
 }
 
-/* Names and "*" of a NO_PROXY list. Networks ("10.0.0.0/8") are left to libcurl: here such a host counts
-** as one behind the proxy, which errs towards keeping a credential. */
+static bool read_address(const char *text, size_t size, unsigned char address[ADDRESS_SIZE]) {
+  char copy[INET6_ADDRSTRLEN];
+  if (size >= sizeof copy) return false;
+  memcpy(copy, text, size);
+  copy[size] = '\0';
+  return inet_pton(memchr(text, ':', size) ? AF_INET6 : AF_INET, copy, address) == 1;
+}
+
+/* The number of bits behind the slash of "10.0.0.0/8"; 0 for none, and for what is no number up to 'most'. */
+static unsigned read_bits(const char *text, size_t size, unsigned most) {
+  unsigned bits = 0;
+  for (size_t i = 0; i < size; i++) {
+    if (text[i] < '0' || text[i] > '9' || bits > most) return 0;
+    bits = bits * 10 + (unsigned)(text[i] - '0');
+  }
+  return bits <= most ? bits : 0;
+}
+
+/* Whether 'entry' is a network, "10.0.0.0/8" or "fd00::/8", and 'host' an address in it. One of no bits counts as
+** none, as libcurl has it. */
+static bool holds_host(const char *entry, size_t size, struct mr_slice host) {
+  unsigned char network[ADDRESS_SIZE], address[ADDRESS_SIZE];
+  const char *slash = memchr(entry, '/', size);
+  if (!slash) return false;
+  size_t network_size = (size_t)(slash - entry);
+  bool is_six = memchr(entry, ':', network_size) != NULL;
+  unsigned bits = read_bits(slash + 1, size - network_size - 1, is_six ? 128 : 32);
+  if (bits == 0 || is_six != (memchr(host.data, ':', host.size) != NULL)) return false;
+  if (!read_address(entry, network_size, network) || !read_address(host.data, host.size, address))
+    return false;
+  if (memcmp(network, address, bits / 8) != 0) return false;
+  return bits % 8 == 0 || (network[bits / 8] ^ address[bits / 8]) >> (8 - bits % 8) == 0;
+}
+
+/* Names, "*" and networks of a NO_PROXY list. */
 static bool bypasses(const struct mr_route *route, struct mr_slice host) {
   const char *list = route->no_proxy ? route->no_proxy : environment("no_proxy", "NO_PROXY");
   while (list && *list) {
     size_t size = strcspn(list, ", ");
-    if (names_host(list, size, host)) return true;
+    if (names_host(list, size, host) || holds_host(list, size, host)) return true;
     list += size + strspn(list + size, ", ");
   }
   return false;

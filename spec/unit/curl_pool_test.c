@@ -413,6 +413,43 @@ static void expect_exposed(struct scene *scene, const struct mr_route *route, co
   if (!refused) mr_transport_curl.cancel(scene->wire.transport, &scene->call.exchange);
 }
 
+/* Networks of no_proxy, as libcurl understands them. */
+static void test_exempt_networks(void **state) {
+  static const struct {
+    const char *list, *url;
+    bool exempt;
+  } cases[] = {
+      {"10.0.0.0/8,192.0.2.0/24", "http://192.0.2.7/", true},
+      {"192.0.2.0/24", "http://192.0.3.7/", false},
+      {"192.0.2.8/29", "http://192.0.2.15/", true},
+      {"192.0.2.8/29", "http://192.0.2.16/", false},
+      {"192.0.2.7/32", "http://192.0.2.7/", true},
+      {"192.0.2.0/33", "http://192.0.2.7/", false},
+      {"192.0.2.0/0", "http://192.0.2.7/", false},
+      {"192.0.2.0/", "http://192.0.2.7/", false},
+      {"192.0.2.0/2x", "http://192.0.2.7/", false},
+      {"192.0.2/24", "http://192.0.2.7/", false},
+      {"0.0.0.0/99999999999999999999", "http://192.0.2.7/", false},
+      {"192.0.2.0/24", "http://example.test/", false},
+      {"2001:db8::/33", "http://[2001:db8::7]/", true},
+      {"2001:db8::/33", "http://[2001:db8:8000::7]/", false},
+      {"::/1", "http://192.0.2.7/", false},
+      {"2001:db8::0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0/32", "http://[2001:db8::7]/", false},
+  };
+  if (wire_inner) skip(); /* there the end of the exchange tells it */
+  struct scene scene;
+  (void)state;
+  open_plain(&scene, &keeps);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char list[100];
+    snprintf(list, sizeof list, "%s", cases[i].list);
+    struct mr_route route = {.verify = true, .proxy = "http://127.0.0.1:9", .no_proxy = list};
+    expect_exposed(&scene, &route, cases[i].url, !cases[i].exempt);
+    mr_transport_curl.route_closed(scene.wire.transport, &route);
+  }
+  close_scene(&scene);
+}
+
 static void test_exposed_credential(void **state) {
   if (wire_inner) skip(); /* there the end of the exchange tells it */
   struct scene scene;
@@ -549,6 +586,7 @@ int main(void) {
       cmocka_unit_test(test_plain_proxy),
       cmocka_unit_test(test_tls_proxy),
       cmocka_unit_test(test_tunnel),
+      cmocka_unit_test(test_exempt_networks),
       cmocka_unit_test(test_exposed_credential),
       cmocka_unit_test(test_resolve_host),
       cmocka_unit_test(test_unix_socket),
