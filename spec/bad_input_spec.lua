@@ -438,6 +438,8 @@ describe("a proxy", function()
   local refused <const> = {
     { "that refuses the password", "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n", "user:hidden@",
       "the user or the password in its URL is wrong" },
+    { "that says so with 401", "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", "user:hidden@",
+      "refused the tunnel with status 401; the user or the password in its URL is wrong" },
     { "that has no way on", "HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", "",
       "refused the tunnel with status 502; it cannot reach that host: ask whoever runs the proxy" },
     { "that hangs up", "", "", "does its URL begin with what it speaks, http:// or https://?" },
@@ -476,6 +478,16 @@ describe("a header that HTTP does not allow", function()
     local err = failure("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}")
     assert.equal("network", err.kind)
     assert.matches("answered with status 200 and a header", err.message, 1, true)
+  end)
+end)
+
+describe("headers of a request", function()
+  it("that are too long are told with the operation", function()
+    local data, err = moonrest.open(definition(), { token = "t" }).things:get("1", nil,
+      { headers = { ["X-Long"] = ("x"):rep(70000) } })
+    assert.is_nil(data)
+    assert.equal("too_large", err.kind)
+    assert.matches("tested.things:get: too_large: the request headers exceed 65536 bytes", tostring(err), 1, true)
   end)
 end)
 

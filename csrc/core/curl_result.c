@@ -219,16 +219,17 @@ static void describe_cut(const struct ending *end) {
   mr_buffer_free(&of);
 }
 
+/* Tinyproxy says 401 of a wrong password, where RFC 9110 section 15.5.8 has 407. */
 static const char *tunnel_advice(int status, bool has_login) {
   if (status >= 500) return "it cannot reach that host: ask whoever runs the proxy";
-  if (status != 407) return "is that host allowed there?";
+  if (status != 407 && status != 401) return "is that host allowed there?";
   return has_login ? "the user or the password in its URL is wrong"
                    : "it wants a user and a password: http://user:password@proxy";
 }
 
 /* Nothing of the request itself was sent. */
 static void describe_tunnel(const struct ending *end, int status) {
-  end->result->lasting = status == 407;
+  end->result->lasting = status == 407 || status == 401;
   mr_fail(&end->result->error, MR_NETWORK,
           "the proxy on the way to %s refused the tunnel with status %d; %s", end->host, status,
           tunnel_advice(status, end->handle->origin->has_login));

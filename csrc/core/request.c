@@ -213,6 +213,11 @@ enum mr_kind mr_request_no_url(enum mr_kind kind, struct mr_error *error) {
   return mr_fail(error, kind, "the URL is longer than %d bytes", MR_URL_MAX);
 }
 
+enum mr_kind mr_request_no_headers(enum mr_kind kind, struct mr_error *error) {
+  if (kind == MR_LIMIT) return mr_fail(error, kind, "out of memory for the request headers");
+  return mr_fail(error, kind, "the request headers exceed %d bytes", MR_REQUEST_HEADERS_MAX);
+}
+
 /* The caller has put the whole URL together in request->url. */
 enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error) {
   struct mr_url url;
@@ -302,10 +307,7 @@ enum mr_kind mr_request_compose(struct mr_request *request, struct mr_error *err
     if (credential->header) kind = add_credential(request, credential);
   }
   if (!kind) kind = mr_buffer_byte(&request->head, '\0');
-  if (kind == MR_LIMIT) return mr_fail(error, kind, "out of memory for the request headers");
-  if (kind)
-    return mr_fail(error, kind, "the request headers exceed %d bytes", MR_REQUEST_HEADERS_MAX);
-  return MR_NONE;
+  return kind ? mr_request_no_headers(kind, error) : MR_NONE;
 }
 
 void mr_request_note(struct mr_request *request, int64_t now_us, const char *reason,

@@ -154,6 +154,7 @@ enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct
 /* Says what 'kind', of a buffer that did not take the URL, means. */
 enum mr_kind mr_request_renew_query(struct mr_request *request); /* puts the changed ones in */
 enum mr_kind mr_request_no_url(enum mr_kind kind, struct mr_error *error);
+enum mr_kind mr_request_no_headers(enum mr_kind kind, struct mr_error *error);
 
 /* Adds the credentials of the query that the URL does not have. Like those of headers they go to the endpoint's own
 ** origin, to URLs that a server gave too, and no more once the request has left that origin. */

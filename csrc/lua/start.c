@@ -66,25 +66,28 @@ static enum mr_kind read_target(lua_State *L, struct mr_request *request, bool a
   return mr_request_target(request, absolute, error);
 }
 
-static void add_header(lua_State *L, struct mr_request *request, int index) {
+static enum mr_kind add_header(lua_State *L, struct mr_request *request, int index) {
   struct mr_buffer *extra = &request->extra;
   size_t before = extra->size;
   enum mr_kind kind = append_pieces(L, index, false, extra);
-  if (kind) bad(L, "a header", kind);
-  if (!mr_header_line_ok(extra->data + before, extra->size - before) || mr_buffer_byte(extra, '\0'))
+  if (kind) return kind;
+  if (!mr_header_line_ok(extra->data + before, extra->size - before))
     luaL_error(L, "a header must be 'Name: value' without control characters");
+  return mr_buffer_byte(extra, '\0');
 }
 
-static void read_headers(lua_State *L, struct mr_request *request) {
+static enum mr_kind read_headers(lua_State *L, struct mr_request *request, struct mr_error *error) {
+  enum mr_kind kind = MR_NONE;
   if (lua_getfield(L, OPTIONS, "headers") == LUA_TTABLE) {
     lua_Integer count = luaL_len(L, -1);
-    for (lua_Integer i = 1; i <= count; i++) {
+    for (lua_Integer i = 1; i <= count && !kind; i++) {
       lua_geti(L, -1, i);
-      add_header(L, request, lua_gettop(L));
+      kind = add_header(L, request, lua_gettop(L));
       lua_pop(L, 1);
     }
   }
   lua_pop(L, 1);
+  return kind ? mr_request_no_headers(kind, error) : MR_NONE;
 }
 
 static void add_named_header(struct mr_request *request, lua_State *L, const char *name,
@@ -203,11 +206,12 @@ static enum mr_kind read_sink(lua_State *L, struct mr_request *request, struct m
 static enum mr_kind read_options(lua_State *L, struct mr_request *request, struct mr_error *error) {
   read_bounds(L, request);
   read_ticket(L, &request->ticket);
-  read_headers(L, request);
+  enum mr_kind kind = read_headers(L, request, error);
+  if (kind) return kind;
   read_key(L, request);
   read_body(L, request);
   read_buckets(L, request);
-  enum mr_kind kind = read_upload(L, request, error);
+  kind = read_upload(L, request, error);
   if (!kind) kind = read_sink(L, request, error);
   if (request->stream)
     request->answer.limit = SIZE_MAX / 4;
