@@ -25,6 +25,18 @@ describe("help", function()
     assert.equal("moonrest has no help for a table; moonrest.show(x) prints data", help.text {})
   end)
 
+  it("knows parts and options by their bare names, and the options of moonrest.open", function()
+    assert.equal(help.text "moonrest.map", help.text "map")
+    assert.matches("^timeout: seconds for everything.*\ntimeout: seconds for every call", help.text "timeout")
+    assert.matches("^proxy: URL of a proxy.*help \"open\"", help.text "proxy")
+    local text = help.text "open"
+    assert.equal(help.text(require "moonrest".open), text)
+    for name in pairs(require "moonrest.site".options) do
+      assert.matches("\n  " .. name .. " +[%a']", text)
+    end
+    for name in pairs(require "moonrest.help_open") do assert.is_truthy(require "moonrest.site".options[name], name) end
+  end)
+
   it("tells of the options of calls and of events", function()
     local text = help.text "options"
     for name, option in pairs(require "moonrest.options".known) do

@@ -27,7 +27,7 @@ moonrest: REST management APIs as Lua tables.
 Failures of the world return nil, err; print(err) reads well, err.kind, err.status and err.code are for programs.
 Misuse raises. moonrest.help(client), help(client.resource) and help(client.resource.operation) tell more,
 and so does help "edgegap.apps.create" without a client. help "options" tells how calls can be made, help "events"
-what moonrest.on hears. Without an account: require "moonrest.sandbox".
+what moonrest.on hears, help "open" what else a client can be told. Without an account: require "moonrest.sandbox".
 
 %s]]
 
@@ -381,19 +381,44 @@ end
 
 local topics = { moonrest = general_text, options = options_text, events = events_text }
 
+-- The options of moonrest.open; those of one definition are told by its own help.
+local function open_text(part)
+  local lines, rows = { part_text(part), "\nOptions of every definition" }, {}
+  local docs = require "moonrest.help_open"
+  for index, name in ipairs(sorted_names(docs)) do rows[index] = { name, docs[name] } end
+  add_rows(lines, rows)
+  add(lines, 'moonrest.help "NAME" tells those of a definition: its credential, plans, parameters of all calls.')
+  return table.concat(lines, "\n")
+end
+
 -- "moonrest.map", or the function itself; nil for others.
 local function find_part(subject)
   for _, part in ipairs(module_parts) do
     local name = part_name(part)
-    if subject == "moonrest." .. name or subject == require "moonrest"[name] then return part_text(part) end
+    if subject == "moonrest." .. name or subject == require "moonrest"[name] then
+      return name == "open" and open_text(part) or part_text(part)
+    end
   end
   return nil
+end
+
+-- "map" for moonrest.map, "timeout" for an option; nil for others.
+local function word_text(word)
+  local part = find_part("moonrest." .. word)
+  if part then return part end
+  local of_calls, of_open = require "moonrest.options".known[word], require "moonrest.help_open"[word]
+  local lines = {}
+  if of_calls then add(lines, '%s: %s (an option of calls: help "options")', word, of_calls.doc) end
+  if of_open then add(lines, '%s: %s (an option of moonrest.open: help "open")', word, of_open) end
+  return #lines > 0 and table.concat(lines, "\n") or nil
 end
 
 -- "edgegap.apps.create" without a client.
 local function path_text(path)
   local name, rest = path:match "^([%w_]+)[.:]?(.*)$"
   if topics[path] then return topics[path]() end
+  local word = word_text(path)
+  if word then return word end
   if not name then caller.raise("moonrest.help: '%s' is no name", path) end
   if name == "moonrest" then
     caller.raise("moonrest.help: moonrest has no '%s'%s", rest, nearest.hint(rest, part_names()))

@@ -1,0 +1,26 @@
+-- What moonrest.help tells of the options of moonrest.open that every definition has.
+
+return {
+  account = "who shares the limits: a name of yours; without one, whoever has the same credential",
+  base_url = "another address than the definition's servers; the credential must then be given, too",
+  ca_file = "PEM file with the issuers of the server's certificate, and of an https:// proxy's",
+  client_cert = "PEM file with a certificate for servers that ask for one, and its key if there is no client_key",
+  client_key = "PEM file with the key of client_cert",
+  environment = "the same as server",
+  headers = "header fields of every request, by name",
+  insecure_http = "true: plain http to other hosts than this one is meant",
+  json = "'cjson': bodies pass lua-cjson; 'moonrest' is the usual codec",
+  legacy = "true: the vendor's older operations, too, where the definition has some",
+  max_body = "bytes that an answer in memory may have",
+  max_wait = "seconds in the queue of the limits at most",
+  on_error = "'raise': failures raise; 'return': nil, err",
+  plan = "whose limits hold",
+  proxy = "URL of a proxy, '' for none; else the environment counts: HTTPS_PROXY, NO_PROXY",
+  read_only = "true: every write is refused",
+  retry = "false: one attempt; attempts in all; or { attempts, backoff, max_backoff (seconds), statuses (a list) }",
+  server = "which of the definition's servers",
+  strict = "true: never more requests in a window than the limit, whatever the latency does",
+  timeout = "seconds for every call: queue, attempts, redirects, body",
+  unix_socket = "path of a socket that stands in for the server's port",
+  user_agent = "replaces moonrest's own",
+}
