@@ -7,6 +7,19 @@ describe("client", function()
 
   local function last() return core.sent[#core.sent] end
 
+  it("refuses options that are set as fields, which nobody would hear", function()
+    for _, name in ipairs { "read_only", "timeout", "plan", "token", "max_items" } do
+      assert.error_matches(function() shop[name] = true end,
+        "shop: '" .. name .. "' is an option, which cannot be set here: give it to moonrest.open, or to client:with")
+    end
+    shop.items = { get = function() return "a stub" end }
+    assert.equal("a stub", shop.items.get())
+  end)
+
+  it("names the nearest of its own methods, too", function()
+    assert.error_matches(function() shop:limts() end, "shop has no 'limts'; did you mean 'limits'?")
+  end)
+
   describe("with", function()
     it("gives a view with options of its own", function()
       local view = shop:with { timeout = 5, null = "keep" }
@@ -47,6 +60,8 @@ describe("client", function()
     it("sends bodies of every kind", function()
       shop:request("POST", "/a", { json = { a = 1 } })
       assert.same({ a = 1 }, last().options.json)
+      shop:request("POST", "/a", { json = 'a "text"' })
+      assert.same({ '"a \\"text\\""', "application/json" }, { last().options.body, last().options.content_type })
       shop:request("POST", "/a", { body = "bytes", content_type = "text/plain" })
       assert.same({ "bytes", "text/plain" }, { last().options.body, last().options.content_type })
       shop:request("POST", "/a", { form = { a = "b c" } })
@@ -92,6 +107,7 @@ describe("client", function()
       for _, path in ipairs { "/a/../b", "/..", "/a/%2e%2E/b", "/./a" } do refused("must not contain '", "GET",
         path) end
       refused("unknown field 'qurey'; did you mean 'query'", "GET", "/a", { qurey = {} })
+      refused("'body' must be a string, got a table; what is sent as JSON is called 'json'", "POST", "/a", { body = {} })
       refused("'query' must be a table", "GET", "/a", { query = "x" })
       refused("a table is needed", "GET", "/a", 5)
       refused("option 'timeout' must be a number", "GET", "/a", { timeout = "5" })

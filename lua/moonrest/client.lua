@@ -3,11 +3,13 @@
 
 local call = require "moonrest.call"
 local caller = require "moonrest.caller"
+local credential = require "moonrest.credential"
 local definition = require "moonrest.definition"
 local nearest = require "moonrest.nearest"
 local options = require "moonrest.options"
 local recipe = require "moonrest.recipe"
 local resource = require "moonrest.resource"
+local site = require "moonrest.site"
 local target = require "moonrest.target"
 
 local client = {}
@@ -37,6 +39,17 @@ function metatable.__index(self, name)
   local view = rawget(self, 1)
   local at = view.site.definition
   return resource.child(self, view, at.resources, at.name, name, methods)
+end
+
+-- What stands in a client is its definition's; a field of one's own (a stub, for a test) may replace it. An option that is
+-- set here would be heard by nobody, which is no way to treat read_only = true.
+function metatable.__newindex(self, name, value)
+  local at = rawget(self, 1).site.definition
+  if not at.resources[name] and (site.options[name] or options.known[name] or credential.option_names(at)[name]) then
+    caller.raise("%s: '%s' is an option, which cannot be set here: give it to moonrest.open, or to client:with { %s = ... }",
+      at.name, name, name)
+  end
+  rawset(self, name, value)
 end
 
 function metatable.__pairs(self)
@@ -89,7 +102,8 @@ local function split_parts(label, parts)
   for name, value in pairs(parts or {}) do
     local kind = parts_known[name]
     if kind and kind ~= "any" and type(value) ~= kind then
-      caller.raise("%s: '%s' must be a %s, got a %s", label, name, kind, type(value))
+      caller.raise("%s: '%s' must be a %s, got a %s%s", label, name, kind, type(value),
+        name == "body" and "; what is sent as JSON is called 'json'" or "")
     elseif kind then
       request[name] = value
     elseif options.known[name] then
@@ -125,6 +139,7 @@ local function body_options(label, request, given)
   end
   if count > 1 then caller.raise("%s: takes one of json, body, form and upload", label) end
   given.body = request.json
+  if type(request.json) == "string" then given.body = target.json({ name = "json" }, request.json, label) end
   if request.body then given.body = request.body end
   if request.form then
     given.body, given.content_type = target.form(request.form, label), "application/x-www-form-urlencoded"

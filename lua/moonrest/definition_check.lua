@@ -88,7 +88,7 @@ function check_record(record, keys, path)
   end
   for key, kind in pairs(keys) do
     if record[key] == nil and type(kind) == "string" and kind:sub(-1) == "!" then
-      fail(join(path, key), "is required")
+      fail(join(path, key), "is required%s", key == 2 and ": a line that tells what it does" or "")
     end
   end
 end

@@ -52,7 +52,7 @@ end
 -- Calls handler(details, name) from now on; returns a function that ends it.
 function events.on(name, handler)
   if not events.names[name] then
-    caller.raise("moonrest.on: unknown event '%s'%s; there are: %s", tostring(name), nearest.hint(name, events.names),
+    caller.raise("moonrest.on: unknown event '%s'%s (there are: %s)", tostring(name), nearest.hint(name, events.names),
       nearest.list(events.names))
   end
   if type(handler) ~= "function" then

@@ -47,7 +47,7 @@ function open.configure(defaults)
   for name, value in pairs(defaults) do
     local kind = configurable[name]
     if not kind then
-      caller.raise("moonrest.configure has no '%s'%s; it has: %s", tostring(name), nearest.hint(name, configurable),
+      caller.raise("moonrest.configure has no '%s'%s (it has: %s)", tostring(name), nearest.hint(name, configurable),
         nearest.list(configurable))
     end
     if kind ~= "any" and type(value) ~= kind and math.type(value) ~= kind then

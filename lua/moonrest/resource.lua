@@ -43,7 +43,10 @@ function resource.child(owner, view, declared, label, name, reserved)
   local value, key = declared_child(declared, name, reserved)
   if not value then
     local names = shown_names(declared, reserved)
-    caller.raise("%s has no '%s'%s (it has: %s)", label, name, nearest.hint(name, names), nearest.list(names))
+    local known = {}
+    for known_name in pairs(names) do known[known_name] = true end
+    for method in pairs(reserved) do known[method] = true end
+    caller.raise("%s has no '%s'%s (it has: %s)", label, name, nearest.hint(name, known), nearest.list(names))
   end
   local child
   if definition.is_operation(value) then

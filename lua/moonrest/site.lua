@@ -71,6 +71,7 @@ local function check_route_options(given)
   if given.client_key and not given.client_cert then
     caller.raise("moonrest.open: option 'client_key' is of no use without 'client_cert'")
   end
+  if given.unix_socket == "" then caller.raise("moonrest.open: option 'unix_socket' must not be empty") end
   if given.unix_socket and #given.unix_socket > longest_socket then
     caller.raise("moonrest.open: option 'unix_socket' is longer than the system takes, %d bytes", longest_socket)
   end
@@ -81,7 +82,7 @@ local function check_word(value, known, what)
   for _, word in ipairs(known) do
     if word == value then return end
   end
-  caller.raise("moonrest.open: unknown %s '%s'%s; there are: %s", what, value, nearest.hint(value, known),
+  caller.raise("moonrest.open: unknown %s '%s'%s (there are: %s)", what, value, nearest.hint(value, known),
     table.concat(known, ", "))
 end
 
@@ -246,6 +247,9 @@ local function read_retry(at, given)
       caller.raise("moonrest.open: retry.%s %s", tostring(name),
         retry_fields[name] and "must be a " .. retry_fields[name] or "is unknown" .. nearest.hint(name, retry_fields))
     end
+  end
+  if retry.attempts and not (math.type(retry.attempts) == "integer" and retry.attempts >= 1) then
+    caller.raise("moonrest.open: retry.attempts must be an integer of at least 1%s", types.got(retry.attempts))
   end
   return retry
 end
