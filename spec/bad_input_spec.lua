@@ -68,6 +68,30 @@ describe("a body", function()
     assert.matches("Bad Gateway", err.message, 1, true)
   end)
 
+  it("that is a part nobody asked for is an error, also for a file, which is not written", function()
+    local function part(range, options)
+      local server <close> = raw_server.start { { ('HTTP/1.1 206 Partial Content\r\nContent-Type: application/json\r\n'
+        .. 'Content-Range: %s\r\nContent-Length: 7\r\n\r\n{"a":1}'):format(range), close = true } }
+      options.retry = false
+      return open(server).things:get({ id = "1" }, options)
+    end
+    local path <const> = os.tmpname()
+    local file <close> = assert(io.open(path, "w"))
+    finally(function() os.remove(path) end)
+    file:write("old"):close()
+    for _, range in ipairs { "bytes 0-6/100", "bytes 0-6/*", "bytes 93-99/100", "bytes */100", "Bytes 0-" } do
+      local data, err = part(range, {})
+      assert.is_nil(data, range)
+      assert.equal("truncated", err.kind)
+      assert.matches("only a part of the whole, which was not asked for", err.message, 1, true)
+      assert.equal("truncated", select(2, part(range, { to = path })).kind)
+    end
+    assert.equal("old", assert(io.open(path)):read "a")
+    assert.same({ a = 1 }, (part("bytes 0-6/100", { headers = { range = "bytes=0-6" } })))
+    assert.same({ a = 1 }, (part("bytes 0-6/7", {})))
+    assert.same({ a = 1 }, (part("0-24/3573", {})))
+  end)
+
   it("that is cut off is an error, also for a file, which is not written", function()
     local whole = raw_server.response(200, ('{"id":"%s"}'):format(("x"):rep(2000)))
     local cut = { whole:sub(1, -1000), close = true }
@@ -345,7 +369,7 @@ describe("a connection that breaks", function()
 
   it("says when the retries of the host are used up", function()
     local said
-    for _ = 1, 20 do -- a tenth of the calls before may be repeated, too
+    for _ = 1, 60 do -- a tenth of the calls before may be repeated, too
       said = broken({ attempts = 2, backoff = 0.001 }, "GET").message
     end
     assert.matches("not tried again: too many retries to this host in the last minute$", said)

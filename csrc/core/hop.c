@@ -2,6 +2,7 @@
 ** transport's step: they store and count, and decide nothing that could start another exchange. */
 #include <string.h>
 
+#include "ascii.h"
 #include "engine_parts.h"
 
 #define LARGE_BODY ((size_t)32 * 1024) /* above it a server may answer before it has read all */
@@ -90,6 +91,34 @@ static bool read_length(struct mr_request *request) {
   return true;
 }
 
+static bool asks_for_part(const struct mr_request *request) {
+  const struct mr_buffer *head = &request->head;
+  for (size_t at = 0; at < head->size; at += strlen(head->data + at) + 1)
+    if (mr_ascii_begins(head->data + at, "Range:", strlen("Range:"))) return true;
+  return false;
+}
+
+/* "bytes 0-99/100" is all of it. Other units than bytes are an API's own way to say how much of a list this is. */
+static bool is_part(struct mr_slice range) {
+  static const char unit[] = "bytes ", start[] = "bytes 0-";
+  size_t unit_size = strlen(unit), start_size = strlen(start);
+  int64_t last, total;
+  if (range.size < unit_size || !mr_ascii_same(range.data, unit_size, unit, unit_size)) return false;
+  if (range.size < start_size || !mr_ascii_same(range.data, start_size, start, start_size))
+    return true;
+  const char *from = range.data + start_size, *end = range.data + range.size;
+  const char *slash = memchr(from, '/', (size_t)(end - from));
+  return !slash || !mr_header_count((struct mr_slice){from, (size_t)(slash - from)}, &last) ||
+         !mr_header_count((struct mr_slice){slash + 1, (size_t)(end - slash - 1)}, &total) ||
+         last + 1 != total;
+}
+
+/* A part that nobody asked for (RFC 9110 section 15.3.7) would be a short success. */
+static bool is_unasked_part(const struct mr_request *request) {
+  return request->status == 206 && is_part(mr_headers_get(&request->headers, "Content-Range")) &&
+         !asks_for_part(request);
+}
+
 static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
   struct mr_request *request = x->owner;
   bool good = request->status >= 200 && request->status < 300;
@@ -99,6 +128,11 @@ static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
   }
   if (request->stream) mr_engine_news(request->engine, request);
   if (!read_length(request)) return stop(request, MR_DECODE);
+  if (is_unasked_part(request)) {
+    mr_fail(&request->error, MR_TRUNCATED,
+            "the answer is only a part of the whole, which was not asked for (status 206)");
+    return stop(request, MR_TRUNCATED);
+  }
   request->to_sink = request->to_file && good;
   if (request->to_sink) {
     enum mr_kind kind = mr_sink_open(&request->sink, &request->error);

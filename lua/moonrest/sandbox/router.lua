@@ -45,9 +45,19 @@ local function before(a, b)
   return a.order < b.order
 end
 
---- Percent-decodes; what is not a valid escape stays as it is.
+-- Bytes that are no UTF-8 become U+FFFD: an answer that repeats them would be no JSON.
+local function repair(text)
+  local is_good, bad = utf8.len(text)
+  while not is_good do
+    text = text:sub(1, bad - 1) .. "\u{FFFD}" .. text:sub(bad + 1)
+    is_good, bad = utf8.len(text, bad + #"\u{FFFD}")
+  end
+  return text
+end
+
+--- Percent-decodes into UTF-8; what is not a valid escape stays as it is.
 function router.decode(text)
-  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+  return repair((text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)))
 end
 
 local function parameters(route, captures)
