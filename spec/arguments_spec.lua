@@ -121,7 +121,7 @@ describe("arguments", function()
       function() shop.items:create { name = "n", price = "x" } end)
     refused("parameter 'lines[1].count' must be at least 1, got 0",
       function() shop.items:create { name = "n", lines = { { sku = "s", count = 0 } } } end)
-    refused("parameter 'status' must be one of active, gone; did you mean 'active'?, got 'activ'",
+    refused("parameter 'status' must be one of active, gone (did you mean 'active'?), got 'activ'",
       function() shop.items:list { status = "activ" } end)
     refused("parameter 'name' cannot be null", function() shop.items:create { name = core.null } end)
   end)

@@ -368,11 +368,12 @@ describe("a connection that breaks", function()
   end)
 
   it("says when the retries of the host are used up", function()
-    local said
-    for _ = 1, 60 do -- a tenth of the calls before may be repeated, too
-      said = broken({ attempts = 2, backoff = 0.001 }, "GET").message
+    local said = 0
+    for _ = 1, 30 do -- a tenth of the calls before may be repeated, too, and so of these every tenth
+      local message = broken({ attempts = 2, backoff = 0.001 }, "GET").message
+      if message:find "; not tried again: too many retries to this host in the last minute$" then said = said + 1 end
     end
-    assert.matches("not tried again: too many retries to this host in the last minute$", said)
+    assert.is_true(said > 0)
   end)
 end)
 

@@ -54,6 +54,7 @@ describe("limits", function()
     end
     assert.same({ "shop/acme/orders", "shop/acme/device/a" }, keys "a")
     assert.same({ "shop/acme/orders", "shop/acme/device/b" }, keys "b")
+    assert.equal(1000, #keys(("c"):rep(2000))[2]) -- the core takes no longer ones
   end)
 
   it("are shown with seconds as people say them", function()

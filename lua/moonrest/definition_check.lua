@@ -95,6 +95,7 @@ end
 
 local function check_word(value, words, path)
   if value ~= nil and not words[value] then
+    if next(words) == nil then fail(path, "names '%s', but the definition has none", tostring(value)) end
     fail(path, "must be one of %s, got '%s'%s", nearest.list(words), tostring(value), nearest.hint(value, words))
   end
 end

@@ -8,6 +8,7 @@ local words = require "moonrest.words"
 local limits = {}
 
 local separator <const> = "/" -- between the parts of a bucket's key
+local longest_key <const> = 1000 -- bytes; the core takes 1024
 
 local function windows_of(rates)
   local windows = {}
@@ -30,9 +31,10 @@ local function words_of(site, bucket)
   return site.plan and bucket[site.plan] or bucket
 end
 
+-- Argument values that are too long for the core share a bucket with those that begin alike, which errs on the safe side.
 local function key_of(site, name, suffix)
   local key = table.concat({ site.definition.name, site:account(), name }, separator)
-  return suffix and key .. separator .. suffix or key
+  return suffix and (key .. separator .. suffix):sub(1, longest_key) or key
 end
 
 -- "silence": the server's counter starts afresh only after a whole period without a request.

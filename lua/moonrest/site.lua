@@ -33,6 +33,7 @@ site.opened = setmetatable({}, { __mode = "k" })
 local route_options = { "proxy", "ca_file", "client_cert", "client_key", "unix_socket" }
 
 local longest_socket <const> = 107 -- bytes of a unix socket's path, see unix(7)
+local longest_account <const> = 256 -- bytes: part of the keys of the limits
 
 -- {========================================================================
 -- Checking the options
@@ -66,10 +67,13 @@ local function check_options(at, given)
   end
 end
 
--- What libcurl would pass over without a word, or tell as something else.
-local function check_route_options(given)
+-- What libcurl would pass over without a word, or tell as something else, and what would be no key of a limit.
+local function check_texts(given)
   if given.client_key and not given.client_cert then
     caller.raise("moonrest.open: option 'client_key' is of no use without 'client_cert'")
+  end
+  if given.account and #given.account > longest_account then
+    caller.raise("moonrest.open: option 'account' is longer than %d bytes", longest_account)
   end
   if given.unix_socket == "" then caller.raise("moonrest.open: option 'unix_socket' must not be empty") end
   if given.unix_socket and #given.unix_socket > longest_socket then
@@ -288,7 +292,7 @@ end
 -- Opens a checked definition with the options of moonrest.open; raises when they are wrong.
 function site.open(at, given)
   check_options(at, given)
-  check_route_options(given)
+  check_texts(given)
   check_word(given.on_error, { "raise", "return" }, "value of on_error:")
   local self = setmetatable({ definition = at, buckets = {}, chosen = limits.none_chosen(), recipes = {} }, site)
   choose_server(self, given)

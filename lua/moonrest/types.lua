@@ -170,7 +170,9 @@ end
 
 local function check_enum(value, descriptor)
   if descriptor.open or descriptor.allowed[value] then return nil end
-  return ("must be one of %s%s"):format(table.concat(descriptor.enum, ", "), nearest.hint(value, descriptor.enum))
+  local near = nearest.name(value, descriptor.enum)
+  return ("must be one of %s%s"):format(table.concat(descriptor.enum, ", "),
+    near and (" (did you mean '%s'?)"):format(near) or "")
 end
 
 local check_one, check_shape
