@@ -102,6 +102,13 @@ local function with_costs(models)
   return #rows > 0 and rows or models
 end
 
+-- Gnuplot says nothing of a full disk, so that the end of the picture is looked for.
+local function is_whole(path)
+  local picture <close> = io.open(path, "rb")
+  local text = picture and picture:read "a" or ""
+  return text:sub(-16):find(path:find "%.png$" and "IEND" or "</svg>", 1, true) ~= nil
+end
+
 -- Days from left to right, for each a bar of what its models cost.
 local function draw(path, title, models, days)
   local lines = { { "day" } }
@@ -113,11 +120,13 @@ local function draw(path, title, models, days)
   for number, cells in ipairs(lines) do lines[number] = table.concat(cells, " ") end
   local terminal = path:find "%.png$" and "pngcairo" or "svg background 'white'"
   local script <close> = assert(io.open(path .. ".gnuplot", "w"))
-  script:write(gnuplot_script:format(table.concat(lines, "\n"), terminal, (path:gsub("'", "''")), title, #models + 1))
-    :close()
-  local is_drawn = os.execute(("gnuplot '%s.gnuplot'"):format(path:gsub("'", "'\\''")))
+  local is_written = script:write(gnuplot_script:format(table.concat(lines, "\n"), terminal, (path:gsub("'", "''")),
+    title, #models + 1)) and script:close()
+  local is_drawn = is_written and os.execute(("gnuplot '%s.gnuplot'"):format(path:gsub("'", "'\\''")))
   os.remove(path .. ".gnuplot")
+  if not is_written then support.fail(path .. ".gnuplot cannot be written: is the disk full?") end
   if not is_drawn then support.fail "no chart: is gnuplot there? (apt-get install gnuplot-nox)" end
+  if not is_whole(path) then support.fail(path .. " is not whole: is the disk full?") end
 end
 
 local saved = assert(edgee.logs:export({ period = given.period, format = "csv" }, { to = given.csv }))

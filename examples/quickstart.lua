@@ -1,6 +1,11 @@
 -- One script that manages all five systems. They are played by the sandbox, a local server on a free loopback port;
 -- with moonrest.open in place of server:open the same calls go to the real ones.
 
+-- Where moonrest is not installed, the source tree around this file and its build do.
+local root = arg[0]:gsub("[^/]*$", "") .. "../"
+package.path = ("%s;%slua/?.lua;%slua/?/init.lua"):format(package.path, root, root)
+package.cpath = ("%s;%sbuild/lua/?.so"):format(package.cpath, root)
+
 local moonrest = require "moonrest"
 local sandbox = require "moonrest.sandbox"
 
