@@ -79,6 +79,13 @@ describe("json.encode", function()
     end
   end)
 
+  it("refuses a table that is empty but for what __pairs gives, which would be lost", function()
+    local proxy = setmetatable({}, { __pairs = function() return pairs { a = 1 } end })
+    assert.same({ nil, "cannot encode a table whose fields come from __pairs at value.b[1]: copy them into a plain one" },
+      { json.encode { b = { proxy } } })
+    assert.equal('{"b":{}}', json.encode { b = setmetatable({}, { __index = { a = 1 } }) })
+  end)
+
   it("finds cycles, and says where they close", function()
     local ring = { name = "x" }
     ring.next = { { back = ring } }

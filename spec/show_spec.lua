@@ -18,6 +18,13 @@ describe("show", function()
     }, "\n"), show.table({ { name = "chair", count = 5 }, { name = "table", count = 12 } }, { "name", "count" }))
   end)
 
+  it("shows a response's headers as fields", function()
+    local shop, its_core = test_api.open()
+    its_core.answer { status = 200, body = "{}", headers = { ["X-A"] = "1" } }
+    local _, response = shop.items:get "1"
+    assert.matches("\nx%-a +1", show.text(response.headers))
+  end)
+
   it("finds the columns by itself, and leaves holes empty", function()
     assert.equal("a  b\n-  -\n1\n   x", show.table { { a = 1 }, { b = "x" } })
   end)

@@ -330,8 +330,15 @@ static enum step choose_kind(struct encoder *encoder, struct mr_json_frame *fram
   return encoder->options->sorted ? sort_names(encoder, frame) : NOTHING;
 }
 
+/* Fields are read without metamethods, which may raise or wait: one that stands for others has none of its own. */
 static enum step write_empty(struct encoder *encoder) {
-  bool is_array = is_marked_array(encoder, lua_gettop(encoder->L), true);
+  lua_State *L = encoder->L;
+  if (luaL_getmetafield(L, -1, "__pairs") != LUA_TNIL) {
+    lua_pop(L, 1);
+    return fail_value(encoder, "a table whose fields come from __pairs",
+                      ": copy them into a plain one");
+  }
+  bool is_array = is_marked_array(encoder, lua_gettop(L), true);
   return written(encoder, put(encoder->out, is_array ? "[]" : "{}", 2));
 }
 

@@ -171,13 +171,20 @@ local function is_rows(list)
   return list[1] ~= nil
 end
 
+-- A response's: as plain as a record, but for how its fields are found.
+local function is_headers(value)
+  return getmetatable(value).__name == "moonrest.headers"
+end
+
 -- The text that show() prints. Fields that the definition marks as secret are masked. 'columns' is a list of field
 -- names; what calls return beside their data (a response, a list's reason to end, an err) may stand in its place.
 function show.text(value, columns)
   value = redact.shown(value)
   if value == nil then return tostring(columns) end -- a call that failed: nil, err
   if type(columns) ~= "table" or getmetatable(columns) then columns = nil end
-  if type(value) ~= "table" or (getmetatable(value) and not core.json.is_array(value)) then return plain(value) end
+  if type(value) ~= "table" or (getmetatable(value) and not core.json.is_array(value) and not is_headers(value)) then
+    return plain(value)
+  end
   if next(value) == nil then return "(nothing)" end
   if is_rows(value) then return show.table(value, columns) end
   if value[1] ~= nil then return plain(value) end
