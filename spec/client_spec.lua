@@ -34,6 +34,14 @@ describe("client", function()
       assert.equal(1, last().options.timeout)
     end)
 
+    it("keeps what it was given", function()
+      local given = { null = "keep" }
+      local view = shop:with(given)
+      given.null = nil
+      core.answer { status = 200, body = '{"data":{"a":null}}' }
+      assert.same({ a = core.null }, (view.items:get "1"))
+    end)
+
     it("checks them", function()
       assert.error_matches(function() shop:with { tiemout = 5 } end, "client:with: unknown option 'tiemout'")
       assert.error_matches(function() shop:with(5) end, "needs a table of options")

@@ -139,6 +139,16 @@ describe("pages", function()
       assert.same(numbers(14, 25), ids(shop.items:each({ limit = 10 }, { resume = last.resume })))
     end)
 
+    it("keeps the options that it began with", function()
+      with_pages(100, 10)
+      local given, number = { max_items = 25, null = "keep" }, 0
+      for page in shop.items:pages({ limit = 10 }, given) do
+        number, given.max_items, given.null = number + 1, nil, -1
+        assert.equal(number < 3 and 10 or 5, #page.items)
+      end
+      assert.equal(3, number)
+    end)
+
     it("says max_pages", function()
       with_pages(25, 10)
       local last

@@ -103,6 +103,11 @@ function options.merge(defaults, given)
   return merged
 end
 
+-- The same in a table of its own: while a call waits its caller may change 'given' for another one.
+function options.copy(defaults, given)
+  return options.merge(defaults or {}, given)
+end
+
 -- The part that the core understands, added to 'call' (may be nil). Returns nil when there is nothing to tell.
 function options.apply(given, call)
   if not given then return call end
