@@ -10,8 +10,9 @@ describe("client", function()
   it("refuses options that are set as fields, which nobody would hear", function()
     for _, name in ipairs { "read_only", "timeout", "plan", "token", "max_items" } do
       assert.error_matches(function() shop[name] = true end,
-        "shop: '" .. name .. "' is an option, which cannot be set here: give it to moonrest.open, or to client:with")
+        "shop: '" .. name .. "' is an option, which cannot be set here: give it to moonrest.open")
     end
+    assert.error_matches(function() shop.timeout = 5 end, ", or to client:with { timeout = ... }", 1, true)
     shop.items = { get = function() return "a stub" end }
     assert.equal("a stub", shop.items.get())
   end)
@@ -115,7 +116,8 @@ describe("client", function()
       for _, path in ipairs { "/a/../b", "/..", "/a/%2e%2E/b", "/./a" } do refused("must not contain '", "GET",
         path) end
       refused("unknown field 'qurey'; did you mean 'query'", "GET", "/a", { qurey = {} })
-      refused("'body' must be a string, got a table; what is sent as JSON is called 'json'", "POST", "/a", { body = {} })
+      refused("'body' must be a string, got a table; what is sent as JSON is called 'json'", "POST", "/a",
+        { body = {} })
       refused("'query' must be a table", "GET", "/a", { query = "x" })
       refused("a table is needed", "GET", "/a", 5)
       refused("option 'timeout' must be a number", "GET", "/a", { timeout = "5" })

@@ -81,8 +81,8 @@ describe("json.encode", function()
 
   it("refuses a table that is empty but for what __pairs gives, which would be lost", function()
     local proxy = setmetatable({}, { __pairs = function() return pairs { a = 1 } end })
-    assert.same({ nil, "cannot encode a table whose fields come from __pairs at value.b[1]: copy them into a plain one" },
-      { json.encode { b = { proxy } } })
+    assert.equal("cannot encode a table whose fields come from __pairs at value.b[1]: copy them into a plain one",
+      select(2, json.encode { b = { proxy } }))
     assert.equal('{"b":{}}', json.encode { b = setmetatable({}, { __index = { a = 1 } }) })
   end)
 

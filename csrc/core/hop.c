@@ -103,7 +103,8 @@ static bool is_part(struct mr_slice range) {
   static const char unit[] = "bytes ", start[] = "bytes 0-";
   size_t unit_size = strlen(unit), start_size = strlen(start);
   int64_t last, total;
-  if (range.size < unit_size || !mr_ascii_same(range.data, unit_size, unit, unit_size)) return false;
+  if (range.size < unit_size || !mr_ascii_same(range.data, unit_size, unit, unit_size))
+    return false;
   if (range.size < start_size || !mr_ascii_same(range.data, start_size, start, start_size))
     return true;
   const char *from = range.data + start_size, *end = range.data + range.size;

@@ -9,7 +9,7 @@ local nearest = require "moonrest.nearest"
 local options = require "moonrest.options"
 local recipe = require "moonrest.recipe"
 local resource = require "moonrest.resource"
-local site = require "moonrest.site"
+local open_options = require "moonrest.site".options
 local target = require "moonrest.target"
 
 local client = {}
@@ -41,13 +41,13 @@ function metatable.__index(self, name)
   return resource.child(self, view, at.resources, at.name, name, methods)
 end
 
--- What stands in a client is its definition's; a field of one's own (a stub, for a test) may replace it. An option that is
--- set here would be heard by nobody, which is no way to treat read_only = true.
+-- What stands in a client is its definition's; a field of one's own (a stub, for a test) may replace it. An option
+-- that is set here would be heard by nobody, which is no way to treat read_only = true.
 function metatable.__newindex(self, name, value)
   local at = rawget(self, 1).site.definition
-  if not at.resources[name] and (site.options[name] or options.known[name] or credential.option_names(at)[name]) then
-    caller.raise("%s: '%s' is an option, which cannot be set here: give it to moonrest.open, or to client:with { %s = ... }",
-      at.name, name, name)
+  if not at.resources[name] and (open_options[name] or options.known[name] or credential.option_names(at)[name]) then
+    caller.raise("%s: '%s' is an option, which cannot be set here: give it to moonrest.open%s", at.name, name,
+      options.known[name] and (", or to client:with { %s = ... }"):format(name) or "")
   end
   rawset(self, name, value)
 end

@@ -31,7 +31,8 @@ local function words_of(site, bucket)
   return site.plan and bucket[site.plan] or bucket
 end
 
--- Argument values that are too long for the core share a bucket with those that begin alike, which errs on the safe side.
+-- Argument values that are too long for the core share a bucket with those that begin alike, which errs on the safe
+-- side.
 local function key_of(site, name, suffix)
   local key = table.concat({ site.definition.name, site:account(), name }, separator)
   return suffix and (key .. separator .. suffix):sub(1, longest_key) or key

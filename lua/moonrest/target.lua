@@ -21,6 +21,9 @@ end
 -- A value as it is written in a URL, a header or a form. 'label' begins the messages here: the operation's name.
 local function text_of(value, label)
   if math.type(value) == "float" then return float_text(value, label) end
+  if types.is_secret(value) then
+    caller.raise("%s: a secret cannot stand in a form: it goes into paths, queries, headers and JSON only", label)
+  end
   if type(value) == "userdata" or type(value) == "table" or type(value) == "function" then
     caller.raise("%s: a %s cannot be sent as text", label, type(value))
   end
@@ -89,7 +92,7 @@ local function each_item(list, name, label, visit)
   local count = 0
   for key in pairs(list) do
     if math.type(key) ~= "integer" then
-      caller.raise("%s: '%s' is a table with named fields, got '%s', which a query or a form cannot say: send a text, "
+      caller.raise("%s: '%s' is a table with named fields ('%s'), which a query or a form cannot say: send a text, "
         .. "such as moonrest.json.encode gives", label, name, tostring(key))
     end
     count = count + 1
