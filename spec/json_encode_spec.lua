@@ -144,6 +144,10 @@ describe("json.encode", function()
   it("raises for misuse and names the option", function()
     assert.error_matches(function() json.encode() end, "value expected")
     assert.error_matches(function() json.encode({}, { sort = true }) end, "option 'sort' does not exist")
+    for _, beside in ipairs { setmetatable({ 1 }, { __name = "moonrest.response" }), "end",
+      setmetatable({ kind = "http" }, { __name = "moonrest.error" }) } do
+      assert.error_matches(function() json.encode({}, beside) end, "write parentheses: encode((call()))", 1, true)
+    end
     assert.error_matches(function() json.encode({}, { sorted = 1 }) end, "option 'sorted' must be a boolean")
     assert.error_matches(function() json.encode({}, { max_depth = 0 }) end, "option 'max_depth' must be an integer")
   end)

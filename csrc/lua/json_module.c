@@ -61,10 +61,22 @@ static const char *option_name(lua_State *L, int argument) {
   return lua_tostring(L, -2);
 }
 
+/* json.encode(client.apps:get(id)) hands over what a call returns beside its data: a response, an err, or the reason why
+** a list ended. */
+static void check_options_table(lua_State *L, int argument) {
+  bool is_named = luaL_getmetafield(L, argument, "__name") != LUA_TNIL;
+  if (is_named || lua_type(L, argument) == LUA_TSTRING)
+    luaL_argerror(
+        L, argument,
+        "options are needed, a plain table; around a call, which has more than one value, "
+        "write parentheses: encode((call()))");
+  luaL_checktype(L, argument, LUA_TTABLE);
+}
+
 static void check_decode_options(lua_State *L, int argument, struct mr_json_options *options) {
   *options = mr_json_defaults;
   if (lua_isnoneornil(L, argument)) return;
-  luaL_checktype(L, argument, LUA_TTABLE);
+  check_options_table(L, argument);
   for (lua_pushnil(L); lua_next(L, argument); lua_pop(L, 1))
     set_decode_option(L, argument, option_name(L, argument), options);
 }
@@ -91,7 +103,7 @@ static void check_encode_options(lua_State *L, struct encode_call *call) {
   *call = (struct encode_call){mr_json_encode_defaults, ENCODE_MAX_SIZE};
   call->options.refuse_secrets = true;
   if (lua_isnoneornil(L, 2)) return;
-  luaL_checktype(L, 2, LUA_TTABLE);
+  check_options_table(L, 2);
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1))
     set_encode_option(L, option_name(L, 2), call);
 }
