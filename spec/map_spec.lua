@@ -28,6 +28,14 @@ describe("map", function()
     assert.same({ [2] = "raised", [3] = err, [4] = "an error without a value" }, failures)
   end)
 
+  it("refuses operations, which it could call without end, and what holds them", function()
+    local client = slow_server.open "http://127.0.0.1:1"
+    for _, items in ipairs { client.things.get, client.things, client } do
+      assert.error_matches(function() moonrest.map(items, function() error "called" end) end,
+        "moonrest.map: an? %a+ is no list: map what its :each%(%) gives")
+    end
+  end)
+
   it("refuses a table of which it would do nothing, or a part", function()
     local function refused(items, message)
       assert.error_matches(function() moonrest.map(items, function() error "called" end) end, message)

@@ -53,9 +53,20 @@ local function check_list(items, count)
   end
 end
 
+-- An operation can be called as an iterator is, and would be, without end.
+local no_items = { ["moonrest.operation"] = "an operation", ["moonrest.resource"] = "a resource",
+  ["moonrest.client"] = "a client" }
+
+local function check_kind(items)
+  local meta = getmetatable(items)
+  local kind = type(meta) == "table" and no_items[meta.__name]
+  if kind then caller.raise("moonrest.map: %s is no list: map what its :each() gives", kind) end
+end
+
 -- A function that gives the next item (nil at the end), and how many there are when that is known. What a list's :each
 -- returns is such a function too.
 local function source_of(items)
+  check_kind(items)
   local iterate = task.callable(items)
   if iterate then return iterate, nil end
   if type(items) ~= "table" then
