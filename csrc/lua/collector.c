@@ -37,16 +37,16 @@
 /* A smaller budget is not divided: its longest piece would not fit beside anything. */
 #define LEAST_DIVIDED_US 500
 
-/* What a step of the collector's own takes at least; of the budget before a cycle was seen; and one piece more. */
-#define LEAST_OWN_US 20
-#define OWN_SHARE    4
+/* What a step of the collector's own takes: at least where the end of marking nears; and of the budget, where that is not
+** seen. And one piece more. */
+#define LEAST_OWN_US 10
+#define BLIND_SHARE  4
+
+/* Steps of its own in a row where the end nears. */
+#define MOST_OWN 3
 
 /* Steps in a row that may have no time for it. */
 #define MOST_SKIPPED 3
-
-static int64_t bytes_in_use(lua_State *L) {
-  return (int64_t)lua_gc(L, LUA_GCCOUNT) * KIB + lua_gc(L, LUA_GCCOUNTB);
-}
 
 /* A step that works for nothing tells Lua how far it is until the next one. */
 static void put_off(lua_State *L, int kib) {
@@ -67,27 +67,27 @@ static bool is_steerable(lua_State *L, struct mr_lua_collector *collector) {
   return !collector->is_generational;
 }
 
-/* What the next piece may take: from half way to where the last cycle had its longest, as much as that. */
+/* What the next piece may take. */
 static int64_t next_piece_us(const struct mr_lua_collector *collector) {
-  const struct mr_lua_peak *last = &collector->last_peak;
-  bool is_past = collector->peak.took_us >= last->took_us / 2;
-  bool is_near = collector->pieces >= last->at / 2;
-  if (is_past || !is_near || last->took_us < collector->piece_us) return collector->piece_us;
-  return last->took_us;
+  const struct mr_lua_phase *phase = &collector->phase;
+  bool may_close = phase->nears || !(phase->tells || phase->has_marked);
+  bool is_longer = may_close && collector->closing_us > collector->piece_us;
+  return is_longer ? collector->closing_us : collector->piece_us;
 }
 
-/* So long that the longest piece that may still come in this cycle would be through in time behind it. */
+/* So long that the longest piece that may come next would be through in time behind it. */
 static int64_t own_us(const struct mr_lua_collector *collector, int64_t budget_us) {
-  int64_t last_us = collector->last_peak.took_us, longest_us = collector->piece_us;
-  if (last_us > longest_us && collector->peak.took_us < last_us / 2) longest_us = last_us;
-  int64_t left_us = last_us > 0 ? budget_us - longest_us : budget_us / OWN_SHARE;
-  return left_us > LEAST_OWN_US ? left_us : LEAST_OWN_US;
+  const struct mr_lua_phase *phase = &collector->phase;
+  bool is_blind = !phase->nears && !phase->tells && !phase->has_marked;
+  int64_t least_us = is_blind ? budget_us / BLIND_SHARE : LEAST_OWN_US;
+  int64_t left_us = budget_us - next_piece_us(collector);
+  return left_us > least_us ? left_us : least_us;
 }
 
-/* Never twice in a row, but when all else has to wait: the next one is the others'. */
+/* Never twice in a row, but when all else has to wait, or to be done with marking before there is more to be marked. */
 static bool has_own_step(const struct mr_lua_collector *collector, int64_t budget_us) {
   if (collector->owed_us > MOST_OWED_US) return true;
-  if (collector->own_us > 0) return false;
+  if (collector->own_steps > 0) return collector->phase.nears && collector->own_steps < MOST_OWN;
   return collector->waste.first || collector->owed_us >= (double)own_us(collector, budget_us);
 }
 
@@ -97,8 +97,8 @@ int64_t mr_lua_collector_hold(lua_State *L, struct mr_lua_collector *collector, 
   put_off(L, HELD_KIB);
   collector->is_apart = budget_us < LEAST_DIVIDED_US;
   if (collector->is_apart) {
-    collector->own_us = has_own_step(collector, budget_us) ? own_us(collector, budget_us) : 0;
-    return collector->own_us > 0 ? MR_NEVER : 0;
+    collector->own_steps = has_own_step(collector, budget_us) ? collector->own_steps + 1 : 0;
+    return collector->own_steps > 0 ? MR_NEVER : 0;
   }
   double most_us = (double)budget_us * MOST_SHARE;
   if (collector->owed_us > MOST_OWED_US && collector->owed_us > most_us) return MR_NEVER;
@@ -127,15 +127,14 @@ static void rest(lua_State *L, struct mr_lua_collector *collector, int64_t bytes
   collector->owed_us = 0;
 }
 
-static void begin(struct mr_lua_collector *collector, int64_t bytes) {
+static void begin(lua_State *L, struct mr_lua_collector *collector, int64_t bytes) {
   if (collector->room_bytes < LEAST_ROOM) collector->room_bytes = LEAST_ROOM;
   if (collector->us_per_byte < LEAST_US_PER_BYTE) collector->us_per_byte = US_PER_BYTE;
   collector->is_resting = false;
   collector->start_bytes = collector->handled_bytes = bytes;
   collector->spent_us = 0;
   collector->pieces = 0;
-  collector->last_peak = collector->peak;
-  collector->peak = (struct mr_lua_peak){0};
+  mr_lua_phase_begin(L, &collector->phase);
 }
 
 /* Adds the part of a cycle that these bytes stand for, and what they take themselves: they live until its end. */
@@ -150,10 +149,11 @@ static void charge(struct mr_lua_collector *collector, int64_t grown) {
   collector->recent_us += (due_us - collector->recent_us) / 4;
 }
 
-static void look(struct mr_lua_collector *collector, int64_t bytes) {
+static void look(lua_State *L, struct mr_lua_collector *collector, int64_t bytes) {
   bool is_new = collector->start_bytes == 0; /* it may be anywhere in its cycle */
   int64_t grown = is_new ? 0 : bytes - collector->seen_bytes;
-  if (is_new || (collector->is_resting && bytes >= collector->start_bytes)) begin(collector, bytes);
+  if (is_new || (collector->is_resting && bytes >= collector->start_bytes))
+    begin(L, collector, bytes);
   if (!collector->is_resting)
     charge(collector, grown);
   else
@@ -181,27 +181,34 @@ static void note_piece(struct mr_lua_collector *collector, int64_t took_us) {
   int64_t decayed_us = collector->piece_us - collector->piece_us / 16;
   collector->piece_us = took_us > decayed_us ? took_us : decayed_us;
   if (collector->piece_us > MOST_PIECE_US) collector->piece_us = MOST_PIECE_US;
-  if (took_us > collector->peak.took_us && took_us <= MOST_PIECE_US)
-    collector->peak = (struct mr_lua_peak){took_us, collector->pieces};
   collector->pieces++;
+}
+
+/* What took longer was interrupted, and is no measure. */
+static void note_closing(struct mr_lua_collector *collector, int64_t took_us) {
+  if (took_us <= MOST_PIECE_US) collector->closing_us = took_us;
 }
 
 static bool is_due(const struct mr_lua_collector *collector) {
   if (collector->waste.first) return true;
-  return !collector->is_resting && collector->owed_us > 0;
+  return !collector->is_resting && (collector->owed_us > 0 || collector->phase.nears);
 }
 
 /* Returns the time after it. */
 static int64_t work_one(lua_State *L, struct mr_lua_collector *collector,
                         const struct mr_clock *clock, int64_t begun_us) {
   if (collector->pieces <= FIRST_PIECES) mr_lua_marker_lead(L);
+  bool has_marked = collector->phase.has_marked;
+  int64_t bytes = mr_lua_bytes_in_use(L);
   bool is_over = work(L, collector);
   int64_t now_us = mr_clock_now(clock);
+  mr_lua_phase_look(L, &collector->phase, bytes);
+  if (collector->phase.has_marked != has_marked) note_closing(collector, now_us - begun_us);
   note_piece(collector, now_us - begun_us);
   collector->skipped = 0;
   if (!is_over) return now_us;
   collector->us_per_byte = (double)collector->spent_us / (double)collector->handled_bytes;
-  rest(L, collector, bytes_in_use(L));
+  rest(L, collector, mr_lua_bytes_in_use(L));
   return now_us;
 }
 
@@ -215,11 +222,12 @@ static void work_beside(lua_State *L, struct mr_lua_collector *collector,
   }
 }
 
-/* In a step of its own. Its last piece may be the longest, and then it takes no more than that and its share. */
+/* In a step of its own: until the longest piece that may come next would not be through in time. */
 static void work_apart(lua_State *L, struct mr_lua_collector *collector,
-                       const struct mr_clock *clock) {
-  int64_t now_us = mr_clock_now(clock), until_us = now_us + collector->own_us;
-  while (is_due(collector) && now_us < until_us)
+                       const struct mr_clock *clock, int64_t deadline_us) {
+  int64_t now_us = mr_clock_now(clock), begun_us = now_us;
+  int64_t left_us = deadline_us - now_us;
+  while (is_due(collector) && now_us - begun_us < own_us(collector, left_us))
     now_us = work_one(L, collector, clock, now_us);
 }
 
@@ -228,7 +236,7 @@ static void work_off(lua_State *L, struct mr_lua_collector *collector, const str
   collector->is_working = true;
   mr_lua_marker_lead(L);
   if (collector->is_apart)
-    work_apart(L, collector, clock);
+    work_apart(L, collector, clock, deadline_us);
   else
     work_beside(L, collector, clock, deadline_us);
   collector->is_working = false;
@@ -247,9 +255,9 @@ void mr_lua_collector_release(lua_State *L, struct mr_lua_collector *collector,
   if (!collector->is_held) return;
   collector->is_held = false;
   if (lua_gc(L, LUA_GCISRUNNING) != 1) return; /* a task has stopped it */
-  look(collector, bytes_in_use(L));
-  if (is_due(collector) && (!collector->is_apart || collector->own_us > 0))
+  look(L, collector, mr_lua_bytes_in_use(L));
+  if (is_due(collector) && (!collector->is_apart || collector->own_steps > 0))
     work_off(L, collector, clock, deadline_us);
-  collector->seen_bytes = bytes_in_use(L);
+  collector->seen_bytes = mr_lua_bytes_in_use(L);
   put_off(L, kib_until_next(collector));
 }

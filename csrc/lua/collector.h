@@ -3,7 +3,8 @@
 ** milliseconds at a time. So a step holds it while the tasks work, and has it do its part at the end, in small pieces
 ** that the clock is looked at in between: as much as keeps up with what was allocated since the last step, so that a
 ** cycle is through when half as much has come as the state held at the end of the last. A budget of less than half a
-** millisecond is not divided: once enough is due a step is the collector's own, and at most every other one is.
+** millisecond is not divided: once enough is due a step is the collector's own, and at most every other one is, but where
+** the end of marking nears.
 **
 ** Only an incremental collector that runs is steered: a generational one cannot be divided, and one that is stopped is
 ** the host's. Between two steps it is as the host has set it. Nothing here raises.
@@ -17,13 +18,7 @@
 
 #include "core/clock.h"
 #include "core/waste.h"
-
-/* The piece of a cycle that took longest, which Lua does not divide: all that lives in stacks and in tables that are
-** being filled is looked at again before anything is freed. */
-struct mr_lua_peak {
-  int64_t took_us;
-  int at; /* pieces before it */
-};
+#include "lua/phase.h"
 
 struct mr_lua_collector {
   bool is_held;
@@ -31,7 +26,7 @@ struct mr_lua_collector {
   bool is_generational;  /* it was, when it was first looked at */
   bool is_resting;       /* between two cycles */
   bool is_apart;         /* the budget is too small to be divided */
-  int64_t own_us;        /* then: what the collector takes of this step, which is its own; or 0 */
+  int own_steps;         /* then: so many in a row, with this one, are the collector's */
   int64_t seen_bytes;    /* in use at the end of the last step */
   int64_t start_bytes;   /* at which the next cycle begins, or at which this one began */
   int64_t room_bytes;    /* that may be allocated while a cycle runs */
@@ -41,8 +36,9 @@ struct mr_lua_collector {
   double owed_us;        /* work that is due */
   double recent_us;      /* what came due in the last steps, each */
   int64_t piece_us;      /* what a piece takes at most, of late */
-  struct mr_lua_peak peak, last_peak; /* of this cycle, of the one before */
-  int pieces;                         /* of this cycle */
+  struct mr_lua_phase phase;
+  int64_t closing_us; /* what the last end of marking took; 0: none was seen yet */
+  int pieces;         /* of this cycle */
   struct mr_waste waste;
   int skipped; /* steps that had no time for a piece which was due */
 };

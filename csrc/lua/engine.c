@@ -154,19 +154,23 @@ static int engine_step(lua_State *L) {
   return 1;
 }
 
-/* engine:enter_step(budget): the time on core.clock, and until when this step may work; nil when all of it is for the
-** collector. */
+/* engine:enter_step(budget, has_tasks): until when on core.clock this step may work; nil when there is nothing to do, or
+** when all of the step was the collector's: then it is over. */
 static int engine_enter_step(lua_State *L) {
   struct mr_lua_engine *box = check_engine(L);
+  int64_t begun_us = mr_clock_now(&mr_clock_system);
   int64_t budget_us = mr_lua_seconds(L, 2, "budget");
-  int64_t now_us = mr_clock_now(&mr_clock_system);
+  bool is_pending = box->engine && mr_engine_pending(box->engine) > 0;
+  if (!lua_toboolean(L, 3) && !is_pending) return 0;
   int64_t share_us = mr_lua_collector_hold(L, &box->collector, budget_us);
-  box->finish_us = mr_time_after(now_us, budget_us);
-  lua_pushnumber(L, (lua_Number)now_us / MR_SECOND);
-  if (share_us == MR_NEVER) return 1;
-  box->work_until_us = mr_time_after(now_us, budget_us - share_us);
+  box->finish_us = mr_time_after(begun_us, budget_us);
+  if (share_us == MR_NEVER) {
+    mr_lua_collector_release(L, &box->collector, &mr_clock_system, box->finish_us);
+    return 0;
+  }
+  box->work_until_us = mr_time_after(begun_us, budget_us - share_us);
   lua_pushnumber(L, (lua_Number)box->work_until_us / MR_SECOND);
-  return 2;
+  return 1;
 }
 
 /* engine:leave_step(): the collector has the rest of the budget. Does nothing outside of a step. The last step for now

@@ -141,7 +141,6 @@ end
 -- The guard stands before the turn is noted: an error between the two must not leave that for ever. It also stands
 -- before the recovery, which may need what is set aside. That is so again before a task can take the memory.
 local function begin_turn()
-  current.is_turning = true
   if current.is_shaken then recovery.recover() end
   reserve.fill()
 end
@@ -157,6 +156,7 @@ end
 function scheduler.turn(timeout, is_enough)
   check_entry()
   local _ <close> = turn_guard
+  current.is_turning = true
   begin_turn()
   wake_sleepers()
   wake_decoding()
@@ -183,13 +183,15 @@ local run_round = budget.divide(run_network, run_ready_until, run_slices)
 -- turn, if not in this step then in one of the next; what tasks have started is sent.
 function scheduler.step(seconds)
   check_entry()
-  seconds = seconds * budget.aimed_at
+  seconds = budget.aim(seconds)
   local _ <close> = turn_guard
+  current.is_turning = true
+  local deadline = enter_step(engine, seconds, task_life.live > 0)
+  if not deadline then return end
   begin_turn()
-  local time, deadline = enter_step(engine, seconds)
-  current.deadline = deadline or false
-  local turn = math.min(seconds, longest_turn)
-  local busy, is_first = deadline ~= nil, true
+  current.deadline = deadline
+  local time, turn = now(), math.min(seconds, longest_turn)
+  local busy, is_first = true, true
   while busy and (is_first or time < deadline) do
     busy = run_round(time, math.min(deadline, time + turn), turn, is_first)
     time, is_first = now(), false

@@ -47,7 +47,6 @@ end
 function tasks.step(budget)
   if budget == nil then budget = default_budget end
   if not (type(budget) == "number" and budget >= 0) then check_seconds(budget, "moonrest.step: the budget") end
-  if scheduler.is_idle() then return 0 end
   scheduler.step(budget)
   return task_life.live
 end
