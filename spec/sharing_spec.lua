@@ -66,7 +66,7 @@ describe("limits", function()
       local c = open "four"
       assert(c.things:get "1")
       print(remaining(c))]], server.url, "XDG_RUNTIME_DIR=/nonexistent")
-    assert.matches("told: the shared limits file /nonexistent/moonrest/limits%-1 cannot be made", said)
+    assert.matches("told: the shared limits file /nonexistent/moonrest/limits%-2 cannot be made", said)
     assert.matches("\n4\n", said)
   end)
 

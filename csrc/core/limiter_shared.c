@@ -73,7 +73,7 @@ static void roll_back(struct mr_shared *shared) {
 static void each_bucket(struct mr_shared *shared, void (*visit)(struct mr_bucket_state *, int64_t),
                         int64_t argument) {
   struct mr_shared_header *header = shared->file.header;
-  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++)
+  for (uint32_t i = 0; i < mr_shared_entry_end(&shared->file); i++)
     if (mr_shared_block_is_sound(&shared->file, header->entries[i].block))
       visit(&mr_shared_block_at(&shared->file, header->entries[i].block)->state, argument);
 }
@@ -93,7 +93,7 @@ static void reap_bucket(struct mr_shared *shared, struct mr_shared_entry *entry,
 
 static void reap(struct mr_shared *shared, uint32_t process, int64_t now_us) {
   struct mr_shared_header *header = shared->file.header;
-  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++) {
+  for (uint32_t i = 0; i < mr_shared_entry_end(&shared->file); i++) {
     struct mr_shared_entry *entry = &header->entries[i];
     bool used = entry->users[process / 64] >> (process % 64) & 1;
     if (entry->block != 0 && used) reap_bucket(shared, entry, process, now_us);

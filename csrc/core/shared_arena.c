@@ -3,6 +3,8 @@
 #include <string.h>
 
 #define SMALLEST 4096 /* bytes of a block of class 0; each class doubles it */
+/* Before so many more entries come into use, those that nobody needs make room. */
+#define PURGE_EVERY 64
 
 static uint64_t class_size(uint32_t size_class) {
   return (uint64_t)SMALLEST << size_class;
@@ -122,29 +124,39 @@ static void free_entry(struct mr_shared_file *file, struct mr_shared_entry *entr
   if (mr_shared_block_is_sound(file, block)) free_block(file, block);
 }
 
+static bool is_needed(const struct mr_shared_file *file, const struct mr_shared_entry *entry,
+                      int64_t now_us) {
+  if (has_users(entry)) return true;
+  return mr_shared_block_is_sound(file, entry->block) &&
+         !mr_bucket_is_idle(&mr_shared_block_at(file, entry->block)->state, now_us);
+}
+
 /* Whatever nobody uses and has nothing to remember makes room. */
 static void purge(struct mr_shared_file *file, int64_t now_us) {
-  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++) {
-    struct mr_shared_entry *entry = &file->header->entries[i];
-    if (entry->block == 0 || has_users(entry)) continue;
-    if (!mr_shared_block_is_sound(file, entry->block) ||
-        mr_bucket_is_idle(&mr_shared_block_at(file, entry->block)->state, now_us))
-      free_entry(file, entry);
+  struct mr_shared_header *header = file->header;
+  uint32_t end = 0;
+  for (uint32_t i = 0; i < mr_shared_entry_end(file); i++) {
+    struct mr_shared_entry *entry = &header->entries[i];
+    if (entry->block != 0 && !is_needed(file, entry, now_us)) free_entry(file, entry);
+    if (entry->block != 0) end = i + 1;
   }
+  header->entry_end = end;
 }
 
 static struct mr_shared_entry *find(struct mr_shared_file *file, const uint64_t key[2]) {
-  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++) {
+  for (uint32_t i = 0; i < mr_shared_entry_end(file); i++) {
     struct mr_shared_entry *entry = &file->header->entries[i];
     if (entry->block != 0 && entry->key[0] == key[0] && entry->key[1] == key[1]) return entry;
   }
   return NULL;
 }
 
-static struct mr_shared_entry *find_free(struct mr_shared_file *file) {
-  for (uint32_t i = 0; i < MR_SHARED_ENTRIES; i++)
-    if (file->header->entries[i].block == 0) return &file->header->entries[i];
-  return NULL;
+/* A free one between others, else the one behind them, which may be MR_SHARED_ENTRIES. */
+static uint32_t find_free(const struct mr_shared_file *file) {
+  uint32_t end = mr_shared_entry_end(file), i = 0;
+  while (i < end && file->header->entries[i].block != 0)
+    i++;
+  return i;
 }
 
 static uint64_t make_block(struct mr_shared_file *file, const struct mr_bucket_limits *limits) {
@@ -155,18 +167,22 @@ static uint64_t make_block(struct mr_shared_file *file, const struct mr_bucket_l
 
 static struct mr_shared_entry *make_entry(struct mr_shared_file *file, const uint64_t key[2],
                                           const struct mr_bucket_limits *limits, int64_t now_us) {
-  struct mr_shared_entry *entry = find_free(file);
-  uint64_t block = entry ? make_block(file, limits) : 0;
+  struct mr_shared_header *header = file->header;
+  uint32_t i = find_free(file);
+  bool full = i == mr_shared_entry_end(file) && i % PURGE_EVERY == 0;
+  uint64_t block = full ? 0 : make_block(file, limits);
   if (block == 0) {
     purge(file, now_us);
-    entry = find_free(file);
-    block = entry ? make_block(file, limits) : 0;
+    i = find_free(file);
+    if (i < MR_SHARED_ENTRIES) block = make_block(file, limits);
   }
   if (block == 0) return NULL;
-  *entry = (struct mr_shared_entry){.key = {key[0], key[1]}};
+  if (i == header->entry_end) header->entry_end++;
   atomic_signal_fence(memory_order_seq_cst);
-  entry->block = block;
-  return entry;
+  header->entries[i] = (struct mr_shared_entry){.key = {key[0], key[1]}};
+  atomic_signal_fence(memory_order_seq_cst);
+  header->entries[i].block = block;
+  return &header->entries[i];
 }
 
 bool mr_shared_relimit(struct mr_shared_file *file, struct mr_shared_entry *entry,

@@ -14,6 +14,12 @@ static inline struct mr_shared_block *mr_shared_block_at(const struct mr_shared_
   return (struct mr_shared_block *)(void *)(file->bytes + offset);
 }
 
+/* Where the entries that may be in use end, whatever a damaged file says. */
+static inline uint32_t mr_shared_entry_end(const struct mr_shared_file *file) {
+  uint32_t end = file->header->entry_end;
+  return end < MR_SHARED_ENTRIES ? end : MR_SHARED_ENTRIES;
+}
+
 /* The entry of the key, with these limits, made when there is none, and used by this process from now on. NULL:
 ** no room, or what is there is damaged. */
 struct mr_shared_entry *mr_shared_attach(struct mr_shared_file *file, const uint64_t key[2],

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define MAGIC     UINT64_C(0x747365726e6f6f6d) /* "moonrest" */
-#define FILE_NAME "limits-1"
+#define FILE_NAME "limits-2"
 #define INIT_BYTE (INT64_C(1) << 40) /* locks are on bytes far behind the content */
 #define JOIN_BYTE (INIT_BYTE + 1)
 
@@ -137,7 +137,7 @@ static enum mr_kind initialize(struct mr_shared_file *file, struct mr_error *err
     bool emptied = ftruncate(file->descriptor, 0) == 0;
     return refuse(file, error, emptied ? "cannot be made: no room on its disk" : "cannot be made");
   }
-  memset(header, 0, sizeof(*header));
+  memset(header, 0, offsetof(struct mr_shared_header, entries)); /* 'entry_end' says the rest */
   if (!init_lock(header)) return refuse(file, error, "cannot hold a lock on this system");
   header->version = MR_SHARED_VERSION;
   header->layout = layout();

@@ -22,7 +22,7 @@
 #include "clock.h"
 #include "error.h"
 
-#define MR_SHARED_VERSION   1
+#define MR_SHARED_VERSION   2
 #define MR_SHARED_PROCESSES 128
 #define MR_SHARED_ENTRIES   4096
 #define MR_SHARED_CLASSES   16                 /* block sizes: 4 KiB, 8 KiB, ... */
@@ -68,6 +68,7 @@ struct mr_shared_header {
   _Atomic uint32_t undo_count;
   uint32_t undo_process;
   struct mr_shared_undo undo[MR_TICKET_BUCKETS];
+  uint32_t entry_end; /* from here on all entries are free: their memory is not even looked at */
   struct mr_shared_entry entries[MR_SHARED_ENTRIES];
 };
 

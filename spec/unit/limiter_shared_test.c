@@ -95,7 +95,7 @@ static void test_the_default_place(void **state) {
   struct mr_limiter *limiter = mr_limiter_open_shared(&clock.clock, NULL, &error);
   assert_string_equal(error.message, "");
   mr_limiter_close(limiter);
-  snprintf(file, sizeof(file), "%s/moonrest/limits-1", runtime);
+  snprintf(file, sizeof(file), "%s/moonrest/limits-2", runtime);
   assert_int_equal(stat(file, &status), 0);
   assert_int_equal(status.st_mode & 0777, 0600);
   snprintf(file, sizeof(file), "%s/moonrest", runtime);
@@ -118,6 +118,53 @@ static void test_more_processes_than_places(void **state) {
   join_world(&worlds[77], &clock);
   for (int i = 0; i < MR_SHARED_PROCESSES; i++)
     world_close(&worlds[i]);
+}
+
+static uint32_t entry_end(void) {
+  uint32_t end = 0;
+  int descriptor = open(path, O_RDONLY);
+  size_t offset = offsetof(struct mr_shared_header, entry_end);
+  assert_int_equal(pread(descriptor, &end, sizeof(end), (off_t)offset), sizeof(end));
+  close(descriptor);
+  return end;
+}
+
+/* What is never used of the file is never looked at, so that it takes no memory: entries that are needed no more make
+** room for new ones long before all are taken. */
+static void test_only_the_first_entries_are_in_use(void **state) {
+  (void)state;
+  struct world world;
+  struct mr_virtual_clock clock = some_time();
+  struct mr_bucket_limits limits = limits_of(5, MR_SECOND);
+  uint32_t highest = 0;
+  for (int i = 0; i < 500; i++) {
+    char key[32];
+    snprintf(key, sizeof(key), "key:%d", i);
+    join_world(&world, &clock);
+    struct mr_bucket *bucket = world_bucket(&world, key, &limits);
+    assert_int_equal(drain(&world, bucket), 5);
+    mr_bucket_release(bucket);
+    world_close(&world);
+    clock.now_us += 50 * MR_MILLISECOND;
+    if (i == 0) assert_int_equal(entry_end(), 1);
+    if (entry_end() > highest) highest = entry_end();
+  }
+  assert_int_equal(highest, 64); /* of which about 20 have not forgotten yet */
+  limits = limits_of(5, 3600 * MR_SECOND);
+  join_world(&world, &clock);
+  struct mr_bucket *buckets[200];
+  for (int i = 0; i < 200; i++) {
+    char key[32];
+    snprintf(key, sizeof(key), "hourly:%d", i);
+    buckets[i] = world_bucket(&world, key, &limits);
+    assert_int_equal(drain(&world, buckets[i]), 5);
+  }
+  assert_in_range(entry_end(), 200, 264);
+  for (int i = 0; i < 200; i++) {
+    assert_int_equal(remaining(buckets[i]), 0);
+    mr_bucket_release(buckets[i]);
+  }
+  world_close(&world);
 }
 
 static void test_more_keys_than_entries(void **state) {
@@ -200,7 +247,7 @@ static void test_sharing_is_chosen_before_the_first_bucket(void **state) {
   char place[160];
   world_open(&world);
   setenv("XDG_RUNTIME_DIR", directory, 1);
-  snprintf(place, sizeof(place), "%s/moonrest/limits-1", directory);
+  snprintf(place, sizeof(place), "%s/moonrest/limits-2", directory);
   assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_PROCESS, &error), MR_NONE);
   assert_int_equal(mr_limiter_share(world.limiter, MR_SHARING_USER, &error), MR_NONE);
   assert_int_not_equal(stat(place, &status), 0); /* not yet */
@@ -240,6 +287,7 @@ int main(void) {
                                      TEST(test_other_limits_for_all),
                                      TEST(test_the_default_place),
                                      TEST(test_more_processes_than_places),
+                                     TEST(test_only_the_first_entries_are_in_use),
                                      TEST(test_more_keys_than_entries),
                                      TEST(test_another_boot),
                                      TEST(test_another_clock),

@@ -96,6 +96,29 @@ static void test_a_file_that_was_left_unfinished(void **state) {
   make_good_file();
 }
 
+/* Where the entries end is not what it was: the history may be lost, and nothing else. */
+static void test_a_damaged_end_of_the_entries(void **state) {
+  (void)state;
+  const uint32_t ends[] = {0, 1, MR_SHARED_ENTRIES, MR_SHARED_ENTRIES + 1, UINT32_MAX};
+  struct mr_bucket_limits limits = limits_of(5, MR_SECOND);
+  for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+    struct world world;
+    struct mr_virtual_clock clock = some_time();
+    for (int life = 0; life < 2; life++) {
+      join_world(&world, &clock);
+      struct mr_bucket *bucket = world_bucket(&world, "key", &limits);
+      struct mr_bucket *other = world_bucket(&world, life ? "new" : "old", &limits);
+      assert_int_equal(drain(&world, bucket), life && ends[i] > 0 ? 0 : 5);
+      assert_int_equal(drain(&world, other), 5);
+      mr_bucket_release(bucket);
+      mr_bucket_release(other);
+      world_close(&world);
+      patch(offsetof(struct mr_shared_header, entry_end), &ends[i], sizeof(*ends));
+    }
+    unlink(path);
+  }
+}
+
 /* Random bytes anywhere behind the magic and the lock: no crash, no hang, whatever it then believes. */
 static void test_random_damage(void **state) {
   (void)state;
@@ -169,9 +192,12 @@ static void test_a_full_disk(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      TEST(test_files_that_are_not_ours), TEST(test_files_that_others_can_reach),
-      TEST(test_damaged_files),           TEST(test_a_file_that_was_left_unfinished),
-      TEST(test_random_damage),           TEST(test_a_full_disk)};
+  const struct CMUnitTest tests[] = {TEST(test_files_that_are_not_ours),
+                                     TEST(test_files_that_others_can_reach),
+                                     TEST(test_damaged_files),
+                                     TEST(test_a_file_that_was_left_unfinished),
+                                     TEST(test_a_damaged_end_of_the_entries),
+                                     TEST(test_random_damage),
+                                     TEST(test_a_full_disk)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
