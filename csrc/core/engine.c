@@ -1,11 +1,14 @@
 #include "engine.h"
 
+#include <string.h>
+
 #include "engine_parts.h"
 #include "memory.h"
 #include "transport_thread.h"
 
 struct mr_engine *mr_engine_open(const struct mr_engine_config *config, struct mr_error *error) {
-  struct mr_engine *engine = mr_alloc_zero(1, sizeof *engine);
+  struct mr_engine *engine = mr_alloc(sizeof *engine);
+  if (engine) memset(engine, 0, offsetof(struct mr_engine, events)); /* of those most stay unused */
   if (engine) mr_paced_clock_init(&engine->pace, config->clock);
   if (engine) engine->queue = mr_queue_open(config->limiter, &engine->pace.clock, config->seed);
   if (!engine || !engine->queue) {

@@ -35,10 +35,10 @@ struct mr_engine {
   int progress;            /* of the current step */
   int64_t spend_us;        /* the bound of steps, MR_NEVER: none */
   int64_t starts_until_us; /* in this step no further grant is acted upon; MR_NEVER: all are */
-  struct mr_event events[MR_EVENTS_KEPT];
   uint32_t event_first, event_count;
   struct mr_error trouble; /* of the limiter, as was told last */
   struct mr_fork_mark mark;
+  struct mr_event events[MR_EVENTS_KEPT];
 };
 
 /* There is something new to read of the request, a stream. */

@@ -22,23 +22,24 @@ struct minute {
 
 struct host {
   char name[HOST_SIZE];
-  size_t size; /* 0: free */
+  size_t size;
   int64_t used_us;
   struct minute calls, retries;
 };
 
 struct mr_retry_budget {
   pthread_mutex_t lock;
-  struct host hosts[MR_RETRY_HOSTS];
+  size_t host_count;
+  struct host hosts[MR_RETRY_HOSTS]; /* what is not used is not even touched */
 };
 
 struct mr_retry_budget *mr_retry_budget_open(void) {
-  struct mr_retry_budget *budget = mr_alloc_zero(1, sizeof(*budget));
-  if (budget && pthread_mutex_init(&budget->lock, NULL) != 0) {
-    mr_free(budget);
-    return NULL;
-  }
-  return budget;
+  struct mr_retry_budget *budget = mr_alloc(sizeof(*budget));
+  if (!budget) return NULL;
+  budget->host_count = 0;
+  if (pthread_mutex_init(&budget->lock, NULL) == 0) return budget;
+  mr_free(budget);
+  return NULL;
 }
 
 void mr_retry_budget_close(struct mr_retry_budget *budget) {
@@ -82,23 +83,30 @@ static uint64_t sum(struct minute *minute, int64_t now_s, int64_t seconds) {
   return total;
 }
 
+/* A free place, else that of the host that was not used for longest. */
+static struct host *take_place(struct mr_retry_budget *budget) {
+  struct host *oldest = &budget->hosts[0];
+  if (budget->host_count < MR_RETRY_HOSTS) return &budget->hosts[budget->host_count++];
+  for (size_t i = 1; i < MR_RETRY_HOSTS; i++)
+    if (budget->hosts[i].used_us < oldest->used_us) oldest = &budget->hosts[i];
+  return oldest;
+}
+
 /* A host name is at most 253 bytes; what is longer shares the budget of its first part. */
 static struct host *find(struct mr_retry_budget *budget, struct mr_slice name, int64_t now_us) {
   size_t size = name.size < HOST_SIZE ? name.size : HOST_SIZE;
-  struct host *oldest = &budget->hosts[0];
-  for (size_t i = 0; i < MR_RETRY_HOSTS; i++) {
-    struct host *host = &budget->hosts[i];
-    if (host->size == size && memcmp(host->name, name.data, size) == 0) {
-      host->used_us = now_us;
-      return host;
-    }
-    if (oldest->size > 0 && (host->size == 0 || host->used_us < oldest->used_us)) oldest = host;
+  struct host *host = NULL;
+  for (size_t i = 0; !host && i < budget->host_count; i++)
+    if (budget->hosts[i].size == size && memcmp(budget->hosts[i].name, name.data, size) == 0)
+      host = &budget->hosts[i];
+  if (!host) {
+    host = take_place(budget);
+    memset(host, 0, sizeof(*host));
+    memcpy(host->name, name.data, size);
+    host->size = size;
   }
-  memset(oldest, 0, sizeof(*oldest));
-  memcpy(oldest->name, name.data, size);
-  oldest->size = size;
-  oldest->used_us = now_us;
-  return oldest;
+  host->used_us = now_us;
+  return host;
 }
 
 void mr_retry_budget_call(struct mr_retry_budget *budget, struct mr_slice host, int64_t now_us) {

@@ -32,8 +32,11 @@ static void test_a_tenth_of_the_calls(void **state) {
   mr_retry_budget_close(budget);
 }
 
+/* In memory that has had other uses. */
 static void test_hosts_are_separate_and_the_oldest_goes(void **state) {
   (void)state;
+  struct failing_allocator memory;
+  failing_allocator_install(&memory);
   struct mr_retry_budget *budget = mr_retry_budget_open();
   char names[MR_RETRY_HOSTS + 1][16];
   for (int i = 0; i <= MR_RETRY_HOSTS; i++) {
@@ -45,6 +48,7 @@ static void test_hosts_are_separate_and_the_oldest_goes(void **state) {
   assert_false(mr_retry_budget_spend(budget, second, MR_SECOND));
   assert_true(mr_retry_budget_spend(budget, first, MR_SECOND)); /* forgotten */
   mr_retry_budget_close(budget);
+  failing_allocator_remove(&memory);
 }
 
 static void test_a_clock_that_goes_back(void **state) {
