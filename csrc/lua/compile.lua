@@ -121,17 +121,40 @@ local function read(path)
   return file:read "a"
 end
 
-local arrays, rows = {}, {}
+-- What programs with a client load. The others stand apart (loading.h).
+local loaded_first <const> = { "moonrest.open", "moonrest.patience", "moonrest.definition_check" }
+
+-- Adds the array that has the module, and those that its text requires first of all.
+local function place(places, texts, name, array)
+  if not texts[name] or places[name] then return end
+  places[name] = array
+  for needed in texts[name]:gmatch '\nlocal [%w_]+ = require "([%w_.]+)"' do place(places, texts, needed, array) end
+end
+
+local texts, names = {}, {}
 for index = 3, _VERSION == "Lua 5.4" and #arg or 0 do
-  local text = read(arg[index])
   local name = arg[index]:sub(#root + 2):gsub("%.lua$", ""):gsub("/", ".")
-  local number = index - 3
-  arrays[#arrays + 1] = ("static const unsigned char chunk_%d[] = {\n%s\n};\n"):format(number, bytes_of(compile(text)))
-  rows[#rows + 1] = ('    {"%s", UINT64_C(0x%x), chunk_%d, sizeof chunk_%d},\n'):format(name, hash_of(text), number,
-    number)
+  names[#names + 1], texts[name] = name, read(arg[index])
+end
+
+local places = {}
+for _, name in ipairs(loaded_first) do place(places, texts, name, "first") end
+
+local arrays, sizes, rows = { first = {}, apart = {} }, { first = 0, apart = 0 }, {}
+for index, name in ipairs(names) do
+  local chunk, array = compile(texts[name]), places[name] or "apart"
+  table.insert(arrays[array], bytes_of(chunk))
+  rows[index] = ('    {"%s", UINT64_C(0x%x), %s + %d, %d},\n'):format(name, hash_of(texts[name]), array, sizes[array],
+    #chunk)
+  sizes[array] = sizes[array] + #chunk
+end
+
+local function array_of(name, attribute)
+  return ("static const unsigned char %s[]%s = {\n%s0};\n\n"):format(name, attribute, table.concat(arrays[name], "\n"))
 end
 
 local file <close> = assert(io.open(out, "w"))
-assert(file:write('/* Made by compile.lua. */\n#include "lua/loading.h"\n\n', table.concat(arrays),
-  "\nstatic const struct mr_compiled modules[] = {\n", table.concat(rows), "    {NULL, 0, NULL, 0},\n};\n",
+assert(file:write('/* Made by compile.lua. */\n#include "lua/loading.h"\n\n', array_of("first", ""),
+  array_of("apart", " MR_APART"), "static const struct mr_compiled modules[] = {\n", table.concat(rows),
+  "    {NULL, 0, NULL, 0},\n};\n",
   ("\nconst struct mr_compiled_set mr_compiled_set = {%q, modules};\n"):format(release())))

@@ -12,6 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* For constants that most programs never look at. Where constants are read, the system brings 64 KiB around them into
+** memory, and more of a file that lies in larger pieces: these are kept out from between the others. */
+#ifdef __ELF__
+#define MR_APART __attribute__((section(".moonrest.apart")))
+#else
+#define MR_APART
+#endif
+
 struct mr_compiled {
   const char *name;           /* as given to require; NULL ends a list */
   uint64_t hash;              /* of the source: see compile.lua */
