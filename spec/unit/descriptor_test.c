@@ -66,7 +66,8 @@ static void test_no_other_number(void **state) {
   restore_input(saved);
   assert_int_equal(fresh, STDIN_FILENO);
   assert_int_equal(kept, -1);
-  assert_int_equal(reason, EINVAL); /* Linux's word for a lowest number above the limit */
+  /* Of a lowest number above the limit Linux says EINVAL; valgrind, which numbers by itself, EMFILE. */
+  assert_true(reason == EINVAL || reason == EMFILE);
   assert_true(is_free);
 }
 

@@ -338,7 +338,10 @@ static void a_fork_begins_afresh(void **state) {
     good = good && sent->state == MR_STATE_CANCELLED && queued->state == MR_STATE_CANCELLED;
     good = good && sent->error.kind == MR_CANCELLED && world.network.in_flight == 1;
     mr_engine_cancel(world.engine, sent);
-    _exit(good && mr_engine_pending(world.engine) == 0 ? 0 : 1);
+    good = good && mr_engine_pending(world.engine) == 0;
+    mr_request_free(sent);
+    mr_request_free(queued);
+    _exit(good ? 0 : 1);
   }
   int status;
   assert_int_equal(waitpid(child, &status, 0), child);

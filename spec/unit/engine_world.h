@@ -101,7 +101,7 @@ static inline struct mr_request *perform(struct world *world) {
 
 #define OPEN(method, repeat, ...)                                                                  \
   static const struct mr_virtual_answer script[] = {__VA_ARGS__};                                  \
-  struct world world;                                                                              \
+  static struct world world; /* reachable also where a child ends in the middle of the test */     \
   assert_true(open_world(&world, method, repeat, script, sizeof script / sizeof *script))
 
 static inline void close_all(struct world *world, struct mr_request *request) {

@@ -24,6 +24,7 @@
 #define LOOK_US  (10 * MR_MILLISECOND) /* of virtual time */
 #define REQUESTS 5
 
+/* Each test's is static, so that children that are forked leave nothing unreachable when they end. */
 struct world {
   struct mr_virtual_clock clock;
   struct mr_virtual_network network;
@@ -205,7 +206,7 @@ static void run(struct world *world, struct mr_request *request) {
 
 static void one_run_serves_all(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_request *requests[REQUESTS];
   for (int i = 0; i < REQUESTS; i++)
@@ -230,7 +231,7 @@ static void what_does_not_change_is_not_sent_again(void **state) {
   (void)state;
   static const char *const said[] = {"old-one\n", "bad\n", "\n", "new\1one\n"};
   for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
-    struct world world;
+    static struct world world;
     assert_true(open_world(&world));
     struct mr_request *request = start_renewing(&world);
     say(&world, said[i]);
@@ -246,7 +247,7 @@ static void what_does_not_change_is_not_sent_again(void **state) {
 
 static void it_is_read_once(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_request *request = start_renewing(&world);
   say(&world, "another\n");
@@ -260,7 +261,7 @@ static void it_is_read_once(void **state) {
 
 static void a_late_refusal_of_the_old_one_needs_no_run(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   world.slow_us = 60 * MR_SECOND - LOOK_US;
   struct mr_request *slow = start(&world, world.endpoint);
@@ -279,7 +280,7 @@ static void a_late_refusal_of_the_old_one_needs_no_run(void **state) {
 
 static void who_is_cancelled_last_ends_the_command(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_request *one = start_renewing(&world), *other = start_renewing(&world);
   pid_t process = await_runs(&world, 2);
@@ -302,7 +303,7 @@ static void who_is_cancelled_last_ends_the_command(void **state) {
 
 static void closing_the_engine_ends_the_command(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_request *request = start_renewing(&world);
   pid_t process = await_runs(&world, 2);
@@ -316,7 +317,7 @@ static void closing_the_engine_ends_the_command(void **state) {
 
 static void the_deadline_holds(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   world.endpoint->timeout_us = MR_SECOND;
   struct mr_request *early = start_renewing(&world);
@@ -340,7 +341,7 @@ static void the_deadline_holds(void **state) {
 
 static void a_command_has_thirty_seconds(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_request *request = start_renewing(&world);
   pid_t process = await_runs(&world, 2);
@@ -358,7 +359,7 @@ static void a_command_has_thirty_seconds(void **state) {
 
 static void no_slot_is_held_meanwhile(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_bucket_limits limits = {.concurrent = 1};
   struct mr_bucket *bucket = NULL;
@@ -376,7 +377,7 @@ static void no_slot_is_held_meanwhile(void **state) {
 
 static void several_commands_run_in_turn(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   say(&world, "second\n");
   world.second = open_command(&world);
@@ -394,7 +395,7 @@ static void several_commands_run_in_turn(void **state) {
 /* The child has no say over the parent's command, which goes on. */
 static void a_fork_leaves_the_command_alone(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   struct mr_request *request = start_renewing(&world);
   await_runs(&world, 2);
@@ -420,7 +421,7 @@ static void a_fork_leaves_the_command_alone(void **state) {
 
 static void a_host_may_ignore_its_children(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   void (*before)(int) = signal(SIGCHLD, SIG_IGN);
   assert_true(open_world(&world));
   struct mr_request *request = start_renewing(&world);
@@ -435,7 +436,7 @@ static void a_host_may_ignore_its_children(void **state) {
 /* A step with a bound sends a part of those that waited, and says that it is to come again. */
 static void many_go_on_within_the_bound(void **state) {
   (void)state;
-  struct world world;
+  static struct world world;
   assert_true(open_world(&world));
   mr_engine_bound(world.engine, 0);
   struct mr_request *requests[REQUESTS];
@@ -464,7 +465,7 @@ static void every_allocation_may_fail(void **state) {
   failing_allocator_install(&memory);
   memory.needle = "new-one";
   for (size_t n = 1; failing_allocator_next(&memory, n); n++) {
-    struct world world;
+    static struct world world;
     if (open_world(&world)) {
       world.good = "";
       struct mr_request *request = start(&world, world.endpoint);

@@ -62,8 +62,7 @@ struct mr_virtual_network {
   size_t sent_count;
   size_t in_flight, most_in_flight;
   size_t cancelled;
-  const struct mr_route *closed_route; /* the last that was told */
-  bool refuse_start;                   /* the next start fails with MR_LIMIT */
+  bool refuse_start; /* the next start fails with MR_LIMIT */
 };
 
 extern const struct mr_transport_type mr_transport_virtual;
