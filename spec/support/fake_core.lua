@@ -35,7 +35,6 @@ function Request:body() return self.text end
 function Request:url() return self.endpoint.base .. self.shown end
 function Request.timings() return { total = 0.01 } end
 function Request:progress() return #self.text, #self.text, 0, 0 end
-function Request.redirected() return false end
 function Request:cancel() self.cancelled = true end
 function Request:header(name) return self.reply.headers[name:lower()] end
 function Request.tag() return false end

@@ -174,7 +174,7 @@ struct simulation {
   uint32_t server_count;
   struct network network;
   struct mr_headers headers;
-  int64_t arrivals, latest_us;
+  int64_t arrivals;
 };
 
 static bool call_before(const void *a, const void *b) {
@@ -221,7 +221,6 @@ static void arrive(struct simulation *s, struct call *call) {
   for (uint32_t i = 0; i < s->server_count; i++)
     good = server_accepts(&s->servers[i], s->world.clock.now_us, call->ticket.weight) && good;
   s->arrivals++;
-  s->latest_us = s->world.clock.now_us;
   call->status = chance(s, network->loss) ? 0 : good ? 200 : 429;
   schedule(s, call, ARRIVED, network->back_us + below(s, network->back_jitter_us + 1));
 }
