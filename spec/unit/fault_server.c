@@ -50,6 +50,7 @@ struct fault_server {
   size_t connection_count, open_count, most_open;
   struct request requests[REQUESTS_MAX];
   size_t request_count;
+  bool is_released;
 };
 
 static void die(const char *what) {
@@ -171,6 +172,14 @@ static bool hang(struct connection *connection) {
   return false;
 }
 
+static bool hold(struct fault_server *server) {
+  pthread_mutex_lock(&server->lock);
+  while (!server->is_released)
+    pthread_cond_wait(&server->changed, &server->lock);
+  pthread_mutex_unlock(&server->lock);
+  return true;
+}
+
 /* Closing with a zero linger time sends RST instead of FIN. */
 static bool reset(struct connection *connection) {
   struct linger linger = {.l_onoff = 1};
@@ -191,6 +200,8 @@ static bool run_step(struct connection *connection, const struct fault_step *ste
     return flood(connection, step, size);
   case FAULT_HANG:
     return hang(connection);
+  case FAULT_HOLD:
+    return hold(connection->server);
   case FAULT_RESET:
     return reset(connection);
   case FAULT_AGAIN:
@@ -357,7 +368,15 @@ static void end_connections(struct fault_server *server) {
     pthread_join(server->connections[i].thread, NULL);
 }
 
+void fault_server_release(struct fault_server *server) {
+  pthread_mutex_lock(&server->lock);
+  server->is_released = true;
+  pthread_cond_broadcast(&server->changed);
+  pthread_mutex_unlock(&server->lock);
+}
+
 void fault_server_stop(struct fault_server *server) {
+  fault_server_release(server);
   shutdown(server->listener, SHUT_RDWR);
   pthread_join(server->thread, NULL);
   close(server->listener);

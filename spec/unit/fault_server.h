@@ -1,11 +1,8 @@
 /*
-** A server for tests that does exactly what it is told, byte for byte: answers, half answers,
-*silence,
-** resets. Each connection runs the next script, in a thread of its own; when the scripts run out,
-*the last
-** one is repeated. Listens on a port of 127.0.0.1 that the system chooses, or on a unix socket;
-*speaks TLS
-** when it is given a certificate.
+** A server for tests that does exactly what it is told, byte for byte: answers, half answers, silence,
+** resets. Each connection runs the next script, in a thread of its own; when the scripts run out, the
+** last one is repeated. Listens on a port of 127.0.0.1 that the system chooses, or on a unix socket;
+** speaks TLS when it is given a certificate.
 */
 #ifndef FAULT_SERVER_H
 #define FAULT_SERVER_H
@@ -21,6 +18,7 @@ enum fault_action {
   FAULT_DRIP,    /* bytes, one every 'ms' */
   FAULT_FLOOD,   /* bytes, again and again until the client hangs up or 'ms' times */
   FAULT_HANG,    /* says nothing until the client hangs up */
+  FAULT_HOLD,    /* says nothing until fault_server_release */
   FAULT_RESET,   /* ends with RST: what is unread and unsent is lost */
   FAULT_AGAIN,   /* from the first step on */
   FAULT_CUT      /* ends TCP without the closing words of TLS */
@@ -46,6 +44,8 @@ struct fault_step {
   { .action = FAULT_FLOOD, .bytes = (text), .ms = (times) }
 #define DO_HANG                                                                                    \
   { .action = FAULT_HANG }
+#define DO_HOLD                                                                                    \
+  { .action = FAULT_HOLD }
 #define DO_RESET                                                                                   \
   { .action = FAULT_RESET }
 #define DO_AGAIN                                                                                   \
@@ -93,6 +93,8 @@ struct fault_server;
 struct fault_server *fault_server_start(const struct fault_server_options *options);
 /* The usual case: one script for all connections, on TCP. */
 struct fault_server *fault_server_run(const struct fault_script *script);
+/* Those that are held go on, and none is held from now on. */
+void fault_server_release(struct fault_server *server);
 /* Ends its connections and joins its threads. */
 void fault_server_stop(struct fault_server *server);
 

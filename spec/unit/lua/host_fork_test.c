@@ -42,11 +42,12 @@ static const char program[] =
     "  return table.concat(kinds, ' ')\n"
     "end\n";
 
-#define ANSWER                                                                                     \
-  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"size\": 17}"
+#define HALF                                                                                       \
+  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"size"
 
-/* About 0.4 s for each answer: time for a fork in the middle of it. */
-static const struct fault_script slow = {{DO_REQUEST, DO_DRIP(ANSWER, 4), DO_AGAIN}};
+/* The fork comes in the middle of the answers, whose rest is held until check_parent. */
+static const struct fault_script held = {
+    {DO_REQUEST, DO_SEND(HALF), DO_HOLD, DO_SEND("\": 17}"), DO_AGAIN}};
 static const struct fault_script silent = {{DO_REQUEST, DO_HANG}};
 
 struct scene {
@@ -118,6 +119,7 @@ static void wait_for(pid_t child) {
 /* }====== */
 
 static void check_parent(struct scene *scene) {
+  fault_server_release(scene->server);
   run(scene->L, "assert(outcomes() == '17 17 17')");
   assert_true(fault_server_connections(scene->server) >= 3);
 }
@@ -137,7 +139,7 @@ static void works_on(lua_State *L) {
 static void test_both_go_on_after_a_fork(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   pid_t child = fork_child(&scene, works_on);
   check_parent(&scene);
   wait_for(child);
@@ -159,7 +161,7 @@ static void steps(lua_State *L) {
 static void test_a_child_that_steps(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   pid_t child = fork_child(&scene, steps);
   check_parent(&scene);
   wait_for(child);
@@ -169,7 +171,7 @@ static void test_a_child_that_steps(void **state) {
 static void test_a_child_that_only_ends(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   wait_for(fork_child(&scene, NULL));
   check_parent(&scene);
   close_scene(&scene);
@@ -183,7 +185,7 @@ static void forgets_all(lua_State *L) {
 static void test_a_child_that_collects_everything(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   wait_for(fork_child(&scene, forgets_all));
   check_parent(&scene);
   close_scene(&scene);
@@ -192,7 +194,7 @@ static void test_a_child_that_collects_everything(void **state) {
 static void test_a_child_that_collects_idle_connections(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   check_parent(&scene);
   size_t connections = fault_server_connections(scene.server);
   wait_for(fork_child(&scene, forgets_all));
@@ -209,7 +211,7 @@ static void cancels_all(lua_State *L) {
 static void test_a_child_that_cancels(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   wait_for(fork_child(&scene, cancels_all));
   check_parent(&scene);
   close_scene(&scene);
@@ -222,13 +224,14 @@ static void test_a_download_is_the_parents(void **state) {
   int descriptor = mkstemp(path);
   assert_true(descriptor >= 0);
   close(descriptor);
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   lua_pushstring(scene.L, path);
   lua_setglobal(scene.L, "path");
   run(scene.L, "file = require 'moonrest'.spawn(function()\n"
                "  return client.things:file({}, { to = path }) end)");
   step_until_sent(&scene, 4);
   wait_for(fork_child(&scene, steps));
+  fault_server_release(scene.server);
   run(scene.L, "local done = assert(file:await()) assert(done.bytes == 12)\n"
                "assert(io.open(path):read 'a' == '{\"size\": 17}')");
   check_parent(&scene);
@@ -255,7 +258,7 @@ static void forks_again(lua_State *L) {
 static void test_a_child_of_a_child(void **state) {
   struct scene scene;
   (void)state;
-  open_scene(&scene, &slow);
+  open_scene(&scene, &held);
   pid_t child = fork_child(&scene, forks_again);
   check_parent(&scene);
   wait_for(child);
