@@ -277,15 +277,14 @@ static int request_attempts(lua_State *L) {
 
 static int request_progress(lua_State *L) {
   struct mr_request *request = to_request(L);
-  int64_t to_send = request->exchange.body_size;
   lua_pushinteger(L, (lua_Integer)request->received);
   if (request->expected < 0)
     lua_pushnil(L);
   else
     lua_pushinteger(L, request->expected);
-  lua_pushinteger(
-      L, request->has_upload ? (lua_Integer)(request->upload.offset - request->upload_at) : 0);
-  lua_pushinteger(L, to_send > 0 ? to_send : 0);
+  bool uploads = request->has_upload;
+  lua_pushinteger(L, uploads ? (lua_Integer)(request->upload.offset - request->upload_at) : 0);
+  lua_pushinteger(L, uploads && request->exchange.body_size > 0 ? request->exchange.body_size : 0);
   return 4;
 }
 

@@ -18,7 +18,7 @@ options.known = {
   retry = { type = "boolean number", use = "call", doc = "attempts in all; false: one" },
   to = { type = "string", use = "call", doc = "path of a file that the body goes to, in constant memory" },
   progress = { type = "boolean function", use = "call",
-    doc = "true: a line on stderr; or function(received, expected)" },
+    doc = "true: a line on stderr; or function(received, expected, sent, to_send), in bytes" },
   idempotency_key = { type = "string boolean", use = "call", doc = "the key, or true for a fresh one" },
   null = { type = "string", use = "call", doc = "'keep': null in objects comes as moonrest.null",
     words = { keep = true, drop = true } },
