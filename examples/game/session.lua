@@ -59,6 +59,7 @@ end
 
 local function be_refused(browser)
   demo.refuse_next()
+  browser.toast_seconds = 60 -- the picture has it however slow the frames are
   browser.key "d"
   wait_until("the refusal is told", function() return has_toast(browser, true) end)
 end
