@@ -100,14 +100,14 @@ function raw_server.start(answers)
   return self
 end
 
--- What came in so far: whole requests, byte for byte.
+-- What came in so far: whole requests, byte for byte. The last one may be on its way into the log: it comes in pieces.
 function Server:requests()
   local list = {}
   local file <close> = assert(io.open(self.log, "rb"))
   for size in function() return file:read "n" end do
-    file:read(1)
-    list[#list + 1] = file:read(size)
-    file:read(1)
+    local text = file:read(size + 2) -- between the ends of two lines
+    if not text or #text < size + 2 then break end
+    list[#list + 1] = text:sub(2, -2)
   end
   return list
 end
