@@ -291,22 +291,10 @@ describe("the sandbox", function()
 end)
 
 describe("Ctrl-C", function()
-  it("ends a long call at once", function()
-    local server <close> = assert(sandbox.start())
-    server:fail { path = "/v1/apps", delay = 30 }
-    local script = ([[timeout --foreground --preserve-status -s INT 1 lua5.4 -e '
-      local client = require "moonrest".open("edgegap", { base_url = "%s", token = "%s" })
-      client.apps:list()' 2>&1]]):format(server:base "edgegap", server:token "edgegap")
-    local started = os.time()
-    local pipe <close> = assert(io.popen(script))
-    assert.matches("edgegap.apps:list: interrupted!", pipe:read "a", 1, true)
-    assert.is_true(os.time() - started < 10)
-  end)
-
   it("ends what it interrupts: a call that waited for its slot is not sent later", function()
     local server <close> = slow_server.start()
-    local ten_in_a_second = { default = "account", buckets = { account = { "10/s" } } }
-    local limited = slow_server.open(server.url, { account = "interrupted" }, ten_in_a_second)
+    local ten_in_an_hour = { default = "account", buckets = { account = { "10/h" } } }
+    local limited = slow_server.open(server.url, { account = "interrupted" }, ten_in_an_hour)
     for _ = 1, 10 do limited.things:get "a" end
     local calls = {
       function() limited.things:get "quick" end,

@@ -26,14 +26,17 @@ describe("the luv adapter", function()
   end)
 
   it("runs tasks beside the loop's own timers", function()
-    local server <close> = slow_server.start { latency = 0.03 }
+    local server <close> = slow_server.start()
     local ticks, things = 0, {}
     local ticker = uv.new_timer()
-    ticker:start(0, 5, function() ticks = ticks + 1 end)
+    ticker:start(0, 5, function()
+      ticks = ticks + 1
+      if ticks >= 5 then server:release() end
+    end)
     for index = 1, 10 do
       moonrest.spawn(function()
         for _ = 1, 2 do
-          local thing = server.client.things:get(index)
+          local thing = server.client.held:get(index)
           things[#things + 1] = thing.id
         end
         if #things == 20 then ticker:close() end
@@ -41,7 +44,7 @@ describe("the luv adapter", function()
     end
     uv.run()
     assert.equal(20, #things)
-    assert.is_true(ticks >= 5)
+    assert.is_true(ticks > 5)
   end)
 
   it("wakes for sleeps, and for tasks that callbacks spawn", function()
@@ -59,11 +62,12 @@ describe("the luv adapter", function()
   end)
 
   it("waits without spinning", function()
-    local server <close> = slow_server.start { latency = 0.2 }
+    local server <close> = slow_server.start { latency = 0.5 }
     moonrest.spawn(function() server.client.things:get "a" end)
+    collectgarbage()
     local begin = os.clock()
     uv.run()
-    assert.is_true(os.clock() - begin < 0.1)
+    assert.is_true(os.clock() - begin < 0.25)
   end)
 
   it("leaves tasks to whoever drives them next when it is stopped", function()

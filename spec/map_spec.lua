@@ -105,13 +105,14 @@ describe("map", function()
   end)
 
   it("cancels what runs when it is cancelled, or the iterator fails", function()
-    local ended = 0
+    local begun, ended = 0, 0
     local function work()
       local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+      begun = begun + 1
       moonrest.sleep(3600)
     end
     local one = moonrest.spawn(function() moonrest.map({ 1, 2, 3 }, work) end)
-    for _ = 1, 3 do moonrest.step(0.01) end
+    loop.step_until(function() return begun == 3 end)
     one:cancel()
     assert.equal(3, ended)
     local calls = 0

@@ -162,7 +162,9 @@ describe("the short way", function()
     local engine = require "moonrest.core".engine()
     local cancelled = moonrest.spawn(function() client.things:get "2" end)
     local most <const> = 2 -- one step may be the collector's alone
-    for _ = 1, most do moonrest.step(0) end
+    for _ = 1, most do
+      if engine:pending() == 0 then moonrest.step(0) end
+    end
     assert.equal(1, engine:pending())
     cancelled:cancel()
     assert.equal(0, engine:pending())
