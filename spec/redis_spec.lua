@@ -220,7 +220,7 @@ describe("limits in Redis", function()
   local run <const> = fleet_worker.run
 
   it("hold in a process", function()
-    local said = run([[get(15); print(elapsed() > 1 and elapsed() < 3)]], server.url)
+    local said = run([[get(15); print(elapsed() > 1)]], server.url)
     assert.equal("true\n", said)
     assert.is_true(#server:call("KEYS", "moonrest:fleet/one/account:1000:*") >= 2)
   end)
@@ -239,11 +239,11 @@ describe("limits in Redis", function()
       local _, err = client.things:get("1", {}, { timeout = 1 })
       print(err.kind, err.message, err.retry_after > 1)]], "redis://127.0.0.1:1", "100/min")
     assert.matches("throttled\tredis, which shares the limits, is away; the 1/16 of them", said, 1, true)
-    assert.matches("at the earliest, and it may wait 1.0 s.*\ttrue\n$", said)
+    assert.matches("at the earliest, and it may wait [01]%.%d s.*\ttrue\n$", said)
   end)
 
   it("go on at a part of the limit, told by an event, without Redis", function()
-    local said = run([[get(3); print(elapsed() > 0.1 and elapsed() < 5)]], "redis://127.0.0.1:1", "100/s")
+    local said = run([[get(3); print(elapsed() > 0.1)]], "redis://127.0.0.1:1", "100/s")
     assert.matches("told: Redis at 127.0.0.1:1 cannot be reached: Connection refused; requests go on", said, 1, true)
     assert.matches("\ntrue\n", said)
     assert.equal(1, select(2, said:gsub("told:", "")))
@@ -271,11 +271,11 @@ describe("limits in Redis", function()
   end)
 
   it("do not wait for a Redis that is slow", function()
-    server:call("CLIENT", "PAUSE", 4000)
-    local said = run([[get(1); print(elapsed() < 3.5)]], server.url, "100/s")
+    server:call("CLIENT", "PAUSE", 60000, "WRITE") -- scripts count as such
+    local said = run([[get(1); print(elapsed() < 20)]], server.url, "100/s")
+    server:call("CLIENT", "UNPAUSE")
     assert.matches("told: Redis at [%d.:]+ does not answer", said)
     assert.matches("\ntrue\n", said)
-    require "socket".sleep(2)
   end)
 
   it("come back when Redis does", function()
@@ -283,9 +283,9 @@ describe("limits in Redis", function()
     local said = run(([[
       get(3)
       os.execute "kill -9 %d"
-      while elapsed() < 1.5 do get(1) end
+      get_until "go on"
       os.execute "redis-server --bind 127.0.0.1 --port %d --save '' --dir /tmp --daemonize yes >/dev/null"
-      while elapsed() < 5 do get(1) end
+      get_until "again"
       print "done"]]):format(restarted.id, restarted.port), restarted.url, "20/s")
     os.execute(("redis-cli -p %d shutdown nosave 2>/dev/null"):format(restarted.port))
     assert.matches("told: Redis at [%d.:]+ [^;]-; requests go on", said)

@@ -30,7 +30,7 @@ describe("limits in Redis over TLS", function()
   it("hold, with a user and a password", function()
     local server <close> = start(made.good)
     server:call("ACL", "SETUSER", "alice", "on", ">s3cret", "~moonrest:*", "+@all")
-    local said = run("get(15); print(elapsed() > 1 and elapsed() < 3)",
+    local said = run("get(15); print(elapsed() > 1)",
       url_of(server, "/1?ca_file=" .. made.ca, "alice:s3cret@"))
     assert.equal("true\n", said)
     server:call("SELECT", 1)
@@ -92,7 +92,7 @@ describe("limits in Redis over TLS", function()
     local listener <close> = setmetatable({ socket = assert(socket.bind("127.0.0.1", 0)) },
       { __close = function(self) self.socket:close() end })
     local _, port = listener.socket:getsockname()
-    local said = run([[get(1); print(elapsed() > 1.9 and elapsed() < 3.5)]], ("rediss://127.0.0.1:%s"):format(port),
+    local said = run([[get(1); print(elapsed() > 1.9 and elapsed() < 20)]], ("rediss://127.0.0.1:%s"):format(port),
       "100/s")
     assert.matches("told: Redis at [%d.:]+ does not answer, or not in TLS; requests go on", said)
     assert.matches("\ntrue\n", said)
@@ -103,9 +103,9 @@ describe("limits in Redis over TLS", function()
     local said = run(([[
       get(3)
       os.execute "kill -9 %d"
-      while elapsed() < 1.5 do get(1) end
+      get_until "go on"
       os.execute "%s >/dev/null 2>&1 &"
-      while elapsed() < 5 do get(1) end
+      get_until "again"
       print "done"]]):format(server.id, server:command()), url_of(server), "20/s")
     os.execute(("redis-cli -p %d shutdown nosave 2>/dev/null"):format(server.port))
     assert.matches("told: Redis at [%d.:]+ [^;]-; requests go on", said)

@@ -3,7 +3,8 @@
 --
 --   local said = fleet_worker.run("get(3); print(elapsed())", redis_url, "10/s")
 --
--- The script has client, core, start, get(count) and elapsed(); what the 'limiter' event tells is printed as "told: ".
+-- The script has client, get(count), elapsed(), and get_until(word), which makes calls until the event "limiter" told
+-- something with that word in it; all that it tells is printed behind "told: ".
 
 local raw_server = require "spec.support.raw_server"
 
@@ -13,7 +14,11 @@ local preamble <const> = [[
   local moonrest = require "moonrest"
   local core = require "moonrest.core"
   local url, redis, limit = arg[1], arg[2], arg[3]
-  moonrest.on("limiter", function(event) print("told: " .. event.reason) end)
+  local told = ""
+  moonrest.on("limiter", function(event)
+    print("told: " .. event.reason)
+    told = told .. event.reason .. "\n"
+  end)
   moonrest.configure { limiter = redis }
   local client = moonrest.open({ name = "fleet", servers = { production = "https://api.tested.example" },
     limits = { default = "account", buckets = { account = { limit } } },
@@ -22,6 +27,9 @@ local preamble <const> = [[
   local start = core.clock.now()
   local function get(count) for _ = 1, count do assert(client.things:get "1") end end
   local function elapsed() return core.clock.now() - start end
+  local function get_until(word)
+    while not told:find(word, 1, true) and elapsed() < 40 do get(1) end
+  end
 ]]
 
 local answers <const> = { raw_server.response(200, "{}") }
