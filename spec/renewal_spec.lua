@@ -45,6 +45,7 @@ end
 
 -- Its parent is gone too: what nobody reaps has ended all the same.
 local function has_ended(process)
+  assert(process, "the command was not started")
   for _ = 1, 500 do
     local file <close> = io.open(("/proc/%s/stat"):format(process))
     local status = file and file:read "a"
