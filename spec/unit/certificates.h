@@ -1,6 +1,5 @@
 /*
-** Certificates for TLS tests, made anew for each run: an authority and what it signed, as PEM files
-*in a
+** Certificates for TLS tests, made anew for each run: an authority and what it signed, as PEM files in a
 ** new folder. All share one key.
 */
 #ifndef CERTIFICATES_H

@@ -8,23 +8,9 @@
 
 #include <cmocka.h>
 
-#include "certificates.h"
 #include "fault_server.h"
+#include "made_certificates.h"
 #include "wire.h"
-
-static struct certificates certificates;
-
-static int make_certificates(void **state) {
-  (void)state;
-  certificates_make(&certificates);
-  return 0;
-}
-
-static int remove_certificates(void **state) {
-  (void)state;
-  certificates_remove(&certificates);
-  return 0;
-}
 
 #define CALLS_MAX 6
 

@@ -2,8 +2,8 @@
 ** TLS towards Redis, over a pair of sockets whose other end the test holds: an
 ** OpenSSL server, or nothing that understands. Neither end ever blocks.
 */
-#include "certificates.h"
 #include "failing_allocator.h"
+#include "made_certificates.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -13,8 +13,6 @@
 #include <unistd.h>
 
 #include "core/redis_tls.h"
-
-static struct certificates certificates;
 
 struct fixture {
   int ends[2]; /* ours, the server's */
@@ -289,18 +287,6 @@ static void test_out_of_memory(void **state) {
   failing_allocator_remove(&memory);
 }
 
-static int set_up(void **state) {
-  (void)state;
-  certificates_make(&certificates);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  certificates_remove(&certificates);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_ways),
                                      cmocka_unit_test(test_a_number_as_host),
@@ -314,5 +300,5 @@ int main(void) {
                                      cmocka_unit_test(test_more_than_fits),
                                      cmocka_unit_test(test_files_that_are_of_no_use),
                                      cmocka_unit_test(test_out_of_memory)};
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
 }
