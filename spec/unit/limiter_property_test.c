@@ -6,136 +6,12 @@
 ** server's algorithm, over more than a million requests. The default: the same
 ** servers, and a table of what they saw. Everything is seeded.
 */
+#include "counting_server.h"
 #include "limiter_world.h"
 
 #include "core/heap.h"
-#include "core/random.h"
 
 #define CALLS_MAX 400
-#define DRIFT_PPM 50 /* how far the server's clock is off */
-
-/*
-** {======================================================
-** Servers
-** =======================================================
-*/
-
-enum algorithm {
-  FIXED_WINDOW,
-  SLIDING_LOG,
-  TOKEN_BUCKET,
-  SLIDING_COUNTER,
-  LEAKY_WITH_BURST,
-  LEAKY_WITHOUT_BURST,
-  ALGORITHMS
-};
-
-static const char *const algorithm_names[] = {"fixed window",    "sliding log",  "token bucket",
-                                              "sliding counter", "leaky, burst", "leaky, no burst"};
-
-struct arrival {
-  int64_t at_us, units;
-};
-
-struct server {
-  enum algorithm algorithm;
-  int64_t count, period_us, phase_us;
-  double drift;
-  struct arrival *log; /* a ring of the arrivals of the last period */
-  size_t log_first, log_size, log_capacity;
-  int64_t log_units, most;           /* now and ever in one closed window */
-  int64_t window, current, previous; /* of counters */
-  double level;                      /* tokens left, or water in the bucket */
-  int64_t level_at_us;
-  int64_t accepted, refused;
-};
-
-static void server_open(struct server *server, enum algorithm algorithm, int64_t count,
-                        int64_t period_us, struct mr_random *random) {
-  *server = (struct server){.algorithm = algorithm, .count = count, .period_us = period_us};
-  server->phase_us = mr_random_below(random, period_us);
-  server->drift = 1 + (double)(mr_random_below(random, 2 * DRIFT_PPM + 1) - DRIFT_PPM) / 1e6;
-  server->log_capacity = (size_t)count * 4 + 64;
-  server->log = calloc(server->log_capacity, sizeof(*server->log));
-  assert_non_null(server->log);
-  server->level = algorithm == TOKEN_BUCKET ? (double)count : 0;
-}
-
-static void server_close(struct server *server) {
-  free(server->log);
-}
-
-/* Counts what arrived in the last period, both ends included. */
-static void log_arrival(struct server *server, int64_t at_us, int64_t units) {
-  while (server->log_size > 0 && server->log[server->log_first].at_us < at_us - server->period_us) {
-    server->log_units -= server->log[server->log_first].units;
-    server->log_first = (server->log_first + 1) % server->log_capacity;
-    server->log_size--;
-  }
-  assert_true(server->log_size < server->log_capacity);
-  server->log[(server->log_first + server->log_size++) % server->log_capacity] =
-      (struct arrival){.at_us = at_us, .units = units};
-  server->log_units += units;
-  if (server->log_units > server->most) server->most = server->log_units;
-}
-
-static void turn_window(struct server *server, int64_t at_us) {
-  int64_t window = (at_us + server->phase_us) / server->period_us;
-  if (window == server->window) return;
-  server->previous = window == server->window + 1 ? server->current : 0;
-  server->current = 0;
-  server->window = window;
-}
-
-static bool count_in_windows(struct server *server, int64_t at_us, int64_t units) {
-  turn_window(server, at_us);
-  double weight = 0;
-  if (server->algorithm == SLIDING_COUNTER)
-    weight =
-        1 - (double)((at_us + server->phase_us) % server->period_us) / (double)server->period_us;
-  /* As the common implementations do, looks at what was counted before this request. */
-  bool good =
-      server->algorithm == SLIDING_COUNTER
-          ? (double)server->previous * weight + (double)server->current < (double)server->count
-          : server->current + units <= server->count;
-  if (good) server->current += units;
-  return good;
-}
-
-static bool count_in_level(struct server *server, int64_t at_us, int64_t units) {
-  double flow =
-      (double)(at_us - server->level_at_us) * (double)server->count / (double)server->period_us;
-  server->level_at_us = at_us;
-  if (server->algorithm == TOKEN_BUCKET) {
-    server->level += flow;
-    if (server->level > (double)server->count) server->level = (double)server->count;
-    if (server->level < (double)units) return false;
-    server->level -= (double)units;
-    return true;
-  }
-  double burst = server->algorithm == LEAKY_WITH_BURST ? (double)server->count : 1;
-  server->level = server->level > flow ? server->level - flow : 0;
-  if (server->level + (double)units > burst) return false;
-  server->level += (double)units;
-  return true;
-}
-
-static bool server_accepts(struct server *server, int64_t at_us, int64_t units) {
-  at_us = (int64_t)((double)at_us * server->drift);
-  log_arrival(server, at_us, units);
-  bool good;
-  if (server->algorithm == SLIDING_LOG)
-    good = server->log_units <= server->count;
-  else if (server->algorithm == FIXED_WINDOW || server->algorithm == SLIDING_COUNTER)
-    good = count_in_windows(server, at_us, units);
-  else
-    good = count_in_level(server, at_us, units);
-  server->accepted += good ? units : 0;
-  server->refused += good ? 0 : 1;
-  return good;
-}
-
-/* }====================================================== */
 
 /*
 ** {======================================================
@@ -170,7 +46,7 @@ struct simulation {
   uint32_t call_count;
   struct mr_queue *queues[2];
   struct mr_bucket *bucket;
-  struct server servers[2];
+  struct counting_server servers[2];
   uint32_t server_count;
   struct network network;
   struct mr_headers headers;
@@ -219,7 +95,8 @@ static void arrive(struct simulation *s, struct call *call) {
   const struct network *network = &s->network;
   bool good = true;
   for (uint32_t i = 0; i < s->server_count; i++)
-    good = server_accepts(&s->servers[i], s->world.clock.now_us, call->ticket.weight) && good;
+    good =
+        counting_server_accepts(&s->servers[i], s->world.clock.now_us, call->ticket.weight) && good;
   s->arrivals++;
   call->status = chance(s, network->loss) ? 0 : good ? 200 : 429;
   schedule(s, call, ARRIVED, network->back_us + below(s, network->back_jitter_us + 1));
@@ -313,8 +190,9 @@ static void run(struct simulation *s, int64_t arrivals, int64_t until_us) {
 }
 
 static void open_simulation(struct simulation *s, uint64_t seed,
-                            const struct mr_bucket_limits *limits, enum algorithm algorithm,
-                            const struct network *network, uint32_t calls, bool two_queues) {
+                            const struct mr_bucket_limits *limits,
+                            enum counting_algorithm algorithm, const struct network *network,
+                            uint32_t calls, bool two_queues) {
   memset(s, 0, sizeof(*s));
   mr_random_seed(&s->random, seed);
   world_open(&s->world);
@@ -325,8 +203,8 @@ static void open_simulation(struct simulation *s, uint64_t seed,
       two_queues ? mr_queue_open(s->world.limiter, &s->world.clock.clock, seed) : s->world.queue;
   s->server_count = limits->window_count;
   for (uint32_t i = 0; i < s->server_count; i++)
-    server_open(&s->servers[i], algorithm, limits->windows[i].count, limits->windows[i].period_us,
-                &s->random);
+    counting_server_open(&s->servers[i], algorithm, limits->windows[i].count,
+                         limits->windows[i].period_us, &s->random);
   mr_heap_init(&s->events, offsetof(struct call, place), call_before);
   assert_int_equal(mr_heap_reserve(&s->events, CALLS_MAX), MR_NONE);
   mr_headers_init(&s->headers);
@@ -342,7 +220,7 @@ static void close_simulation(struct simulation *s) {
   for (uint32_t i = 0; i < s->call_count; i++)
     mr_ticket_cancel(s->calls[i].queue, &s->calls[i].ticket);
   for (uint32_t i = 0; i < s->server_count; i++)
-    server_close(&s->servers[i]);
+    counting_server_close(&s->servers[i]);
   if (s->queues[1] != s->queues[0]) mr_queue_close(s->queues[1]);
   mr_heap_free(&s->events);
   mr_headers_free(&s->headers);
@@ -403,14 +281,15 @@ static void test_strict_never_exceeds(void **state) {
     limits.strict = true;
     struct network network = random_network(&random, limits.windows[0].period_us);
     if (network.weight > limits.windows[0].count) network.weight = 1;
-    enum algorithm algorithm = (enum algorithm)(run_number % 3); /* the first three count windows */
+    enum counting_algorithm algorithm =
+        (enum counting_algorithm)(run_number % 3); /* the first three count windows */
     uint32_t calls = (uint32_t)(1 + mr_random_below(&random, CALLS_MAX));
     open_simulation(&s, run_number, &limits, algorithm, &network, calls, run_number % 4 == 0);
     run(&s, PER_RUN, MR_NEVER);
     for (uint32_t i = 0; i < s.server_count; i++) {
       if (s.servers[i].most > s.servers[i].count || s.servers[i].refused > 0)
         fail_msg("seed %d, %s: %lld units in a window of %lld, %lld refused", (int)run_number,
-                 algorithm_names[algorithm], (long long)s.servers[i].most,
+                 counting_algorithm_names[algorithm], (long long)s.servers[i].most,
                  (long long)s.servers[i].count, (long long)s.servers[i].refused);
     }
     arrivals += s.arrivals;
@@ -425,7 +304,7 @@ struct figures {
   int64_t most, refused, arrivals;
 };
 
-static struct figures measure(enum algorithm algorithm, const struct network *network,
+static struct figures measure(enum counting_algorithm algorithm, const struct network *network,
                               const struct mr_bucket_limits *limits, uint32_t calls) {
   enum { RUNS = 8 };
   static struct simulation s;
@@ -434,7 +313,7 @@ static struct figures measure(enum algorithm algorithm, const struct network *ne
     open_simulation(&s, seed, limits, algorithm, network, calls, false);
     int64_t start_us = s.world.clock.now_us, periods = 60;
     run(&s, MR_NEVER, start_us + periods * limits->windows[0].period_us);
-    const struct server *server = &s.servers[0];
+    const struct counting_server *server = &s.servers[0];
     figures.share += (double)server->accepted / (double)(periods * server->count) / RUNS;
     if (server->most > figures.most) figures.most = server->most;
     figures.refused += server->refused;
@@ -478,7 +357,7 @@ static const struct scene scenes[] = {
 
 /* The servers whose window is a window: these must be content in every scene. The two others are asked for what the
 ** first burst and the spacing make possible. */
-static bool must_be_content(enum algorithm algorithm) {
+static bool must_be_content(enum counting_algorithm algorithm) {
   return algorithm != SLIDING_COUNTER && algorithm != LEAKY_WITHOUT_BURST;
 }
 
@@ -492,13 +371,13 @@ static void test_the_table_of_the_default(void **state) {
     limits.strict = scenes[i].strict;
     for (int a = 0; a < ALGORITHMS; a++) {
       struct figures figures =
-          measure((enum algorithm)a, &scenes[i].network, &limits, scenes[i].calls);
-      print_message("%-28s %-16s %8lld %9.2f%% %8lld of %lld\n", scenes[i].name, algorithm_names[a],
-                    (long long)figures.most, 100 * figures.share, (long long)figures.refused,
-                    (long long)figures.arrivals);
+          measure((enum counting_algorithm)a, &scenes[i].network, &limits, scenes[i].calls);
+      print_message("%-28s %-16s %8lld %9.2f%% %8lld of %lld\n", scenes[i].name,
+                    counting_algorithm_names[a], (long long)figures.most, 100 * figures.share,
+                    (long long)figures.refused, (long long)figures.arrivals);
       if (a == LEAKY_WITHOUT_BURST) assert_true(figures.share > 0.5);
       if (a == SLIDING_COUNTER) assert_true(figures.refused * 1000 <= figures.arrivals);
-      if (!must_be_content((enum algorithm)a)) continue;
+      if (!must_be_content((enum counting_algorithm)a)) continue;
       assert_true(figures.most <= 40);
       assert_int_equal(figures.refused, 0);
       bool greedy = scenes[i].network.rest_us == 0 && !scenes[i].strict;

@@ -4,68 +4,7 @@
 */
 #include "failing_allocator.h"
 #include "limiter_world.h"
-
-#include "core/limiter_remote.h"
-
-struct keeper { /* what it will say, and what it was asked */
-  enum mr_keeper_state state;
-  const char *why;
-  bool refuses; /* asks */
-  struct mr_keeper_ask asked;
-  char key[64]; /* of the last ask's first window */
-  int asks, forks, closed;
-  struct mr_keeper_answer answer;
-  bool has_answer;
-};
-
-static struct keeper keeper; /* the one that is opened next; set anew by every test */
-
-static void *open_it(const struct mr_clock *clock, const char *url, struct mr_error *error) {
-  (void)clock;
-  if (strcmp(url, "good") == 0) return &keeper;
-  mr_fail(error, MR_IO, "no such place");
-  return NULL;
-}
-
-static void close_it(void *context) {
-  ((struct keeper *)context)->closed++;
-}
-
-static void fork_it(void *context) {
-  ((struct keeper *)context)->forks++;
-}
-
-static enum mr_keeper_state step_it(void *context, struct mr_error *error) {
-  struct keeper *it = context;
-  if (it->state == MR_KEEPER_AWAY) mr_fail(error, MR_IO, "%s", it->why);
-  return it->state;
-}
-
-static bool ask_it(void *context, const struct mr_keeper_ask *ask) {
-  struct keeper *it = context;
-  if (it->refuses) return false;
-  it->asks++;
-  it->asked = *ask;
-  snprintf(it->key, sizeof(it->key), "%s", ask->windows[0].key);
-  return true;
-}
-
-static bool answer_it(void *context, struct mr_keeper_answer *answer) {
-  struct keeper *it = context;
-  if (!it->has_answer) return false;
-  it->has_answer = false;
-  *answer = it->answer;
-  return true;
-}
-
-static const struct mr_keeper_type type = {.version = MR_KEEPER_VERSION,
-                                           .name = "somebody",
-                                           .open = open_it,
-                                           .close = close_it,
-                                           .forked = fork_it,
-                                           .step = step_it,
-                                           .ask = ask_it,
-                                           .answer = answer_it};
+#include "obedient_keeper.h"
 
 struct fixture {
   struct world world;
@@ -82,8 +21,9 @@ static void open_fixture(struct fixture *f, enum mr_keeper_state state) {
   world_open(&f->world);
   f->bucket = world_bucket(&f->world, "a", &limits);
   f->ticket = ticket_for(f->bucket);
-  assert_int_equal(mr_remote_open(&type, &f->world.clock.clock, "good", &f->remote, &f->trouble),
-                   MR_NONE);
+  assert_int_equal(
+      mr_remote_open(&obedient_keeper_type, &f->world.clock.clock, "good", &f->remote, &f->trouble),
+      MR_NONE);
 }
 
 static void close_fixture(struct fixture *f) {
@@ -123,9 +63,10 @@ static void test_a_place_that_is_not_there(void **state) {
   struct mr_virtual_clock clock;
   struct mr_remote *remote = NULL;
   struct mr_error error = {0};
-  struct mr_keeper_type old = type;
+  struct mr_keeper_type old = obedient_keeper_type;
   mr_virtual_clock_init(&clock, 0, 0);
-  assert_int_equal(mr_remote_open(&type, &clock.clock, "bad", &remote, &error), MR_IO);
+  assert_int_equal(mr_remote_open(&obedient_keeper_type, &clock.clock, "bad", &remote, &error),
+                   MR_IO);
   assert_string_equal(error.message, "no such place");
   old.version++;
   assert_int_equal(mr_remote_open(&old, &clock.clock, "good", &remote, &error), MR_IO);
@@ -278,7 +219,8 @@ static void expect_refusal_by(enum mr_keeper_state state, const char *words) {
   struct mr_bucket_limits limits = limits_of(100, 60 * MR_SECOND);
   keeper = (struct keeper){.state = state, .why = "it is away"};
   world_open(&world);
-  assert_int_equal(mr_limiter_share_by(world.limiter, &type, "good", NULL), MR_NONE);
+  assert_int_equal(mr_limiter_share_by(world.limiter, &obedient_keeper_type, "good", NULL),
+                   MR_NONE);
   struct mr_bucket *bucket = world_bucket(&world, "a", &limits);
   expect_refusal(&world, bucket, words);
   mr_bucket_release(bucket);
@@ -463,7 +405,7 @@ static void test_out_of_memory(void **state) {
     struct mr_error error = {0};
     struct mr_remote *remote = NULL;
     keeper = (struct keeper){.state = MR_KEEPER_AWAY, .why = "it is away"};
-    if (mr_remote_open(&type, &world.clock.clock, "good", &remote, &error)) {
+    if (mr_remote_open(&obedient_keeper_type, &world.clock.clock, "good", &remote, &error)) {
       assert_int_equal(error.kind, MR_LIMIT);
       continue;
     }

@@ -1,18 +1,10 @@
 #include "failing_allocator.h"
 #include "limiter_world.h"
 
-#include "core/random.h"
-
 static uint32_t queued_at(struct mr_bucket *bucket) {
   struct mr_bucket_view view;
   mr_bucket_look(bucket, &view);
   return view.queued;
-}
-
-static bool somebody_waits(struct mr_bucket *const buckets[6]) {
-  for (int i = 0; i < 6; i++)
-    if (queued_at(buckets[i]) > 0) return true;
-  return false;
 }
 
 static struct mr_bucket_limits one_per_second(void) {
@@ -330,89 +322,6 @@ static void test_what_stops_fitting_is_handed_out(void **state) {
   world_close(&world);
 }
 
-/* Whoever is granted, cancelled or fails in a random crowd: nobody is lost, the buckets balance. */
-static void test_random_crowd(void **state) {
-  (void)state;
-  enum { COUNT = 3000 };
-  static struct mr_ticket tickets[COUNT];
-  struct world world;
-  struct mr_random random;
-  mr_random_seed(&random, 11);
-  world_open(&world);
-  struct mr_bucket *buckets[6];
-  for (int i = 0; i < 6; i++) {
-    struct mr_bucket_limits limits = limits_of(5 + i * 7, MR_SECOND / (1 + i % 3));
-    limits.strict = i % 2;
-    limits.concurrent = i == 3 ? 2 : 0;
-    char key[] = {(char)('a' + i), 0};
-    buckets[i] = world_bucket(&world, key, &limits);
-  }
-  int open = 0, done = 0, entered = 0;
-  while (entered < COUNT || open > 0) {
-    if (entered < COUNT && mr_random_below(&random, 2)) {
-      struct mr_ticket *ticket = &tickets[entered++];
-      *ticket = (struct mr_ticket){.priority = (uint8_t)mr_random_below(&random, 3),
-                                   .task = (uint64_t)mr_random_below(&random, 9),
-                                   .weight = (uint32_t)mr_random_below(&random, 4),
-                                   .jump = mr_random_below(&random, 5) == 0,
-                                   .deadline_us = MR_NEVER};
-      if (mr_random_below(&random, 3) == 0)
-        ticket->deadline_us = world.clock.now_us + mr_random_below(&random, 20 * MR_SECOND);
-      ticket->bucket_count = (uint32_t)(1 + mr_random_below(&random, 3));
-      for (uint32_t b = 0; b < ticket->bucket_count; b++)
-        ticket->buckets[b] = buckets[mr_random_below(&random, 6)];
-      int64_t retry_after_us;
-      if (!mr_queue_enter(world.queue, ticket, &retry_after_us, NULL))
-        open++;
-      else
-        done++;
-    } else if (entered > 0 && mr_random_below(&random, 4) == 0) {
-      struct mr_ticket *ticket = &tickets[mr_random_below(&random, entered)];
-      if (ticket->state != MR_TICKET_IDLE) {
-        mr_ticket_cancel(world.queue, ticket);
-        open--;
-        done++;
-      }
-    } else if (entered > 0) {
-      struct mr_ticket *ticket = &tickets[mr_random_below(&random, entered)];
-      if (ticket->state == MR_TICKET_GRANTED) {
-        mr_ticket_sent(world.queue, ticket);
-      } else if (ticket->state == MR_TICKET_SENT) {
-        mr_ticket_answered(world.queue, ticket);
-      } else if (ticket->state == MR_TICKET_ANSWERED) {
-        mr_ticket_closed(world.queue, ticket);
-        open--;
-        done++;
-      }
-    }
-    world.clock.now_us += mr_random_below(&random, 3000);
-    int64_t retry_after_us;
-    struct mr_ticket *ticket = mr_queue_next(world.queue, &retry_after_us);
-    if (ticket && ticket->state == MR_TICKET_IDLE) {
-      open--;
-      done++;
-    }
-    if (somebody_waits(buckets) && mr_queue_wake_us(world.queue) == MR_NEVER) {
-      bool somebody_holds = false;
-      for (int i = 0; i < entered && !somebody_holds; i++)
-        somebody_holds = tickets[i].state > MR_TICKET_QUEUED;
-      assert_true(somebody_holds);
-    }
-  }
-  assert_int_equal(done, COUNT);
-  assert_false(somebody_waits(buckets));
-  world.clock.now_us += 10 * MR_SECOND;
-  for (int i = 0; i < 6; i++) {
-    struct mr_bucket_view view;
-    mr_bucket_look(buckets[i], &view);
-    assert_int_equal(view.remaining[0], 5 + i * 7);
-    assert_int_equal(view.running, 0);
-    assert_int_equal(view.queued, 0);
-    mr_bucket_release(buckets[i]);
-  }
-  world_close(&world);
-}
-
 static void fill(struct world *world, struct mr_bucket *bucket, struct mr_ticket *tickets,
                  size_t count) {
   for (size_t i = 0; i < count; i++) {
@@ -515,7 +424,6 @@ int main(void) {
                                      cmocka_unit_test(test_what_cannot_fit_fails_at_once),
                                      cmocka_unit_test(test_those_ahead_count),
                                      cmocka_unit_test(test_what_stops_fitting_is_handed_out),
-                                     cmocka_unit_test(test_random_crowd),
                                      cmocka_unit_test(test_a_million_wait_and_one_more_does_not),
                                      cmocka_unit_test(test_every_allocation_fails_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);
