@@ -91,7 +91,7 @@ describe("credential", function()
     for _, bad in ipairs { "", "abc\n", "a\r\nb", "a\0b" } do
       local ok, problem = pcall(open, { token = bad })
       assert.is_false(ok)
-      assert.matches("moonrest.open: 'token': ", problem, 1, true)
+      assert.matches("moonrest.open: option 'token': ", problem, 1, true)
       assert.is_nil(problem:find("abc", 1, true))
     end
     assert.error_matches(function() open { token = 5 } end, "'token' must be a string or a secret such as moonrest.env")

@@ -201,7 +201,7 @@ describe("map", function()
   it("refuses what makes no sense", function()
     assert.error_matches(function() moonrest.map(5, print) end, "a table or an iterator is needed, got a number")
     assert.error_matches(function() moonrest.map({}, 5) end, "a function is needed")
-    assert.error_matches(function() moonrest.map({}, print, 16) end, "the options must be a table")
+    assert.error_matches(function() moonrest.map({}, print, 16) end, "moonrest.map: options must be a table")
     assert.error_matches(function() moonrest.map({}, print, { concurency = 1 }) end, "did you mean 'concurrency'")
     for _, bad in ipairs { 0, 1.5, "3" } do
       assert.error_matches(function() moonrest.map({}, print, { concurrency = bad }) end, "an integer of at least 1")

@@ -13,11 +13,11 @@ local credential = {}
 function credential.read(value, name)
   if types.is_secret(value) then return value end
   if type(value) ~= "string" then
-    caller.raise("moonrest.open: '%s' must be a string or a secret such as moonrest.env 'NAME', got a %s", name,
+    caller.raise("moonrest.open: option '%s' must be a string or a secret such as moonrest.env 'NAME', got a %s", name,
       type(value))
   end
   local secret, problem = core.secret(value)
-  if not secret then caller.raise("moonrest.open: '%s': %s", name, problem) end
+  if not secret then caller.raise("moonrest.open: option '%s': %s", name, problem) end
   return secret
 end
 

@@ -20,7 +20,7 @@ local known = { concurrency = true, progress = true }
 local function check_options(options)
   if options == nil then return {} end
   if type(options) ~= "table" then
-    caller.raise("moonrest.map: the options must be a table, got a %s", type(options))
+    caller.raise("moonrest.map: options must be a table, got a %s", type(options))
   end
   for name in pairs(options) do
     if not known[name] then

@@ -100,6 +100,15 @@ local function check_number(walk)
   if math.type(walk.position) ~= "integer" then refuse_token(walk) end
 end
 
+-- Asks for the position in the parameter that the style names in this field of its own.
+local function ask_by(name)
+  return function(walk, values)
+    check_number(walk)
+    set_field(walk, values, walk.style[name], walk.position)
+    set_field(walk, values, walk.style.size, walk.size)
+  end
+end
+
 -- {========================================================================
 -- page = 1, 2, 3 ...
 -- =========================================================================
@@ -113,11 +122,7 @@ function page.start(walk)
   return position
 end
 
-function page.ask(walk, values)
-  check_number(walk)
-  set_field(walk, values, walk.style.page, walk.position)
-  set_field(walk, values, walk.style.size, walk.size)
-end
+page.ask = ask_by "page"
 
 local function named_next(walk, answer, has_next)
   local following = number_at(answer.body, walk.style.next)
@@ -172,11 +177,7 @@ function offset.start(walk)
   return given_number(walk, walk.style.offset, walk.style.first or 0)
 end
 
-function offset.ask(walk, values)
-  check_number(walk)
-  set_field(walk, values, walk.style.offset, walk.position)
-  set_field(walk, values, walk.style.size, walk.size)
-end
+offset.ask = ask_by "offset"
 
 function offset.after(walk, answer)
   local following = walk.position + #answer.items
