@@ -1,5 +1,6 @@
 -- Processes that end with requests in flight: the state is closed, its modules with it, and nothing hangs or crashes.
 
+local program = require "spec.support.program"
 local slow_server = require "spec.support.slow_server"
 
 local beginning <const> = [[
@@ -15,14 +16,7 @@ moonrest.step(0.01)
 
 -- The status of a lua5.4 of its own that runs the code: "exit", 0 when all was well. One that hangs is ended with 124.
 local function run(code, url)
-  local path = os.tmpname()
-  local file <close> = assert(io.open(path, "w"))
-  file:write(beginning, code)
-  file:close()
-  local _, how, status = os.execute(("LUA_PATH='%s' LUA_CPATH='%s' timeout 20 lua5.4 %s %s"):format(package.path,
-    package.cpath, path, url))
-  os.remove(path)
-  return how .. " " .. status
+  return program.status(beginning .. code, "timeout 20", url)
 end
 
 describe("a process that ends with requests in flight", function()

@@ -1,6 +1,7 @@
 -- io = "thread": what is particular to it. The specs of calls, tasks and streams run a second time with it: see
 -- CMakeLists.txt. Each case is a process of its own, because the choice holds for a Lua state.
 
+local program = require "spec.support.program"
 local slow_server = require "spec.support.slow_server"
 
 local beginning <const> = [[
@@ -12,15 +13,7 @@ local client = slow_server.open(arg[1])
 
 -- What a lua5.4 of its own prints that runs the code.
 local function run(code, url)
-  local path = os.tmpname()
-  local file <close> = assert(io.open(path, "w"))
-  file:write(beginning, code)
-  file:close()
-  local command = "LUA_PATH='%s' LUA_CPATH='%s' timeout 20 lua5.4 %s %s 2>&1"
-  local pipe <close> = assert(io.popen(command:format(package.path, package.cpath, path, url)))
-  local said = pipe:read "a"
-  os.remove(path)
-  return said
+  return program.output(beginning .. code, "timeout 20", url .. " 2>&1")
 end
 
 describe("a network in a thread", function()
@@ -66,7 +59,7 @@ describe("a network in a thread", function()
       local file <close> = io.open(path, "wb")
       file:write(("x"):rep(3000000))
       file:close()
-      local answer = assert(client.posted:send(nil, { upload = path, 
+      local answer = assert(client.posted:send(nil, { upload = path,
         progress = function(_, _, sent) most = math.max(most, sent) end }))
       print(answer.size, most)
       os.remove(path)]], server.url):gsub("\t", " "))

@@ -1,4 +1,5 @@
 local fake_core = require "spec.support.fake_core"
+local program = require "spec.support.program"
 
 describe("patience", function()
   local core, patience, lines, stderr
@@ -44,7 +45,7 @@ end)
 
 -- A program at a terminal of its own, which script(1) brings along; it is not patient, so that nobody waits for long.
 describe("a program that stands still", function()
-  local program <const> = [[
+  local code <const> = [[
     local moonrest = require "moonrest"
     moonrest.configure { limiter = "local" }
     local patience = require "moonrest.patience"
@@ -60,25 +61,14 @@ describe("a program that stands still", function()
     if arg[1] == "task" then moonrest.run(calls) else calls() end
   ]]
 
-  local function run(form)
-    local path = os.tmpname()
-    local file <close> = assert(io.open(path, "w"))
-    file:write(program)
-    file:close()
-    local pipe <close> = assert(io.popen(form:format(path)))
-    local text = pipe:read "a"
-    os.remove(path)
-    return text
-  end
-
   it("says why on a terminal, also in tasks", function()
     for _, how in ipairs { "", "task" } do
-      local text = run("script -qec 'lua5.4 %s " .. how .. "' /dev/null < /dev/null")
+      local text = program.output(code, "script -qec '", how .. "' /dev/null </dev/null")
       assert.matches("^moonrest: a request waits for slow's limit 'account', up to %d+ s so far [^\n]+\r\n$", text)
     end
   end)
 
   it("is silent elsewhere", function()
-    assert.equal("", run "lua5.4 %s 2>&1")
+    assert.equal("", program.output(code, "", "2>&1"))
   end)
 end)

@@ -1,5 +1,6 @@
 -- Who shares the limits: each case is a process of its own, because the choice holds for a whole process.
 
+local program = require "spec.support.program"
 local raw_server = require "spec.support.raw_server"
 
 local preamble <const> = [[
@@ -15,15 +16,7 @@ local preamble <const> = [[
 ]]
 
 local function run(script, url, environment)
-  local name <const> = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(preamble, script)
-  file:close()
-  local pipe <close> = assert(io.popen(("%s lua5.4 %s '%s' 2>&1"):format(environment or "", name,
-    url or "http://127.0.0.1:1")))
-  local said = pipe:read "a"
-  os.remove(name)
-  return said
+  return program.output(preamble .. script, environment or "", ("'%s' 2>&1"):format(url or "http://127.0.0.1:1"))
 end
 
 local ok <const> = raw_server.response(200, "{}")

@@ -3,6 +3,7 @@
 -- 'settings' are { programs = folder of judge and delay, scripts = folder of the Lua and Node programs, place = folder
 -- for logs }.
 
+local free_port = require "spec.support.free_port"
 local throttle_log = require "spec.bench.throttle_log"
 
 local stage = {}
@@ -63,7 +64,7 @@ function stage.nginx(settings, rate, burst)
   local place = os.tmpname()
   os.remove(place)
   os.execute(("mkdir -p %s/www && chmod 755 %s && echo '{}' > %s/www/thing"):format(place, place, place))
-  local port = stage.free_port()
+  local port = free_port()
   local template <close> = assert(io.open(settings.scripts .. "/throttle_nginx.conf.in"))
   local words = { DIR = place, PORT = port, RATE = rate, BURST = burst }
   local file <close> = assert(io.open(place .. "/nginx.conf", "w"))
@@ -81,13 +82,6 @@ function stage.nginx(settings, rate, burst)
     process:__close()
     os.execute("rm -rf " .. place)
   end })
-end
-
-function stage.free_port()
-  local listener = assert(require "socket".bind("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  listener:close()
-  return port
 end
 
 -- A longer road to a judge: { url }.

@@ -6,6 +6,7 @@
 --   local server <close> = workshop:serve(latency_ms)      server.url, server.ca_file
 --   local server <close> = workshop:serve_nginx(latency_ms, sizes, "http2")     the same by nginx, or "" for HTTP/1.1
 
+local free_port = require "spec.support.free_port"
 local socket = require "socket"
 
 local workshop = {}
@@ -93,13 +94,6 @@ local function make_body(bytes)
     size = size + #records[id] + 1
   until size >= bytes
   return '{"items":[' .. table.concat(records, ",") .. "]}"
-end
-
-local function free_port()
-  local listener = assert(socket.bind("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  listener:close()
-  return tonumber(port)
 end
 
 local function is_root()

@@ -6,6 +6,7 @@
 -- The script has client, get(count), elapsed(), and get_until(word), which makes calls until the event "limiter" told
 -- something with that word in it; all that it tells is printed behind "told: ".
 
+local program = require "spec.support.program"
 local raw_server = require "spec.support.raw_server"
 
 local fleet_worker = {}
@@ -37,15 +38,8 @@ local answers <const> = { raw_server.response(200, "{}") }
 -- What it prints, on both streams. 'environment' (nil or "NAME=VALUE ...") is the shell's.
 function fleet_worker.run(script, redis_url, limit, environment)
   local web <close> = raw_server.start(answers)
-  local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(preamble, script)
-  file:close()
-  local pipe <close> = assert(io.popen(("%s timeout 60 lua5.4 %s '%s' '%s' '%s' 2>&1"):format(environment or "", name,
-    web.url, redis_url, limit or "10/s")))
-  local said = pipe:read "a"
-  os.remove(name)
-  return said
+  return program.output(preamble .. script, (environment or "") .. " timeout 60",
+    ("'%s' '%s' '%s' 2>&1"):format(web.url, redis_url, limit or "10/s"))
 end
 
 return fleet_worker

@@ -12,6 +12,7 @@
 -- size, and /early refuses it unread.
 
 local core = require "moonrest.core"
+local free_port = require "spec.support.free_port"
 local moonrest = require "moonrest"
 local socket = require "socket"
 
@@ -61,13 +62,6 @@ end
 local function output(command)
   local pipe <close> = assert(io.popen(command))
   return pipe:read "l"
-end
-
-local function free_port()
-  local listener = assert(socket.bind("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  listener:close()
-  return tonumber(port)
 end
 
 local function write(path, text)

@@ -6,6 +6,7 @@
 -- 'server' is of spec.support.slow_server; the script's client has these operations on it.
 
 local core = require "moonrest.core"
+local program = require "spec.support.program"
 
 local interrupted = {}
 
@@ -42,13 +43,6 @@ print(core.engine():pending(), client.things:get "after".id)
 
 local patience <const> = 20 -- seconds for a machine that is busy
 
-local function write(text)
-  local name = os.tmpname()
-  local file <close> = assert(io.open(name, "w"))
-  file:write(text)
-  return name
-end
-
 local function wait_for(server, is_ready)
   local deadline = core.clock.now() + patience
   while not is_ready(server:look()) do
@@ -60,7 +54,7 @@ end
 -- Runs the script until is_ready(server:look()), sends it SIGINT and returns what it told; without is_ready
 -- the script sends the signal itself. timeout passes it on, and ends a script that does not hear it.
 function interrupted.run(server, script, is_ready)
-  local name = write(prelude:format(server.url, script))
+  local name = program.write(prelude:format(server.url, script))
   local command = "exec sh -c 'echo $$; exec timeout --foreground -k 1 %d lua5.4 %s 2>&1'"
   local pipe <close> = assert(io.popen(command:format(2 * patience, name)))
   local pid = pipe:read("n", "l")

@@ -4,6 +4,7 @@
 --   server:call("PING")        -- "PONG"; integers as numbers, lists as tables, nil; errors raise
 --   local server <close> = redis_server.start_tls("--tls-cert-file ...")     -- speaks TLS on server.tls_port, too
 
+local free_port = require "spec.support.free_port"
 local socket = require "socket"
 
 local redis_server = {}
@@ -37,13 +38,6 @@ function Server:run()
   self.client = connect(self.port)
   self.client:setoption("tcp-nodelay", true)
   if self.password then self:call("AUTH", self.password) end
-end
-
-local function free_port()
-  local listener = assert(socket.bind("127.0.0.1", 0))
-  local _, port = listener:getsockname()
-  listener:close()
-  return tonumber(port)
 end
 
 function redis_server.start(options, password)
