@@ -119,6 +119,16 @@ describe("Ctrl-C", function()
   end)
 end)
 
+-- Within a describe: what ends a request is not the collector, and no hook outlives its test.
+local function without_collector()
+  before_each(function() collectgarbage "stop" end)
+  after_each(function()
+    debug.sethook()
+    collectgarbage "restart"
+    collectgarbage()
+  end)
+end
+
 describe("an error between the start of a request and its wait", function()
   -- Raises when the function of that name returns, as a hook does whose signal came while it ran.
   local function raise_behind(name)
@@ -129,12 +139,7 @@ describe("an error between the start of a request and its wait", function()
     end, "r")
   end
 
-  before_each(function() collectgarbage "stop" end)
-  after_each(function()
-    debug.sethook()
-    collectgarbage "restart"
-    collectgarbage()
-  end)
+  without_collector()
 
   for _, case in ipairs { { "the short way", "start_single" }, { "the long way", "start" } } do
     it("ends the request with its task: " .. case[1], function()
@@ -199,12 +204,7 @@ describe("Ctrl-C while a request is started", function()
     }
   end
 
-  before_each(function() collectgarbage "stop" end)
-  after_each(function()
-    debug.sethook()
-    collectgarbage "restart"
-    collectgarbage()
-  end)
+  without_collector()
 
   it("ends it at once, and names the operation", function()
     local server <close> = slow_server.start()

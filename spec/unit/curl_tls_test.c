@@ -86,14 +86,18 @@ static void test_unverified_is_not_shared(void **state) {
   close_scene(&scene);
 }
 
+static struct mr_route route_of_client(void) {
+  return (struct mr_route){.verify = true,
+                           .ca_file = certificates.ca,
+                           .client_cert = certificates.client,
+                           .client_key = certificates.key};
+}
+
 static void test_client_certificate(void **state) {
   struct scene scene;
   (void)state;
   open_tls(&scene, certificates.good, &keeps, true);
-  struct mr_route known = {.verify = true,
-                           .ca_file = certificates.ca,
-                           .client_cert = certificates.client,
-                           .client_key = certificates.key};
+  struct mr_route known = route_of_client();
   run_tls(&scene, &known, "127.0.0.1");
   assert_hello(&scene);
   run_tls(&scene, &scene.wire.route, "127.0.0.1");
@@ -108,10 +112,7 @@ static void test_client_certificate_is_not_shared(void **state) {
   struct scene scene;
   (void)state;
   open_tls(&scene, certificates.good, &keeps, false);
-  struct mr_route known = {.verify = true,
-                           .ca_file = certificates.ca,
-                           .client_cert = certificates.client,
-                           .client_key = certificates.key};
+  struct mr_route known = route_of_client();
   run_tls(&scene, &known, "127.0.0.1");
   assert_hello(&scene);
   run_tls(&scene, &scene.wire.route, "127.0.0.1");
