@@ -44,7 +44,7 @@ describe("cancel", function()
   it("releases the request", function()
     local server <close> = slow_server.start()
     local one = moonrest.spawn(function() server.client.held:get "a" end)
-    repeat moonrest.step(0.01) until server:look().held == 1
+    loop.step_until(function() return server:look().held == 1 end)
     assert.equal(1, core.engine():pending())
     one:cancel()
     assert.equal(0, core.engine():pending())
