@@ -241,11 +241,12 @@ static void test_a_download_is_the_parents(void **state) {
   unlink(path);
 }
 
+/* The answer may be there at once: a step without time ends before it is heard. */
 static void forks_again(lua_State *L) {
   int status = -1;
   must_run(L, "local moonrest = require 'moonrest'\n"
               "tasks = { moonrest.spawn(function() return client.things:get() end) }\n"
-              "repeat moonrest.step(0.001) until tasks[1]:status() == 'waiting'");
+              "repeat moonrest.step(0) until tasks[1]:status() == 'waiting'");
   pid_t grandchild = fork();
   if (grandchild == 0) {
     alarm(SECONDS_MAX);
