@@ -189,6 +189,14 @@ static void use_origin(struct mr_curl_handle *handle, struct mr_curl_origin *ori
                    origin->direct ? "*" : handle->pool->route->no_proxy);
 }
 
+/* libcurl 7.88 takes every connection of a host for one that several may share as soon as one of them is, and would send
+** a second request on one of HTTP/1.1 that is in use. It never does where TLS is set up otherwise: so the newest version
+** is named to the one kind, and is the same by default for the other. */
+static long tls_versions(bool multiplexed) {
+  long oldest = CURL_SSLVERSION_TLSv1_2;
+  return multiplexed ? oldest : oldest | CURL_SSLVERSION_MAX_TLSv1_3;
+}
+
 /* libcurl goes on reading an exchange that is paused while others of its connection read, up to 64 MB, and then fails.
 ** So one whose reader may be slow has a connection of its own, where it is TCP that waits. */
 static void use_version(struct mr_curl_handle *handle) {
@@ -196,6 +204,7 @@ static void use_version(struct mr_curl_handle *handle) {
   if (handle->has_version && multiplexed == handle->multiplexed) return;
   handle->has_version = true;
   handle->multiplexed = multiplexed;
+  curl_easy_setopt(handle->easy, CURLOPT_SSLVERSION, tls_versions(multiplexed));
   curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION,
                    multiplexed ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 }

@@ -275,6 +275,33 @@ static void test_alone(void **state) {
   close_scene(&scene);
 }
 
+/* While the answer to one that is alone comes, the others find each other and not its connection. */
+static void test_beside_one_alone(void **state) {
+  static const struct fault_script scripts[] = {
+      {{DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"), DO_REQUEST, DO_RESET}},
+      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_REQUEST, DO_FRAMES(H2_OK("\x01") H2_OK("\x03")),
+        DO_HANG}}};
+  struct scene scene;
+  (void)state;
+  open_scripts(&scene, scripts, 2);
+  struct call *alone = prepare(&scene, 0, "GET");
+  alone->exchange.alone = true;
+  call_start(alone);
+  while (alone->body_size < 2)
+    wire_step(&scene.wire, MR_SECOND);
+  for (int i = 1; i < 3; i++)
+    wait_sent(&scene, begin(&scene, i, "GET"));
+  for (int i = 1; i < 3; i++) {
+    call_wait(&scene.calls[i]);
+    assert_answer(&scene.calls[i], 200, "");
+  }
+  assert_int_equal(fault_server_connections(scene.server), 2);
+  assert_int_equal(alone->dones, 0);
+  mr_transport_curl.cancel(scene.wire.transport, &alone->exchange);
+  call_free(alone);
+  close_scene(&scene);
+}
+
 /* Of an exchange that is cancelled while it is paused nothing reaches the next one of its handle. */
 static void test_cancelled_while_paused(void **state) {
   static const struct fault_script script = {
@@ -312,6 +339,7 @@ int main(void) {
       cmocka_unit_test(test_refused_in_the_answer),
       cmocka_unit_test(test_a_server_that_wants_the_older),
       cmocka_unit_test(test_alone),
+      cmocka_unit_test(test_beside_one_alone),
       cmocka_unit_test(test_cancelled_while_paused),
   };
   return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
