@@ -66,6 +66,7 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
     return CURL_SOCKET_BAD;
   }
   handle->progress.connected = true;
+  mr_curl_entry_opens(handle);
   reached(handle, MR_PHASE_CONNECT);
   return descriptor;
 }
@@ -91,6 +92,7 @@ static int on_ready(void *context, char *remote, char *local, int remote_port, i
   (void)local;
   if (!handle->x || tries_again(handle)) return CURL_PREREQFUNC_ABORT;
   handle->progress.sends = 1;
+  mr_curl_entry_has_place(handle);
   if (handle->multiplexed) note_place(handle, remote, remote_port, local_port);
   if (handle->x->connects_only) return CURL_PREREQFUNC_OK;
   struct mr_transport *transport = handle->pool->transport;
@@ -246,6 +248,7 @@ static enum mr_flow take_status(struct mr_curl_handle *handle, const char *line,
   progress->part = is_interim(status) ? MR_PART_INTERIM : MR_PART_FIELDS;
   if (is_interim(status)) return MR_FLOW_ON;
   progress->status = status;
+  mr_curl_entry_answered(handle);
   return handle->x->events->on_status(handle->x, status);
 }
 

@@ -1,8 +1,8 @@
 /*
 ** What the files of the libcurl transport know of each other: transport_curl.c is the instance and its
 ** step, curl_loop.c the descriptors that it waits for, curl_pool.c the easy handles, curl_origin.c
-** where they connect to, curl_setup.c what is set on them for one exchange, curl_events.c what libcurl calls back,
-** curl_goaway.c what HTTP/2 servers have not begun with,
+** where they connect to, curl_entry.c who opens connections there and who waits for them, curl_setup.c what is set on
+** them for one exchange, curl_events.c what libcurl calls back, curl_goaway.c what HTTP/2 servers have not begun with,
 ** curl_decoder.c undoes content codings, curl_result.c tells how an exchange ended. Nobody else includes this,
 ** and in ring 1 nothing else includes curl.h.
 */
@@ -77,6 +77,27 @@ bool mr_curl_loop_arm(struct mr_curl_loop *loop, int64_t now_us, int64_t at_us);
 
 /* ---- where handles connect to ---- */
 
+/* Handles in the order in which they came. */
+struct mr_curl_line {
+  struct mr_curl_handle *first, *last;
+};
+
+/* Whether several exchanges share a connection there: HTTP/2 or not. */
+enum mr_curl_sharing { MR_SHARING_UNKNOWN, MR_SHARING_KNOWN, MR_SHARING_NEVER };
+
+/* Exchanges of an origin that share connections, or did not know better. */
+struct mr_curl_entry {
+  enum mr_curl_sharing sharing;
+  struct mr_curl_handle *seeker; /* libcurl has it, and has no connection for it yet */
+  bool seeker_is_extra;          /* for a place that was freed */
+  bool is_vain;                  /* the last of these did not find it */
+  struct mr_curl_line waiting;
+  size_t waiting_count;
+  size_t opening; /* exchanges that wait for a connection of their own */
+  size_t placed;  /* ... that have one to be sent on */
+  size_t freed;   /* places, while others waited */
+};
+
 /* A scheme, host and port that exchanges of one route went to. Parsed once: libcurl copies a parsed URL
 ** a good deal faster than it parses one. */
 struct mr_curl_origin {
@@ -93,6 +114,7 @@ struct mr_curl_origin {
   char *label; /* "host:port", for messages */
   char *text;  /* "https://host:port" as it stood in the URL */
   size_t size;
+  struct mr_curl_entry entry;
 };
 
 /* The handles of one route, configured for it. */
@@ -119,9 +141,19 @@ enum mr_curl_part { MR_PART_STATUS, MR_PART_INTERIM, MR_PART_FIELDS, MR_PART_BOD
 /* STRANGE is what this build cannot undo. */
 enum mr_curl_coding { MR_CODING_NONE, MR_CODING_KNOWN, MR_CODING_STRANGE };
 
+/* In the entry of its origin; NONE for those that share no connection. */
+enum mr_curl_stage {
+  MR_STAGE_NONE,
+  MR_STAGE_WAITING,
+  MR_STAGE_SEEKING,
+  MR_STAGE_OPENING,
+  MR_STAGE_PLACED
+};
+
 /* How far the exchange of a handle came; all zero at its start. */
 struct mr_curl_progress {
   enum mr_exchange_phase phase;
+  enum mr_curl_stage stage;
   enum mr_curl_part part;
   enum mr_curl_coding coding; /* of the body, as its headers say */
   int sends;                  /* on the wire, and then once more if libcurl wanted to */
@@ -183,11 +215,6 @@ struct mr_curl_handle {
 
 /* ---- the instance ---- */
 
-/* Handles in the order in which they came. */
-struct mr_curl_line {
-  struct mr_curl_handle *first, *last;
-};
-
 #define MR_CURL_GOAWAYS 16 /* connections that are closing and still used: usually one */
 
 struct mr_curl_goaway {
@@ -201,6 +228,7 @@ struct mr_curl_goaways {
 };
 
 void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle);
+void mr_curl_line_leave(struct mr_curl_line *line, struct mr_curl_handle *handle);
 
 /* A step that may not work long takes so much from one descriptor before others have their turn: libcurl would read as
 ** long as more is there, a megabyte and more. */
@@ -245,10 +273,21 @@ enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *
 void mr_curl_origin_drop(struct mr_curl_origin *origin);
 void mr_curl_origins_drop(struct mr_curl_pool *pool); /* the pool's own references */
 
+/* ---- entry ---- */
+
+/* True: the exchange is not for libcurl now, and comes into the transport's line of those to launch when it is. */
+bool mr_curl_entry_waits(struct mr_curl_handle *handle);
+void mr_curl_entry_opens(struct mr_curl_handle *handle);     /* a connection */
+void mr_curl_entry_has_place(struct mr_curl_handle *handle); /* and is sent */
+void mr_curl_entry_answered(struct mr_curl_handle *handle);  /* with progress.http_major */
+void mr_curl_entry_leave(struct mr_curl_handle *handle);     /* at its end */
+
 /* ---- setup ---- */
 
 /* Everything that handle->x needs, and nothing that is set already. */
 enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error);
+/* Of its time to connect so much is over. */
+void mr_curl_setup_patience(struct mr_curl_handle *handle, int64_t waited_us);
 
 /* ---- events ---- */
 

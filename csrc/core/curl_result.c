@@ -58,16 +58,18 @@ static bool is_of_proxy(const struct ending *end) {
 }
 
 static void describe_slow_connect(const struct ending *end) {
-  bool resolving = end->result->phase <= MR_PHASE_RESOLVE;
-  if (!resolving && is_of_proxy(end)) {
-    mr_fail(&end->result->error, MR_TIMEOUT,
-            "no connection to %s through the proxy within %.2f s; " PROXY_ADVICE, end->host,
-            (double)end->handle->x->connect_timeout_us / MR_SECOND);
-    return;
-  }
+  static const char *const missing[] = {
+      [MR_PHASE_NONE] = "no connection to %s was free within %.2f s; is it reachable from here, or "
+                        "are all in use?",
+      [MR_PHASE_RESOLVE] = "the name of %s was not resolved within %.2f s; does the resolver answer?",
+      [MR_PHASE_CONNECT] = "cannot connect to %s within %.2f s; is it reachable from here?",
+  };
+  enum mr_exchange_phase phase = end->result->phase;
+  if (phase > MR_PHASE_CONNECT) phase = MR_PHASE_CONNECT;
+  bool proxy = phase == MR_PHASE_CONNECT && is_of_proxy(end);
   mr_fail(&end->result->error, MR_TIMEOUT,
-          resolving ? "the name of %s was not resolved within %.2f s; does the resolver answer?"
-                    : "cannot connect to %s within %.2f s; is it reachable from here?",
+          proxy ? "no connection to %s through the proxy within %.2f s; " PROXY_ADVICE
+                : missing[phase],
           end->host, (double)end->handle->x->connect_timeout_us / MR_SECOND);
 }
 
@@ -429,7 +431,9 @@ static void fill_timings(const struct mr_curl_handle *handle, struct mr_timings 
   timings->done_us = handle->pool->transport->now_us - start_us;
 }
 
+/* What libcurl was not given yet it still has the figures of another for. */
 static void fill_sizes(const struct mr_curl_handle *handle, struct mr_exchange_result *result) {
+  if (handle->progress.phase == MR_PHASE_NONE) return;
   curl_off_t sent = 0, received = 0;
   curl_easy_getinfo(handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
   curl_easy_getinfo(handle->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);

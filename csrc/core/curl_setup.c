@@ -182,14 +182,19 @@ static enum mr_kind set_method(struct mr_curl_handle *handle, struct mr_error *e
 /* ---- the rest ---- */
 
 /* Zero is libcurl's own default, five minutes. It divides the time among the addresses of a host. */
-static void set_connect_timeout(struct mr_curl_handle *handle) {
-  int64_t timeout_us = handle->x->connect_timeout_us;
+static void set_connect_timeout(struct mr_curl_handle *handle, int64_t timeout_us) {
   long ms = 0;
   if (timeout_us > 0 && timeout_us / MR_MILLISECOND < INT32_MAX)
     ms = (long)((timeout_us + MR_MILLISECOND - 1) / MR_MILLISECOND);
   if (ms == handle->connect_timeout_ms) return;
   handle->connect_timeout_ms = ms;
   curl_easy_setopt(handle->easy, CURLOPT_CONNECTTIMEOUT_MS, ms);
+}
+
+void mr_curl_setup_patience(struct mr_curl_handle *handle, int64_t waited_us) {
+  int64_t timeout_us = handle->x->connect_timeout_us;
+  if (timeout_us <= 0 || waited_us <= 0) return;
+  set_connect_timeout(handle, waited_us < timeout_us ? timeout_us - waited_us : 1);
 }
 
 static void set_read_size(struct mr_curl_handle *handle) {
@@ -221,7 +226,7 @@ enum mr_kind mr_curl_setup(struct mr_curl_handle *handle, struct mr_error *error
   if (!kind) kind = set_method(handle, error);
   if (!kind) kind = set_headers(handle, error);
   if (kind) return kind;
-  set_connect_timeout(handle);
+  set_connect_timeout(handle, handle->x->connect_timeout_us);
   set_read_size(handle);
   set_connect_only(handle);
   return MR_NONE;

@@ -147,7 +147,7 @@ void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle) 
 }
 
 /* It is in the line. */
-static void leave_line(struct mr_curl_line *line, struct mr_curl_handle *handle) {
+void mr_curl_line_leave(struct mr_curl_line *line, struct mr_curl_handle *handle) {
   struct mr_curl_handle *before = NULL;
   for (struct mr_curl_handle *one = line->first; one != handle; one = one->next)
     before = one;
@@ -159,12 +159,25 @@ static void leave_line(struct mr_curl_line *line, struct mr_curl_handle *handle)
   handle->next = NULL;
 }
 
-/* The earlier of its deadline and the moment when, without a byte until then, it is idle. */
+static bool is_waiting(const struct mr_curl_handle *handle) {
+  return handle->progress.stage == MR_STAGE_WAITING;
+}
+
+/* Until when it waits for others to connect. libcurl has the same bound for those that it was given. */
+static int64_t patience_us(const struct mr_curl_handle *handle) {
+  int64_t timeout_us = handle->x->connect_timeout_us;
+  if (!is_waiting(handle) || timeout_us <= 0) return MR_NEVER;
+  return mr_time_after(handle->started_us, timeout_us);
+}
+
+/* The first of its deadline, the moment when, without a byte until then, it is idle, and the end of its patience. */
 static int64_t alarm_us(const struct mr_curl_handle *handle) {
   const struct mr_exchange *x = handle->x;
-  if (x->idle_timeout_us <= 0 || handle->progress.paused) return x->deadline_us;
+  int64_t at_us = patience_us(handle);
+  if (x->deadline_us < at_us) at_us = x->deadline_us;
+  if (x->idle_timeout_us <= 0 || handle->progress.paused) return at_us;
   int64_t idle_us = mr_time_after(handle->active_us, x->idle_timeout_us);
-  return idle_us < x->deadline_us ? idle_us : x->deadline_us;
+  return idle_us < at_us ? idle_us : at_us;
 }
 
 static enum mr_kind set_alarm(struct mr_curl_handle *handle) {
@@ -217,8 +230,9 @@ static void detach(struct mr_curl_handle *handle) {
   handle->x->transport_data = NULL;
   handle->x = NULL;
   mr_timer_clear(&transport->timers, &handle->timer);
-  if (handle->progress.resume_asked) leave_line(&transport->resuming, handle);
-  if (handle->progress.launching) leave_line(&transport->launching, handle);
+  if (handle->progress.resume_asked) mr_curl_line_leave(&transport->resuming, handle);
+  if (handle->progress.launching) mr_curl_line_leave(&transport->launching, handle);
+  mr_curl_entry_leave(handle);
   empty_paused(handle);
   curl_multi_remove_handle(transport->multi, handle->easy);
 }
@@ -255,15 +269,19 @@ static void finish(struct mr_curl_handle *handle, CURLcode code) {
 
 static void launch(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
-  leave_line(&transport->launching, handle);
+  mr_curl_line_leave(&transport->launching, handle);
   handle->progress.launching = false;
+  if (mr_curl_entry_waits(handle)) {
+    if (is_waiting(handle)) set_alarm(handle); /* without memory for it the alarm that is set stays */
+    return;
+  }
   if (curl_multi_add_handle(transport->multi, handle->easy)) finish(handle, CURLE_OUT_OF_MEMORY);
 }
 
 /* libcurl may deliver what it held back from inside curl_easy_pause. */
 static void resume_paused(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
-  leave_line(&transport->resuming, handle);
+  mr_curl_line_leave(&transport->resuming, handle);
   handle->progress.resume_asked = false;
   handle->progress.paused = false;
   handle->active_us = transport->now_us;
@@ -284,15 +302,16 @@ static void look_at_upload(struct mr_curl_handle *handle, int64_t now_us) {
 static void ring(struct mr_curl_handle *handle, int64_t now_us) {
   struct mr_curl_progress *progress = &handle->progress;
   progress->late = now_us >= handle->x->deadline_us;
-  if (!progress->late) {
+  bool over = progress->late || patience_us(handle) <= now_us;
+  if (!over) {
     bool connecting = progress->phase < MR_PHASE_SEND;
     if (connecting)
       handle->active_us = now_us; /* that time has its own bound */
     else if (handle->multiplexed)
       look_at_upload(handle, now_us);
-    progress->idle = alarm_us(handle) <= now_us;
+    over = progress->idle = alarm_us(handle) <= now_us;
   }
-  if (progress->late || progress->idle)
+  if (over)
     finish(handle, CURLE_OPERATION_TIMEDOUT);
   else
     set_alarm(handle); /* into the place that it was just taken from */
@@ -335,13 +354,17 @@ static CURLMcode run_timers(struct mr_transport *transport) {
   return code;
 }
 
-/* What is due without waiting. */
+/* What is due without waiting. What comes onto a shared connection lets in the next one that waits for it. */
 static CURLMcode run_due(struct mr_transport *transport) {
+  CURLMcode code;
   while (transport->resuming.first)
     resume_paused(transport->resuming.first);
-  while (transport->launching.first)
-    launch(transport->launching.first);
-  return run_timers(transport);
+  do {
+    while (transport->launching.first)
+      launch(transport->launching.first);
+    code = run_timers(transport);
+  } while (transport->launching.first && !transport->ended && !code);
+  return code;
 }
 
 static CURLMcode run_events(struct mr_transport *transport, const struct mr_curl_event *events,

@@ -1,0 +1,128 @@
+/*
+** How exchanges come onto the connections that those of an origin share. libcurl 7.88 waits for the first connection to
+** a host; later, when all that are there have as many streams as they may, each further exchange opens one of its own,
+** although most would have a place on the first of these. So they enter one after the other: who finds no place opens a
+** connection, and while as many are opened as can be seen to be needed, the others wait here.
+**
+** What the server speaks is not told before it answers, only whether an exchange opened a connection. An origin is taken
+** for one of HTTP/1.1 as soon as a second opens one beside the first: then all go on at once. An answer says it for sure.
+*/
+#include "curl_parts.h"
+
+static struct mr_curl_entry *entry_of(const struct mr_curl_handle *handle) {
+  return &handle->origin->entry;
+}
+
+/* As many as wait fit onto as many connections more as they are times those that have a place: the least that can be
+** needed, and all that is when every connection is full. */
+static size_t needed(const struct mr_curl_entry *entry) {
+  if (entry->placed == 0 || entry->waiting_count <= entry->placed) return 1;
+  return (entry->waiting_count + entry->placed - 1) / entry->placed;
+}
+
+static bool may_enter(const struct mr_curl_entry *entry) {
+  if (entry->sharing == MR_SHARING_NEVER) return true;
+  return !entry->seeker && (entry->opening < needed(entry) || entry->freed > 0);
+}
+
+static void take_off(struct mr_curl_handle *handle) {
+  struct mr_curl_entry *entry = entry_of(handle);
+  mr_curl_line_leave(&entry->waiting, handle);
+  entry->waiting_count--;
+}
+
+/* The time to connect counts from the start of the exchange. */
+static void admit(struct mr_curl_handle *handle) {
+  struct mr_transport *transport = handle->pool->transport;
+  struct mr_curl_entry *entry = entry_of(handle);
+  bool extra = entry->opening >= needed(entry);
+  take_off(handle);
+  mr_curl_setup_patience(handle, transport->now_us - handle->started_us);
+  handle->progress.stage = MR_STAGE_NONE;
+  if (entry->sharing != MR_SHARING_NEVER) {
+    handle->progress.stage = MR_STAGE_SEEKING;
+    entry->seeker = handle;
+    entry->seeker_is_extra = extra;
+    if (extra) entry->freed--;
+  }
+  handle->progress.launching = true;
+  mr_curl_line_add(&transport->launching, handle);
+}
+
+static void admit_all(struct mr_curl_entry *entry) {
+  while (entry->waiting.first && may_enter(entry))
+    admit(entry->waiting.first);
+}
+
+bool mr_curl_entry_waits(struct mr_curl_handle *handle) {
+  struct mr_curl_entry *entry = entry_of(handle);
+  bool shares = handle->multiplexed && !handle->fresh && !handle->connects_only;
+  if (!shares || handle->progress.stage || entry->sharing == MR_SHARING_NEVER) return false;
+  handle->progress.stage = MR_STAGE_WAITING;
+  entry->waiting_count++;
+  mr_curl_line_add(&entry->waiting, handle);
+  admit_all(entry);
+  return true;
+}
+
+static void learn(struct mr_curl_entry *entry, enum mr_curl_sharing sharing) {
+  entry->sharing = sharing;
+  admit_all(entry);
+}
+
+/* One that was let in for a place that had become free, and did not find it, is the last of these until a connection
+** is there: the places are on connections that are closing. */
+void mr_curl_entry_opens(struct mr_curl_handle *handle) {
+  struct mr_curl_entry *entry = entry_of(handle);
+  if (handle->progress.stage != MR_STAGE_SEEKING) return;
+  handle->progress.stage = MR_STAGE_OPENING;
+  entry->seeker = NULL;
+  entry->opening++;
+  if (entry->seeker_is_extra) entry->is_vain = true;
+  if (entry->is_vain) entry->freed = 0;
+  if (entry->sharing == MR_SHARING_UNKNOWN && entry->placed > 0)
+    learn(entry, MR_SHARING_NEVER);
+  else
+    admit_all(entry);
+}
+
+void mr_curl_entry_has_place(struct mr_curl_handle *handle) {
+  struct mr_curl_entry *entry = entry_of(handle);
+  enum mr_curl_stage stage = handle->progress.stage;
+  if (stage != MR_STAGE_SEEKING && stage != MR_STAGE_OPENING) return;
+  if (stage == MR_STAGE_SEEKING) {
+    entry->seeker = NULL;
+    if (entry->sharing == MR_SHARING_UNKNOWN && entry->placed > 0)
+      entry->sharing = MR_SHARING_KNOWN;
+  } else {
+    entry->opening--;
+    entry->is_vain = false;
+  }
+  handle->progress.stage = MR_STAGE_PLACED;
+  entry->placed++;
+  admit_all(entry);
+}
+
+void mr_curl_entry_answered(struct mr_curl_handle *handle) {
+  if (!handle->multiplexed) return;
+  struct mr_curl_entry *entry = entry_of(handle);
+  enum mr_curl_sharing sharing =
+      handle->progress.http_major >= 2 ? MR_SHARING_KNOWN : MR_SHARING_NEVER;
+  if (sharing != entry->sharing) learn(entry, sharing);
+}
+
+void mr_curl_entry_leave(struct mr_curl_handle *handle) {
+  struct mr_curl_entry *entry = entry_of(handle);
+  enum mr_curl_stage stage = handle->progress.stage;
+  if (stage == MR_STAGE_NONE) return;
+  handle->progress.stage = MR_STAGE_NONE;
+  if (stage == MR_STAGE_WAITING) take_off(handle);
+  if (stage == MR_STAGE_SEEKING) entry->seeker = NULL;
+  if (stage == MR_STAGE_OPENING) entry->opening--;
+  if (stage == MR_STAGE_PLACED) {
+    entry->placed--;
+    if (entry->waiting.first && !entry->is_vain) entry->freed++;
+  }
+  admit_all(entry);
+  if (!entry->waiting.first) entry->freed = 0;
+}
