@@ -78,6 +78,20 @@ describe("HTTP/2", function()
     for _, line in ipairs(wait_for_lines(91)) do assert.equal("HTTP/2.0", line.protocol) end
   end)
 
+  it("opens as many as calls need that begin at once, a hundred for each", function()
+    server = h2_server.start(made)
+    assert.same({}, call_many(server.client.slow, "get", 200, 200))
+    assert.equal(2, server:connections())
+    assert.equal(1, most_answers(wait_for_lines(200)))
+  end)
+
+  it("opens all at once where the server has HTTP/1.1 alone", function()
+    server = h2_server.start(made, {}, "HTTP/1.1")
+    assert.same({}, call_many(server.client.slow, "get", 40, 40))
+    assert.equal(40, server:connections())
+    for _, line in ipairs(wait_for_lines(40)) do assert.equal("HTTP/1.1", line.protocol) end
+  end)
+
   it("opens more where a connection carries only so many", function()
     for _, most in ipairs { 10, 1 } do
       start { http2_max_concurrent_streams = most }
@@ -194,6 +208,26 @@ describe("HTTP/2", function()
     for _, line in ipairs(wait_for_lines(102)) do
       assert.equal(line.path == "/bytes/large" and "HTTP/1.1" or "HTTP/2.0", line.protocol)
     end
+  end)
+
+  it("keeps calls off the connection of a stream that began before them", function()
+    server = h2_server.start(made)
+    local text = ("0123456789abcdef"):rep(1 << 19)
+    server:serve("large", text)
+    local pieces, is_over = {}, false
+    local reading = moonrest.spawn(function()
+      for bytes in server.client.bytes.get:stream { name = "large" } do
+        pieces[#pieces + 1] = bytes
+        if not is_over then moonrest.sleep(0.01) end
+      end
+    end)
+    loop.step_until(function() return #pieces > 1 end)
+    assert.same({}, call_many(server.client.things, "get", 100, 10))
+    is_over = true
+    reading:await()
+    assert.is_true(table.concat(pieces) == text)
+    wait_for_lines(101)
+    assert.equal(2, server:connections())
   end)
 
   -- Both of nginx's times are cut to milliseconds.

@@ -9,33 +9,38 @@
 */
 #include "curl_parts.h"
 
+#define MOST_WIDTH 1024 /* more than there may be connections */
+
 static struct mr_curl_entry *entry_of(const struct mr_curl_handle *handle) {
   return &handle->origin->entry;
 }
 
-/* As many as wait fit onto as many connections more as they are times those that have a place: the least that can be
-** needed, and all that is when every connection is full. */
-static size_t needed(const struct mr_curl_entry *entry) {
-  if (entry->placed == 0 || entry->waiting_count <= entry->placed) return 1;
-  return (entry->waiting_count + entry->placed - 1) / entry->placed;
+/* Connections that may be opened at a time. Were all full, those that wait needed so many as they are times those that
+** have a place. But one that is closing takes no more either: so there is one at first, and each that is there and does
+** not suffice lets twice as many open. */
+static size_t most_opening(const struct mr_curl_entry *entry) {
+  size_t placed = entry->placed > 0 ? entry->placed : 1;
+  size_t useful = (entry->waiting_count + placed - 1) / placed;
+  return useful < entry->width ? useful : entry->width;
 }
 
+/* The first of those that wait. */
 static bool may_enter(const struct mr_curl_entry *entry) {
   if (entry->sharing == MR_SHARING_NEVER) return true;
-  return !entry->seeker && (entry->opening < needed(entry) || entry->freed > 0);
+  return !entry->seeker && (entry->opening < most_opening(entry) || entry->freed > 0);
 }
 
 static void take_off(struct mr_curl_handle *handle) {
   struct mr_curl_entry *entry = entry_of(handle);
   mr_curl_line_leave(&entry->waiting, handle);
-  entry->waiting_count--;
+  if (--entry->waiting_count == 0) entry->width = 1;
 }
 
 /* The time to connect counts from the start of the exchange. */
 static void admit(struct mr_curl_handle *handle) {
   struct mr_transport *transport = handle->pool->transport;
   struct mr_curl_entry *entry = entry_of(handle);
-  bool extra = entry->opening >= needed(entry);
+  bool extra = entry->opening >= most_opening(entry);
   take_off(handle);
   mr_curl_setup_patience(handle, transport->now_us - handle->started_us);
   handle->progress.stage = MR_STAGE_NONE;
@@ -97,6 +102,7 @@ void mr_curl_entry_has_place(struct mr_curl_handle *handle) {
   } else {
     entry->opening--;
     entry->is_vain = false;
+    if (entry->width < MOST_WIDTH) entry->width *= 2;
   }
   handle->progress.stage = MR_STAGE_PLACED;
   entry->placed++;

@@ -120,6 +120,7 @@ static struct mr_curl_origin *make_origin(const struct mr_route *route, const st
   struct mr_curl_origin *origin = mr_alloc_zero(1, sizeof *origin);
   if (!origin) return NULL;
   origin->references = 1;
+  origin->entry.width = 1;
   origin->https = url->https;
   origin->multiplexed = url->https && route->http2;
   decide_proxy(origin, route, url);

@@ -94,6 +94,7 @@ struct mr_curl_entry {
   struct mr_curl_line waiting;
   size_t waiting_count;
   size_t opening; /* exchanges that wait for a connection of their own */
+  size_t width;   /* ... of which there may be so many */
   size_t placed;  /* ... that have one to be sent on */
   size_t freed;   /* places, while others waited */
 };

@@ -272,7 +272,8 @@ static void launch(struct mr_curl_handle *handle) {
   mr_curl_line_leave(&transport->launching, handle);
   handle->progress.launching = false;
   if (mr_curl_entry_waits(handle)) {
-    if (is_waiting(handle)) set_alarm(handle); /* without memory for it the alarm that is set stays */
+    if (is_waiting(handle))
+      set_alarm(handle); /* without memory for it the alarm that is set stays */
     return;
   }
   if (curl_multi_add_handle(transport->multi, handle->easy)) finish(handle, CURLE_OUT_OF_MEMORY);
@@ -354,16 +355,19 @@ static CURLMcode run_timers(struct mr_transport *transport) {
   return code;
 }
 
-/* What is due without waiting. What comes onto a shared connection lets in the next one that waits for it. */
+/* What is due without waiting. Who comes onto a shared connection lets in the next one that waits for it: of these go so
+** many as answers are taken at a time. */
 static CURLMcode run_due(struct mr_transport *transport) {
-  CURLMcode code;
+  CURLMcode code = CURLM_OK;
   while (transport->resuming.first)
     resume_paused(transport->resuming.first);
-  do {
+  for (int round = 0; round == 0 || (transport->launching.first && round < MR_CURL_BATCH);
+       round++) {
     while (transport->launching.first)
       launch(transport->launching.first);
     code = run_timers(transport);
-  } while (transport->launching.first && !transport->ended && !code);
+    if (code) break;
+  }
   return code;
 }
 

@@ -7,9 +7,9 @@
 --   server:busy()                             how many requests it works on
 --   server:signal "reload"                    or "quit"; server:kill_worker() has the master start another
 --
--- 'made' are certificates (spec.support.certificates). GET /things/... answers at once, /slow/... and /slower/... after
--- a tenth and a half of a second, /bytes/NAME with what server:serve(name, text) put there, /upload takes a body of any
--- size, and /early refuses it unread.
+-- 'made' are certificates (spec.support.certificates); with a third argument "HTTP/1.1" it speaks that alone. GET
+-- /things/... answers at once, /slow/... and /slower/... after a tenth and a half of a second, /bytes/NAME with what
+-- server:serve(name, text) put there, /upload takes a body of any size, and /early refuses it unread.
 
 local core = require "moonrest.core"
 local free_port = require "spec.support.free_port"
@@ -39,7 +39,7 @@ http {
   ssl_certificate_key @key;
   @directives
   server {
-    listen 127.0.0.1:@port ssl http2 backlog=512;
+    listen 127.0.0.1:@port ssl @protocol backlog=512;
     root @folder/www;
     location /things/ { return 200 '{"id":1}'; }
     location /slow/ { echo_sleep 0.1; echo '{"id":1}'; }
@@ -98,12 +98,13 @@ function Server:open(limits)
   return moonrest.open(limited, { base_url = self.url, ca_file = self.ca, strict = limits and true })
 end
 
-function h2_server.start(made, options)
+function h2_server.start(made, options, protocol)
   local self = setmetatable({ folder = output "mktemp -d /tmp/moonrest-h2-XXXXXX", ca = made.ca }, Server)
   local port = free_port()
   self.url = ("https://127.0.0.1:%d"):format(port)
   write(self.folder .. "/nginx.conf", fill {
     folder = self.folder, port = port, certificate = made.good, key = made.key,
+    protocol = protocol == "HTTP/1.1" and "" or "http2",
     directives = directives(options or {}), user = output "id -u" == "0" and "user root;" or "",
   })
   must(("mkdir -p %s/www/bytes"):format(self.folder))

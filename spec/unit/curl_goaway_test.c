@@ -278,7 +278,8 @@ static void test_alone(void **state) {
 /* While the answer to one that is alone comes, the others find each other and not its connection. */
 static void test_beside_one_alone(void **state) {
   static const struct fault_script scripts[] = {
-      {{DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"), DO_REQUEST, DO_RESET}},
+      {{DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"), DO_REQUEST,
+        DO_RESET}},
       {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_REQUEST, DO_FRAMES(H2_OK("\x01") H2_OK("\x03")),
         DO_HANG}}};
   struct scene scene;

@@ -221,8 +221,11 @@ static void run_script(struct connection *connection) {
 }
 
 static bool secure(struct connection *connection) {
-  if (!connection->server->tls) return true;
-  connection->tls = SSL_new(connection->server->tls);
+  struct fault_server *server = connection->server;
+  if (!server->tls) return true;
+  size_t number = (size_t)(connection - server->connections);
+  if (server->options.secured > 0 && number >= server->options.secured) return hang(connection);
+  connection->tls = SSL_new(server->tls);
   if (!connection->tls) die("no TLS");
   SSL_set_fd(connection->tls, connection->descriptor);
   if (SSL_accept(connection->tls) != 1) return false;

@@ -60,6 +60,8 @@ struct fault_step {
 #define H2_FRAME(size, type, flags, stream, payload)                                               \
   "\x00\x00" size type flags "\x00\x00\x00" stream payload
 #define H2_SETTINGS H2_FRAME("\x00", "\x04", "\x00", "\x00", "")
+/* One that lets the client have so many streams at a time. */
+#define H2_STREAMS(most) H2_FRAME("\x06", "\x04", "\x00", "\x00", "\x00\x03\x00\x00\x00" most)
 /* A whole answer without a body; ":status: 200" is number 8 of HPACK's static table. */
 #define H2_OK(stream)          H2_FRAME("\x01", "\x01", "\x05", stream, "\x88")
 #define H2_HEAD(stream)        H2_FRAME("\x01", "\x01", "\x04", stream, "\x88")
@@ -86,6 +88,7 @@ struct fault_server_options {
   bool wants_client;     /* ... and must */
   int newest_tls;        /* a TLS1_x_VERSION of libssl's; 0: any */
   bool speaks_h2;        /* scripts send frames; a request is what ends a stream of the client's */
+  size_t secured; /* so many connections come as far as TLS, later ones hear nothing; 0: all */
 };
 
 struct fault_server;
