@@ -11,6 +11,28 @@
 
 #define MOST_WIDTH 1024 /* more than there may be connections */
 
+void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle) {
+  handle->next = NULL;
+  if (line->last)
+    line->last->next = handle;
+  else
+    line->first = handle;
+  line->last = handle;
+}
+
+/* It is in the line. */
+void mr_curl_line_leave(struct mr_curl_line *line, struct mr_curl_handle *handle) {
+  struct mr_curl_handle *before = NULL;
+  for (struct mr_curl_handle *one = line->first; one != handle; one = one->next)
+    before = one;
+  if (before)
+    before->next = handle->next;
+  else
+    line->first = handle->next;
+  if (line->last == handle) line->last = before;
+  handle->next = NULL;
+}
+
 static struct mr_curl_entry *entry_of(const struct mr_curl_handle *handle) {
   return &handle->origin->entry;
 }

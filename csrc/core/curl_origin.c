@@ -199,21 +199,62 @@ static long tls_versions(bool multiplexed) {
 }
 
 /* libcurl goes on reading an exchange that is paused while others of its connection read, up to 64 MB, and then fails.
-** So one whose reader may be slow has a connection of its own, where it is TCP that waits. */
+** So one whose reader may be slow has a connection of its own, where it is TCP that waits: one of HTTP/1.1, or where the
+** server has none a new one of HTTP/2, which nobody else ever uses. */
 static void use_version(struct mr_curl_handle *handle) {
-  bool multiplexed = handle->origin->multiplexed && !handle->x->alone;
-  if (handle->has_version && multiplexed == handle->multiplexed) return;
+  const struct mr_curl_origin *origin = handle->origin;
+  bool multiplexed = origin->multiplexed && !handle->x->alone;
+  bool newer = multiplexed || (origin->multiplexed && origin->lacks_older);
+  if (handle->has_version && multiplexed == handle->multiplexed && newer == handle->newer) return;
   handle->has_version = true;
   handle->multiplexed = multiplexed;
+  handle->newer = newer;
   curl_easy_setopt(handle->easy, CURLOPT_SSLVERSION, tls_versions(multiplexed));
   curl_easy_setopt(handle->easy, CURLOPT_HTTP_VERSION,
-                   multiplexed ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+                   newer ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
 }
 
 static void use_connection(struct mr_curl_handle *handle) {
-  if (handle->x->fresh == handle->fresh) return;
-  handle->fresh = handle->x->fresh;
-  curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, handle->fresh ? 1L : 0L);
+  bool single = handle->newer && !handle->multiplexed;
+  bool fresh = single || handle->x->fresh;
+  if (fresh != handle->fresh)
+    curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+  if (single != handle->single)
+    curl_easy_setopt(handle->easy, CURLOPT_FORBID_REUSE, single ? 1L : 0L);
+  handle->fresh = fresh;
+  handle->single = single;
+}
+
+void mr_curl_origin_versions(struct mr_curl_handle *handle) {
+  use_version(handle);
+  use_connection(handle);
+  mr_curl_goaway_watch(handle, handle->multiplexed && handle->x->once);
+}
+
+/* An alert of TLS says that none of the offered versions will do (RFC 7301 section 3.2). */
+static bool is_refusal(const struct mr_curl_handle *handle, CURLcode code) {
+  return code == CURLE_SSL_CONNECT_ERROR && handle->progress.phase == MR_PHASE_CONNECT &&
+         strstr(handle->message, "no application protocol");
+}
+
+/* ... and servers that send none close the new connection without a byte. */
+static bool is_silent_end(const struct mr_curl_handle *handle, CURLcode code) {
+  const struct mr_curl_progress *progress = &handle->progress;
+  return progress->phase == MR_PHASE_SEND && progress->connected && !progress->late &&
+         !progress->idle && !progress->stopped &&
+         (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR);
+}
+
+bool mr_curl_origin_refuses(struct mr_curl_handle *handle, CURLcode code) {
+  struct mr_curl_origin *origin = handle->origin;
+  if (handle->multiplexed || !origin->multiplexed) return false;
+  if (handle->progress.http_major == 1) origin->has_older = true;
+  bool refused = !handle->newer && is_refusal(handle, code);
+  if (refused)
+    origin->lacks_older = true;
+  else if (!origin->has_older && is_silent_end(handle, code))
+    origin->lacks_older = !handle->newer; /* for the next: this one was sent */
+  return refused;
 }
 
 enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error) {
@@ -229,9 +270,7 @@ enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *
     if (!origin) return kind;
     use_origin(handle, origin);
   }
-  use_version(handle);
-  use_connection(handle);
-  mr_curl_goaway_watch(handle, handle->multiplexed && x->once);
+  mr_curl_origin_versions(handle);
   return MR_NONE;
 }
 

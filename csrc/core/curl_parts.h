@@ -106,6 +106,8 @@ struct mr_curl_origin {
   uint32_t references; /* the pool's list and each handle that has it set */
   bool https;
   bool multiplexed; /* HTTP/2 is asked for, until the server wants HTTP/1.1 */
+  bool has_older;   /* it has answered over HTTP/1.1 */
+  bool lacks_older; /* as far as is known it has HTTP/2 alone */
   bool direct;      /* never through a proxy */
   bool over_http;   /* through a proxy that is asked in HTTP */
   bool has_login;   /* the proxy's URL has a user */
@@ -188,8 +190,10 @@ struct mr_curl_handle {
 
   struct mr_curl_origin *origin;
   bool has_version;         /* of HTTP, as set */
-  bool multiplexed;         /* ... which lets its connection carry other exchanges */
+  bool newer;               /* HTTP/2, if the server has it */
+  bool multiplexed;         /* ... on a connection that carries other exchanges as well */
   bool fresh;               /* as set: no kept connection is taken */
+  bool single;              /* as set: its connection is not kept */
   bool traced;              /* what libcurl tells is read */
   bool spoilt;              /* libcurl remembers too much of its last exchange: not for another */
   struct mr_buffer target;  /* path and query, or the whole URL for a proxy */
@@ -271,6 +275,11 @@ struct mr_curl_pool *mr_curl_pool_find(struct mr_transport *transport,
 
 /* The one that belongs to x->url, made when it is new. The handle has a reference. */
 enum mr_kind mr_curl_origin_set(struct mr_curl_handle *handle, struct mr_error *error);
+/* What depends on the versions of HTTP that the origin has. */
+void mr_curl_origin_versions(struct mr_curl_handle *handle);
+/* Learns from the end of an exchange. True: the server refused its version before anything was sent, and it is to be
+** started again. */
+bool mr_curl_origin_refuses(struct mr_curl_handle *handle, CURLcode code);
 void mr_curl_origin_drop(struct mr_curl_origin *origin);
 void mr_curl_origins_drop(struct mr_curl_pool *pool); /* the pool's own references */
 

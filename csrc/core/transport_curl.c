@@ -137,28 +137,6 @@ static int transport_descriptor(struct mr_transport *transport) {
 
 /* ---- start and cancel ---- */
 
-void mr_curl_line_add(struct mr_curl_line *line, struct mr_curl_handle *handle) {
-  handle->next = NULL;
-  if (line->last)
-    line->last->next = handle;
-  else
-    line->first = handle;
-  line->last = handle;
-}
-
-/* It is in the line. */
-void mr_curl_line_leave(struct mr_curl_line *line, struct mr_curl_handle *handle) {
-  struct mr_curl_handle *before = NULL;
-  for (struct mr_curl_handle *one = line->first; one != handle; one = one->next)
-    before = one;
-  if (before)
-    before->next = handle->next;
-  else
-    line->first = handle->next;
-  if (line->last == handle) line->last = before;
-  handle->next = NULL;
-}
-
 static bool is_waiting(const struct mr_curl_handle *handle) {
   return handle->progress.stage == MR_STAGE_WAITING;
 }
@@ -255,12 +233,26 @@ static void transport_resume(struct mr_transport *transport, struct mr_exchange 
 
 /* ---- step ---- */
 
+/* On another version of HTTP. Nothing of it was sent. */
+static void start_over(struct mr_curl_handle *handle) {
+  struct mr_transport *transport = handle->pool->transport;
+  curl_multi_remove_handle(transport->multi, handle->easy);
+  handle->message[0] = '\0';
+  handle->progress = (struct mr_curl_progress){.launching = true};
+  mr_curl_origin_versions(handle);
+  mr_curl_setup_patience(handle, transport->now_us - handle->started_us);
+  mr_curl_line_add(&transport->launching, handle);
+}
+
 static void finish(struct mr_curl_handle *handle, CURLcode code) {
   struct mr_exchange *x = handle->x;
   struct mr_exchange_result result;
+  if (mr_curl_origin_refuses(handle, code)) {
+    start_over(handle);
+    return;
+  }
   mr_curl_result(handle, code, &result);
-  handle->spoilt =
-      result.kind && handle->multiplexed; /* may believe the next one refused as well */
+  handle->spoilt = result.kind && handle->newer; /* may believe the next one refused as well */
   handle->pool->transport->ended++;
   detach(handle);
   mr_curl_pool_give(handle);
