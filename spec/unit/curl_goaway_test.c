@@ -1,4 +1,4 @@
-/* HTTP/2: which requests may be sent again, and that streams of one connection stay apart. */
+/* HTTP/2: what answers consist of, which requests may be sent again, and that streams of one connection stay apart. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,19 +20,19 @@ struct scene {
   struct call calls[CALLS_MAX];
 };
 
-static void open_version(struct scene *scene, const struct fault_script *scripts, size_t count,
-                         bool speaks_h2) {
-  struct fault_server_options options = {
-      .scripts = scripts,
-      .script_count = count,
-      .certificate = certificates.good,
-      .key = certificates.key,
-      .speaks_h2 = speaks_h2,
-  };
+static void open_options(struct scene *scene, struct fault_server_options options) {
+  options.certificate = certificates.good;
+  options.key = certificates.key;
   wire_open(&scene->wire);
   scene->wire.route.ca_file = certificates.ca;
   scene->wire.route.http2 = true;
   scene->server = fault_server_start(&options);
+}
+
+static void open_version(struct scene *scene, const struct fault_script *scripts, size_t count,
+                         bool speaks_h2) {
+  open_options(scene, (struct fault_server_options){
+                          .scripts = scripts, .script_count = count, .speaks_h2 = speaks_h2});
 }
 
 static void open_scripts(struct scene *scene, const struct fault_script *scripts, size_t count) {
@@ -117,6 +117,44 @@ static void test_a_fresh_connection(void **state) {
   assert_int_equal(fault_server_connections(scene.server), 2);
   assert_true(first_again->result.reused);
   close_scene(&scene);
+}
+
+/* Interim answers come before the real one, fields after the body are none of its headers. */
+static void test_interim_answers_and_trailers(void **state) {
+  static const struct fault_script script = {
+      {DO_FRAMES(H2_SETTINGS), DO_REQUEST,
+       DO_FRAMES(H2_HINTS("\x01") H2_CONTINUE("\x01") H2_HINTS("\x01") H2_HEAD("\x01")
+                     H2_DATA("\x05", "\x01", "hello") H2_TRAILER("\x01")),
+       DO_REQUEST, DO_FRAMES(H2_HINTS("\x03")), DO_FRAMES(H2_OK("\x03")), DO_HANG}};
+  struct scene scene;
+  (void)state;
+  open_scene(&scene, &script);
+  for (int i = 0; i < 2; i++) {
+    struct call *call = begin(&scene, i, "POST");
+    call_wait(call);
+    assert_answer(call, 200, i == 0 ? "hello" : "");
+    assert_int_equal(call->header_count, 0);
+    call_free(call);
+  }
+  assert_int_equal(fault_server_connections(scene.server), 1);
+  close_scene(&scene);
+}
+
+/* An interim answer alone is none. */
+static void test_an_interim_answer_alone(void **state) {
+  static const struct fault_script ends[] = {
+      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_HINTS("\x01")), DO_RESET}},
+      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_HINTS("\x01")),
+        DO_FRAMES(H2_RESET("\x01", "\x02")), DO_HANG}}};
+  (void)state;
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    struct scene scene;
+    open_scene(&scene, &ends[i]);
+    struct call *call = run(&scene, 0, "POST");
+    assert_ended(call, MR_TRUNCATED, MR_PHASE_RECEIVE);
+    assert_int_equal(call->result.status, 0);
+    close_scene(&scene);
+  }
 }
 
 /* ---- what was not begun with ---- */
@@ -275,6 +313,76 @@ static void test_alone(void **state) {
   close_scene(&scene);
 }
 
+static struct call *run_alone(struct scene *scene, int index, const char *method) {
+  struct call *call = prepare(scene, index, method);
+  call->exchange.alone = true;
+  call_run(call);
+  call_free(call);
+  return call;
+}
+
+/* Each on a new connection, which nobody else joins. */
+static void expect_alone_on_the_newer(struct scene *scene, size_t connections_before) {
+  for (int i = 1; i < 4; i++) {
+    struct call *call = prepare(scene, i, "GET");
+    call->exchange.alone = i < 3;
+    call_run(call);
+    assert_answer(call, 200, "");
+    assert_int_equal(call->result.http_major, 2);
+    call_free(call);
+  }
+  assert_int_equal(fault_server_connections(scene->server), connections_before + 3);
+  assert_true(fault_server_wait_open(scene->server, 1));
+}
+
+static const struct fault_script newer = {
+    {DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_OK("\x01")), DO_HANG}};
+
+/* Refused in the handshake nothing was sent: a write goes again as well, and is sent once. */
+static void test_alone_where_the_older_is_refused(void **state) {
+  struct scene scene;
+  (void)state;
+  open_options(&scene,
+               (struct fault_server_options){
+                   .scripts = &newer, .script_count = 1, .speaks_h2 = true, .only_h2 = true});
+  struct call *call = run_alone(&scene, 0, "POST");
+  assert_int_equal(call->result.kind, MR_NONE);
+  assert_int_equal(call->result.http_major, 2);
+  assert_int_equal(call->sent, 1);
+  assert_int_equal(fault_server_requests(scene.server), 1);
+  expect_alone_on_the_newer(&scene, 2);
+  close_scene(&scene);
+}
+
+/* Where it was sent, whoever asked for it decides; the next one knows better. */
+static void test_alone_where_the_older_is_not_heard(void **state) {
+  static const struct fault_script scripts[] = {
+      {{DO_REQUEST, DO_CUT}},
+      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_OK("\x01")), DO_HANG}}};
+  struct scene scene;
+  (void)state;
+  open_scripts(&scene, scripts, 2);
+  expect_lost(run_alone(&scene, 0, "POST"));
+  expect_alone_on_the_newer(&scene, 1);
+  close_scene(&scene);
+}
+
+/* A server that has answered in it once has it. */
+static void test_alone_where_the_older_was_heard(void **state) {
+  static const struct fault_script scripts[] = {
+      {{DO_REQUEST, DO_SEND("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")}},
+      {{DO_REQUEST, DO_CUT}},
+      {{DO_REQUEST, DO_SEND(FAULT_OK), DO_HANG}},
+  };
+  struct scene scene;
+  (void)state;
+  open_scripts(&scene, scripts, 3);
+  assert_int_equal(run_alone(&scene, 0, "GET")->result.kind, MR_NONE);
+  expect_lost(run_alone(&scene, 1, "GET"));
+  assert_int_equal(run_alone(&scene, 2, "GET")->result.http_major, 1);
+  close_scene(&scene);
+}
+
 /* While the answer to one that is alone comes, the others find each other and not its connection. */
 static void test_beside_one_alone(void **state) {
   static const struct fault_script scripts[] = {
@@ -333,6 +441,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_connection_carries_several),
       cmocka_unit_test(test_a_fresh_connection),
+      cmocka_unit_test(test_interim_answers_and_trailers),
+      cmocka_unit_test(test_an_interim_answer_alone),
       cmocka_unit_test(test_refused_streams),
       cmocka_unit_test(test_goaway),
       cmocka_unit_test(test_lost_streams),
@@ -340,6 +450,9 @@ int main(void) {
       cmocka_unit_test(test_refused_in_the_answer),
       cmocka_unit_test(test_a_server_that_wants_the_older),
       cmocka_unit_test(test_alone),
+      cmocka_unit_test(test_alone_where_the_older_is_refused),
+      cmocka_unit_test(test_alone_where_the_older_is_not_heard),
+      cmocka_unit_test(test_alone_where_the_older_was_heard),
       cmocka_unit_test(test_beside_one_alone),
       cmocka_unit_test(test_cancelled_while_paused),
   };

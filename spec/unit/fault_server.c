@@ -311,10 +311,13 @@ static void open_unix(struct fault_server *server) {
 static int choose_protocol(SSL *tls, const unsigned char **out, unsigned char *size,
                            const unsigned char *offered, unsigned offered_size, void *context) {
   static const unsigned char known[] = "\x02h2\x08http/1.1";
-  (void)tls, (void)context;
-  int found = SSL_select_next_proto((unsigned char **)out, size, known, sizeof known - 1, offered,
-                                    offered_size);
-  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+  const struct fault_server *server = context;
+  unsigned known_size = server->options.only_h2 ? 3 : sizeof known - 1;
+  (void)tls;
+  int found =
+      SSL_select_next_proto((unsigned char **)out, size, known, known_size, offered, offered_size);
+  if (found == OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_OK;
+  return server->options.only_h2 ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
 static void open_tls(struct fault_server *server) {
@@ -327,7 +330,7 @@ static void open_tls(struct fault_server *server) {
     SSL_CTX_set_min_proto_version(tls, 0);
     SSL_CTX_set_max_proto_version(tls, options->newest_tls);
   }
-  if (options->speaks_h2) SSL_CTX_set_alpn_select_cb(tls, choose_protocol, NULL);
+  if (options->speaks_h2) SSL_CTX_set_alpn_select_cb(tls, choose_protocol, server);
   if (options->client_ca) {
     if (SSL_CTX_load_verify_locations(tls, options->client_ca, NULL) != 1) die("client_ca");
     int must = options->wants_client ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;

@@ -63,9 +63,23 @@ struct fault_step {
 /* One that lets the client have so many streams at a time. */
 #define H2_STREAMS(most) H2_FRAME("\x06", "\x04", "\x00", "\x00", "\x00\x03\x00\x00\x00" most)
 /* A whole answer without a body; ":status: 200" is number 8 of HPACK's static table. */
-#define H2_OK(stream)          H2_FRAME("\x01", "\x01", "\x05", stream, "\x88")
-#define H2_HEAD(stream)        H2_FRAME("\x01", "\x01", "\x04", stream, "\x88")
-#define H2_RESET(stream, code) H2_FRAME("\x04", "\x03", "\x00", stream, "\x00\x00\x00" code)
+#define H2_OK(stream)   H2_FRAME("\x01", "\x01", "\x05", stream, "\x88")
+#define H2_HEAD(stream) H2_FRAME("\x01", "\x01", "\x04", stream, "\x88")
+/* ":status: 103", ":status: 100" and a field "x-t: 1" at the end. */
+#define H2_HINTS(stream)                                                                           \
+  H2_FRAME("\x05", "\x01", "\x04", stream,                                                         \
+           "\x08\x03"                                                                              \
+           "103")
+#define H2_CONTINUE(stream)                                                                        \
+  H2_FRAME("\x05", "\x01", "\x04", stream,                                                         \
+           "\x08\x03"                                                                              \
+           "100")
+#define H2_TRAILER(stream)                                                                         \
+  H2_FRAME("\x07", "\x01", "\x05", stream,                                                         \
+           "\x00\x03x-t\x01"                                                                       \
+           "1")
+#define H2_DATA(size, stream, bytes) H2_FRAME(size, "\x00", "\x00", stream, bytes)
+#define H2_RESET(stream, code)       H2_FRAME("\x04", "\x03", "\x00", stream, "\x00\x00\x00" code)
 #define H2_GOAWAY(last)                                                                            \
   H2_FRAME("\x08", "\x07", "\x00", "\x00", "\x00\x00\x00" last "\x00\x00\x00\x00")
 #define H2_DATA_END(size, stream, bytes) H2_FRAME(size, "\x00", "\x01", stream, bytes)
@@ -88,6 +102,7 @@ struct fault_server_options {
   bool wants_client;     /* ... and must */
   int newest_tls;        /* a TLS1_x_VERSION of libssl's; 0: any */
   bool speaks_h2;        /* scripts send frames; a request is what ends a stream of the client's */
+  bool only_h2;          /* TLS is refused to a client that does not offer it */
   size_t secured; /* so many connections come as far as TLS, later ones hear nothing; 0: all */
 };
 
