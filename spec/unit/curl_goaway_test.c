@@ -142,19 +142,16 @@ static void test_interim_answers_and_trailers(void **state) {
 
 /* An interim answer alone is none. */
 static void test_an_interim_answer_alone(void **state) {
-  static const struct fault_script ends[] = {
-      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_HINTS("\x01")), DO_RESET}},
-      {{DO_FRAMES(H2_SETTINGS), DO_REQUEST, DO_FRAMES(H2_HINTS("\x01")),
-        DO_FRAMES(H2_RESET("\x01", "\x02")), DO_HANG}}};
+  static const struct fault_script script = {{DO_FRAMES(H2_SETTINGS), DO_REQUEST,
+                                              DO_FRAMES(H2_HINTS("\x01")),
+                                              DO_FRAMES(H2_RESET("\x01", "\x02")), DO_HANG}};
+  struct scene scene;
   (void)state;
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-    struct scene scene;
-    open_scene(&scene, &ends[i]);
-    struct call *call = run(&scene, 0, "POST");
-    assert_ended(call, MR_TRUNCATED, MR_PHASE_RECEIVE);
-    assert_int_equal(call->result.status, 0);
-    close_scene(&scene);
-  }
+  open_scene(&scene, &script);
+  struct call *call = run(&scene, 0, "POST");
+  assert_ended(call, MR_TRUNCATED, MR_PHASE_RECEIVE);
+  assert_int_equal(call->result.status, 0);
+  close_scene(&scene);
 }
 
 /* ---- what was not begun with ---- */
