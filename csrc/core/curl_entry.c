@@ -49,7 +49,7 @@ static size_t most_opening(const struct mr_curl_entry *entry) {
 /* The first of those that wait. */
 static bool may_enter(const struct mr_curl_entry *entry) {
   if (entry->sharing == MR_SHARING_NEVER) return true;
-  return !entry->seeker && (entry->opening < most_opening(entry) || entry->freed > 0);
+  return !entry->seeker && (entry->opening < most_opening(entry) || entry->free_places > 0);
 }
 
 static void take_off(struct mr_curl_handle *handle) {
@@ -70,7 +70,6 @@ static void admit(struct mr_curl_handle *handle) {
     handle->progress.stage = MR_STAGE_SEEKING;
     entry->seeker = handle;
     entry->seeker_is_extra = extra;
-    if (extra) entry->freed--;
   }
   handle->progress.launching = true;
   mr_curl_line_add(&transport->launching, handle);
@@ -97,35 +96,42 @@ static void learn(struct mr_curl_entry *entry, enum mr_curl_sharing sharing) {
   admit_all(entry);
 }
 
-/* One that was let in for a place that had become free, and did not find it, is the last of these until a connection
-** is there: the places are on connections that are closing. */
+/* One that was let in for a free place, and did not find it, is the last of these until a connection is there: the
+** places are on connections that are closing. */
 void mr_curl_entry_opens(struct mr_curl_handle *handle) {
   struct mr_curl_entry *entry = entry_of(handle);
   if (handle->progress.stage != MR_STAGE_SEEKING) return;
   handle->progress.stage = MR_STAGE_OPENING;
   entry->seeker = NULL;
   entry->opening++;
+  entry->free_places = 0;
   if (entry->seeker_is_extra) entry->is_vain = true;
-  if (entry->is_vain) entry->freed = 0;
   if (entry->sharing == MR_SHARING_UNKNOWN && entry->placed > 0)
     learn(entry, MR_SHARING_NEVER);
   else
     admit_all(entry);
 }
 
+static void joins(struct mr_curl_entry *entry) {
+  entry->seeker = NULL;
+  if (entry->free_places > 0) entry->free_places--;
+  if (entry->sharing == MR_SHARING_UNKNOWN && entry->placed > 0) entry->sharing = MR_SHARING_KNOWN;
+}
+
+static void has_opened(struct mr_curl_entry *entry) {
+  entry->opening--;
+  entry->is_vain = false;
+  if (entry->width < MOST_WIDTH) entry->width *= 2;
+}
+
 void mr_curl_entry_has_place(struct mr_curl_handle *handle) {
   struct mr_curl_entry *entry = entry_of(handle);
   enum mr_curl_stage stage = handle->progress.stage;
   if (stage != MR_STAGE_SEEKING && stage != MR_STAGE_OPENING) return;
-  if (stage == MR_STAGE_SEEKING) {
-    entry->seeker = NULL;
-    if (entry->sharing == MR_SHARING_UNKNOWN && entry->placed > 0)
-      entry->sharing = MR_SHARING_KNOWN;
-  } else {
-    entry->opening--;
-    entry->is_vain = false;
-    if (entry->width < MOST_WIDTH) entry->width *= 2;
-  }
+  if (stage == MR_STAGE_SEEKING)
+    joins(entry);
+  else
+    has_opened(entry);
   handle->progress.stage = MR_STAGE_PLACED;
   entry->placed++;
   admit_all(entry);
@@ -149,8 +155,7 @@ void mr_curl_entry_leave(struct mr_curl_handle *handle) {
   if (stage == MR_STAGE_OPENING) entry->opening--;
   if (stage == MR_STAGE_PLACED) {
     entry->placed--;
-    if (entry->waiting.first && !entry->is_vain) entry->freed++;
+    if (!entry->is_vain) entry->free_places++;
   }
   admit_all(entry);
-  if (!entry->waiting.first) entry->freed = 0;
 }

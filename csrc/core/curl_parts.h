@@ -89,14 +89,14 @@ enum mr_curl_sharing { MR_SHARING_UNKNOWN, MR_SHARING_KNOWN, MR_SHARING_NEVER };
 struct mr_curl_entry {
   enum mr_curl_sharing sharing;
   struct mr_curl_handle *seeker; /* libcurl has it, and has no connection for it yet */
-  bool seeker_is_extra;          /* for a place that was freed */
+  bool seeker_is_extra;          /* let in for a free place */
   bool is_vain;                  /* the last of these did not find it */
   struct mr_curl_line waiting;
   size_t waiting_count;
-  size_t opening; /* exchanges that wait for a connection of their own */
-  size_t width;   /* ... of which there may be so many */
-  size_t placed;  /* ... that have one to be sent on */
-  size_t freed;   /* places, while others waited */
+  size_t opening;     /* exchanges that wait for a connection of their own */
+  size_t width;       /* ... of which there may be so many */
+  size_t placed;      /* ... that have one to be sent on */
+  size_t free_places; /* that were left and are not taken, as far as is known */
 };
 
 /* A scheme, host and port that exchanges of one route went to. Parsed once: libcurl copies a parsed URL

@@ -268,6 +268,24 @@ static void test_a_place_that_becomes_free(void **state) {
   close_scene(scene);
 }
 
+/* One that comes later finds it as well, though none waited when it became free. */
+static void test_a_place_that_is_free(void **state) {
+  static const struct fault_script script = {
+      {DO_FRAMES(H2_STREAMS("\x01")), DO_REQUEST, DO_FRAMES(H2_OK("\x01")), DO_REQUEST,
+       DO_FRAMES(H2_OK("\x03")), DO_REQUEST, DO_FRAMES(H2_OK("\x05")), DO_HANG}};
+  struct scene *scene = open_scene(&script, true, 1);
+  (void)state;
+  begin(scene, 0, 1);
+  call_wait(&scene->calls[0]);
+  begin(scene, 1, 3);
+  call_wait(&scene->calls[1]);
+  begin(scene, 3, 4);
+  while (!scene->calls[2].dones && !scene->calls[3].dones)
+    wire_step(&scene->wire, MR_SECOND);
+  assert_true(fault_server_connections(scene->server) <= 2);
+  close_scene(scene);
+}
+
 /* The server closes the connection on which it became free. One at most opens another for it. */
 static void test_a_place_that_is_none(void **state) {
   static const struct fault_script script = {
@@ -302,6 +320,7 @@ int main(void) {
       cmocka_unit_test(test_cancelled),
       cmocka_unit_test(test_route_closed_while_some_wait),
       cmocka_unit_test(test_a_place_that_becomes_free),
+      cmocka_unit_test(test_a_place_that_is_free),
       cmocka_unit_test(test_a_place_that_is_none),
   };
   return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
