@@ -8,7 +8,7 @@
 --   server:signal "reload"                    or "quit"; server:kill_worker() has the master start another
 --
 -- 'made' are certificates (spec.support.certificates); with a third argument "HTTP/1.1" it speaks that alone. GET
--- /things/... answers at once, /slow/... and /slower/... after a tenth and a half of a second, /bytes/NAME with what
+-- /things/... answers at once, /slow/... and /slower/... after a tenth of a second and a whole one, /bytes/NAME with what
 -- server:serve(name, text) put there, /upload takes a body of any size, and /early refuses it unread.
 
 local core = require "moonrest.core"
@@ -43,7 +43,7 @@ http {
     root @folder/www;
     location /things/ { return 200 '{"id":1}'; }
     location /slow/ { echo_sleep 0.1; echo '{"id":1}'; }
-    location /slower/ { echo_sleep 0.5; echo '{"id":1}'; }
+    location /slower/ { echo_sleep 1.0; echo '{"id":1}'; }
     location /status { stub_status; access_log off; }
     location /upload { client_max_body_size 0; echo_read_request_body; echo '{"id":1}'; }
     location /early { client_max_body_size 1; echo_read_request_body; echo '{"id":1}'; }
