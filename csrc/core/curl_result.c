@@ -59,8 +59,7 @@ static bool is_of_proxy(const struct ending *end) {
 
 static void describe_slow_connect(const struct ending *end) {
   static const char *const missing[] = {
-      [MR_PHASE_NONE] = "no connection to %s was free within %.2f s; is it reachable from here, or "
-                        "are all in use?",
+      [MR_PHASE_NONE] = "no connection to %s was free within %.2f s; is it reachable from here?",
       [MR_PHASE_RESOLVE] =
           "the name of %s was not resolved within %.2f s; does the resolver answer?",
       [MR_PHASE_CONNECT] = "cannot connect to %s within %.2f s; is it reachable from here?",

@@ -87,15 +87,36 @@ static void begin(struct scene *scene, int from, int to) {
     call_start(prepare(scene, i));
 }
 
+/* A step; what does not come about in ten seconds of them never does. */
+static void pass(struct scene *scene, int64_t start_us) {
+  wire_step(&scene->wire, MR_MILLISECOND);
+  assert_true(mr_clock_now(&mr_clock_system) < start_us + 10 * MR_SECOND);
+}
+
 static void wait_sent(struct scene *scene, int from, int to) {
+  int64_t start_us = mr_clock_now(&mr_clock_system);
   for (int i = from; i < to; i++)
     while (!scene->calls[i].sent && !scene->calls[i].dones)
-      wire_step(&scene->wire, MR_SECOND);
+      pass(scene, start_us);
 }
 
 static void wait_connections(struct scene *scene, size_t count) {
+  int64_t start_us = mr_clock_now(&mr_clock_system);
   while (fault_server_connections(scene->server) < count)
-    wire_step(&scene->wire, MR_MILLISECOND);
+    pass(scene, start_us);
+}
+
+static int count_answered(const struct scene *scene, int from, int to) {
+  int answered = 0;
+  for (int i = from; i < to; i++)
+    answered += scene->calls[i].dones && scene->calls[i].result.status == 200;
+  return answered;
+}
+
+static void wait_answered(struct scene *scene, int from, int to, int count) {
+  int64_t start_us = mr_clock_now(&mr_clock_system);
+  while (count_answered(scene, from, to) < count)
+    pass(scene, start_us);
 }
 
 static void cancel(struct scene *scene, int index) {
@@ -125,6 +146,15 @@ static void test_as_many_as_needed(void **state) {
   }
 }
 
+/* Several at a time when the first does not suffice by far. */
+static void test_beside_each_other(void **state) {
+  struct scene *scene = open_scene(&swallow, true, 1);
+  (void)state;
+  begin(scene, 0, 320);
+  wait_connections(scene, 3);
+  close_scene(scene);
+}
+
 /* Those that are there first. */
 static void test_more_beside_those_in_use(void **state) {
   struct scene *scene = open_scene(&swallow, true, 0);
@@ -140,12 +170,14 @@ static void test_more_beside_those_in_use(void **state) {
 /* HTTP/1.1: when the first has its connection all others open theirs at once. */
 static void test_a_server_without_it(void **state) {
   static const struct fault_script script = {{DO_REQUEST, DO_HANG}};
-  struct scene *scene = open_scene(&script, false, 0);
   (void)state;
-  begin(scene, 0, 20);
-  wait_sent(scene, 0, 20);
-  assert_int_equal(fault_server_connections(scene->server), 20);
-  close_scene(scene);
+  for (size_t secured = 0; secured < 2; secured++) {
+    struct scene *scene = open_scene(&script, false, secured);
+    begin(scene, 0, 20);
+    wait_connections(scene, 20);
+    if (secured == 0) wait_sent(scene, 0, 20);
+    close_scene(scene);
+  }
 }
 
 /* ... and from then on without waiting for a first one: the handshakes go on beside each other. */
@@ -235,6 +267,22 @@ static void test_cancelled(void **state) {
   close_scene(scene);
 }
 
+/* libcurl, which was given one that shares, has it wait for the first connection to the host, whatever that is for. */
+static void test_cancelled_in_libcurl(void **state) {
+  struct scene *scene = open_silent();
+  (void)state;
+  prepare(scene, 0)->exchange.alone = true;
+  call_start(&scene->calls[0]);
+  wait_connections(scene, 1);
+  begin(scene, 1, 3);
+  for (int i = 0; i < 3; i++)
+    wire_step(&scene->wire, 0);
+  cancel(scene, 1);
+  cancel(scene, 0);
+  wait_connections(scene, 2);
+  close_scene(scene);
+}
+
 static void test_route_closed_while_some_wait(void **state) {
   struct scene *scene = open_scene(&swallow, true, 0);
   (void)state;
@@ -257,13 +305,7 @@ static void test_a_place_that_becomes_free(void **state) {
   begin(scene, 0, 1);
   call_wait(&scene->calls[0]);
   begin(scene, 1, 5);
-  int answered = 0;
-  while (answered < 3) {
-    wire_step(&scene->wire, MR_SECOND);
-    answered = 0;
-    for (int i = 1; i < 5; i++)
-      answered += scene->calls[i].dones && scene->calls[i].result.status == 200;
-  }
+  wait_answered(scene, 1, 5, 3);
   assert_true(fault_server_connections(scene->server) <= 2);
   close_scene(scene);
 }
@@ -278,10 +320,9 @@ static void test_a_place_that_is_free(void **state) {
   begin(scene, 0, 1);
   call_wait(&scene->calls[0]);
   begin(scene, 1, 3);
-  call_wait(&scene->calls[1]);
+  wait_answered(scene, 1, 3, 1);
   begin(scene, 3, 4);
-  while (!scene->calls[2].dones && !scene->calls[3].dones)
-    wire_step(&scene->wire, MR_SECOND);
+  wait_answered(scene, 2, 4, 1);
   assert_true(fault_server_connections(scene->server) <= 2);
   close_scene(scene);
 }
@@ -311,6 +352,7 @@ static void test_a_place_that_is_none(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_as_many_as_needed),
+      cmocka_unit_test(test_beside_each_other),
       cmocka_unit_test(test_more_beside_those_in_use),
       cmocka_unit_test(test_a_server_without_it),
       cmocka_unit_test(test_known_to_be_without_it),
@@ -318,6 +360,7 @@ int main(void) {
       cmocka_unit_test(test_time_to_connect),
       cmocka_unit_test(test_deadline_of_one_that_waits),
       cmocka_unit_test(test_cancelled),
+      cmocka_unit_test(test_cancelled_in_libcurl),
       cmocka_unit_test(test_route_closed_while_some_wait),
       cmocka_unit_test(test_a_place_that_becomes_free),
       cmocka_unit_test(test_a_place_that_is_free),
