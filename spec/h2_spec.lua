@@ -81,15 +81,15 @@ describe("HTTP/2", function()
   it("opens as many as calls need that begin at once, a hundred for each", function()
     server = h2_server.start(made)
     assert.same({}, call_many(server.client.slower, "get", 200, 200))
-    assert.equal(2, server:connections())
     assert.equal(1, most_answers(wait_for_lines(200)))
+    assert.equal(2, server:connections())
   end)
 
   it("opens all at once where the server has HTTP/1.1 alone", function()
     server = h2_server.start(made, {}, "HTTP/1.1")
     assert.same({}, call_many(server.client.slower, "get", 40, 40))
-    assert.equal(40, server:connections())
     for _, line in ipairs(wait_for_lines(40)) do assert.equal("HTTP/1.1", line.protocol) end
+    assert.equal(40, server:connections())
   end)
 
   it("opens more where a connection carries only so many", function()
