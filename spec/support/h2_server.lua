@@ -8,8 +8,8 @@
 --   server:signal "reload"                    or "quit"; server:kill_worker() has the master start another
 --
 -- 'made' are certificates (spec.support.certificates); with a third argument "HTTP/1.1" it speaks that alone. GET
--- /things/... answers at once, /slow/... and /slower/... after a tenth of a second and a whole one, /bytes/NAME with what
--- server:serve(name, text) put there, /upload takes a body of any size, and /early refuses it unread.
+-- /things/... answers at once, /slow/... after a tenth of a second and /slower/... after a whole one, /bytes/NAME with
+-- what server:serve(name, text) put there, /upload takes a body of any size, and /early refuses it unread.
 
 local core = require "moonrest.core"
 local free_port = require "spec.support.free_port"
