@@ -75,7 +75,7 @@ describe("definition check", function()
     { "resources.items.get.returns there is no result 'Itm'; did you mean 'Item'?",
       function(at) at.resources.items.get.returns = "Itm[]" end },
     { "resources.orders.list.bucket names 'orders', but the definition has none",
-      function(at) at.limits = nil at.resources.orders.list.bucket = "orders" end },
+      function(at) at.limits, at.resources.orders.get.bucket = nil, nil end },
     { "resources.items.list[2] is required: a line that tells what it does",
       function(at) at.resources.items.list[2] = nil end },
     { "resources.orders.list.bucket must be one of account, device, orders, got 'order'; did you mean 'orders'?",
