@@ -5,7 +5,7 @@ packages_build="gcc libc6-dev cmake make pkg-config lua5.4 liblua5.4-dev libcurl
 libbrotli-dev libzstd-dev libmicrohttpd-dev libhiredis-dev lua-cjson ca-certificates"
 packages_examples="gnuplot-nox"
 packages_test="g++ libcmocka-dev lua-busted lua-socket lua-yaml lua-filesystem lua-luv curl openssl nginx-light redis-server
-git"
+git locales"
 packages_lint="clang clang-format clang-tidy lua-check"
 packages_sanitize="libclang-rt-14-dev"
 packages_valgrind="valgrind"
