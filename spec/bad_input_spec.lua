@@ -294,7 +294,7 @@ describe("Ctrl-C", function()
   it("ends what it interrupts: a call that waited for its slot is not sent later", function()
     local server <close> = slow_server.start()
     local ten_in_an_hour = { default = "account", buckets = { account = { "10/h" } } }
-    local limited = slow_server.open(server.url, { account = "interrupted" }, ten_in_an_hour)
+    local limited = slow_server.open(server.url, { account = server.url }, ten_in_an_hour)
     for _ = 1, 10 do limited.things:get "a" end
     local calls = {
       function() limited.things:get "quick" end,
