@@ -101,7 +101,9 @@ local function report(what, times, statistics, bounds)
     return bounds and bounds[place] and (" (at most %g)"):format(bounds[place]) or ""
   end
   row(what, text, at(0.5), at(0.99), at(0.999), bound(1), at(1), bound(2))
-  row("", "%d frames, %d requests, %.1f MB decoded", #times, statistics.requests, statistics.bytes / 1e6)
+  if statistics then
+    row("", "%d frames, %d requests, %.1f MB decoded", #times, statistics.requests, statistics.bytes / 1e6)
+  end
 end
 
 -- 'collector': "running", "stopped", or "between frames".
@@ -138,6 +140,27 @@ local function measure_thread()
   for _, protocol in ipairs(protocols) do measure_frames(0.00015, "between frames", { 0.2 }, true, protocol) end
 end
 
+-- What the machine itself makes of 0.1 ms in a frame: work that allocates and calls nothing, and is the same each time.
+local function measure_noise()
+  local function work(rounds)
+    local sum = 0
+    for round = 1, rounds do sum = sum + round % 7 end
+    return sum
+  end
+  local begin = thread_clock()
+  work(1000000)
+  local rounds = math.floor(0.0001 / (thread_clock() - begin) * 1000000)
+  local times, finish = {}, now() + seconds
+  while now() < finish do
+    begin = thread_clock()
+    work(rounds)
+    times[#times + 1] = thread_clock() - begin
+    socket.sleep(1 / 60)
+  end
+  report("a loop of 0.1 ms and no step, for comparison", times)
+end
+
+measure_noise()
 if mode ~= "thread" then
   measure_idle()
   measure_waiting()
