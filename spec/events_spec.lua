@@ -1,3 +1,4 @@
+local stderr_of = require "spec.support.stderr_of"
 local fake_core = require "spec.support.fake_core"
 
 describe("events", function()
@@ -6,6 +7,15 @@ describe("events", function()
   before_each(function()
     core = fake_core.install()
     events = require "moonrest.events"
+  end)
+
+  it("tells of a handler that fails, and calls the others", function()
+    local heard = 0
+    events.on("retry", function() error("broken", 0) end)
+    events.on("retry", function() heard = heard + 1 end)
+    local told = stderr_of(function() core.emit("retry", { attempt = 1 }) end)
+    assert.equal("moonrest: a handler of 'retry' failed: broken\n", told)
+    assert.equal(1, heard)
   end)
 
   it("calls every handler of an event with its details and name", function()

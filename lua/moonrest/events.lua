@@ -28,11 +28,11 @@ local function connect()
   require "moonrest.core".engine():on_event(events.emit)
 end
 
--- A handler's mistake must not end somebody else's request: it becomes a warning.
+-- A handler's mistake must not end somebody else's request: it is told on stderr.
 function events.emit(name, details)
   for _, handler in ipairs(handlers[name] or {}) do
     local ok, problem = pcall(handler, details, name)
-    if not ok then warn("moonrest: a handler of '" .. name .. "' failed: " .. tostring(problem)) end
+    if not ok then io.stderr:write("moonrest: a handler of '", name, "' failed: ", tostring(problem), "\n") end
   end
 end
 
