@@ -12,9 +12,11 @@ describe("events", function()
   it("tells of a handler that fails, and calls the others", function()
     local heard = 0
     events.on("retry", function() error("broken", 0) end)
+    events.on("retry", function() error(setmetatable({}, { __tostring = error }), 0) end)
     events.on("retry", function() heard = heard + 1 end)
     local told = stderr_of(function() core.emit("retry", { attempt = 1 }) end)
-    assert.equal("moonrest: a handler of 'retry' failed: broken\n", told)
+    assert.equal("moonrest: a handler of 'retry' failed: broken\n"
+      .. "moonrest: a handler of 'retry' failed: an error object whose __tostring fails\n", told)
     assert.equal(1, heard)
   end)
 

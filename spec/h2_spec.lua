@@ -190,21 +190,30 @@ describe("HTTP/2", function()
     assert.same({}, wrong)
   end)
 
-  it("has a slow reader of a stream hold up nobody, and no more than its window", function()
-    start()
-    local text = ("0123456789abcdef"):rep(1 << 19)
+  -- Begins to read a stream of 8 MiB, a piece in ten milliseconds: its 'pieces' so far; 'finish' reads on at once, and sees
+  -- that all has come.
+  local function read_slowly()
+    local text, reading, is_over = ("0123456789abcdef"):rep(1 << 19), { pieces = {} }, false
     server:serve("large", text)
-    local pieces, is_over = {}, false
-    local reading = moonrest.spawn(function()
+    local task = moonrest.spawn(function()
       for bytes in server.client.bytes.get:stream { name = "large" } do
-        pieces[#pieces + 1] = bytes
+        table.insert(reading.pieces, bytes)
         if not is_over then moonrest.sleep(0.01) end
       end
     end)
+    function reading.finish()
+      is_over = true
+      task:await()
+      assert.is_true(table.concat(reading.pieces) == text)
+    end
+    return reading
+  end
+
+  it("has a slow reader of a stream hold up nobody, and no more than its window", function()
+    start()
+    local reading = read_slowly()
     assert.same({}, call_many(server.client.things, "get", 100, 10))
-    is_over = true
-    reading:await()
-    assert.is_true(table.concat(pieces) == text)
+    reading.finish()
     for _, line in ipairs(wait_for_lines(102)) do
       assert.equal(line.path == "/bytes/large" and "HTTP/1.1" or "HTTP/2.0", line.protocol)
     end
@@ -212,20 +221,10 @@ describe("HTTP/2", function()
 
   it("keeps calls off the connection of a stream that began before them", function()
     server = h2_server.start(made)
-    local text = ("0123456789abcdef"):rep(1 << 19)
-    server:serve("large", text)
-    local pieces, is_over = {}, false
-    local reading = moonrest.spawn(function()
-      for bytes in server.client.bytes.get:stream { name = "large" } do
-        pieces[#pieces + 1] = bytes
-        if not is_over then moonrest.sleep(0.01) end
-      end
-    end)
-    loop.step_until(function() return #pieces > 1 end)
+    local reading = read_slowly()
+    loop.step_until(function() return #reading.pieces > 1 end)
     assert.same({}, call_many(server.client.things, "get", 100, 10))
-    is_over = true
-    reading:await()
-    assert.is_true(table.concat(pieces) == text)
+    reading.finish()
     wait_for_lines(101)
     assert.equal(2, server:connections())
   end)

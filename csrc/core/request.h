@@ -151,14 +151,14 @@ void mr_request_disallow(struct mr_request *request); /* gives back all that was
 /* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
 ** foreign origin of an absolute URL gets no credential. */
 enum mr_kind mr_request_target(struct mr_request *request, bool absolute, struct mr_error *error);
-/* Says what 'kind', of a buffer that did not take the URL, means. */
-enum mr_kind mr_request_renew_query(struct mr_request *request); /* puts the changed ones in */
+/* Say what 'kind', of a buffer that did not take the URL or the headers, means. */
 enum mr_kind mr_request_no_url(enum mr_kind kind, struct mr_error *error);
 enum mr_kind mr_request_no_headers(enum mr_kind kind, struct mr_error *error);
 
 /* Adds the credentials of the query that the URL does not have. Like those of headers they go to the endpoint's own
 ** origin, to URLs that a server gave too, and no more once the request has left that origin. */
 enum mr_kind mr_request_query_credentials(struct mr_request *request);
+enum mr_kind mr_request_renew_query(struct mr_request *request); /* puts the changed ones in */
 enum mr_kind mr_request_bucket(struct mr_request *request, struct mr_bucket *bucket,
                                struct mr_error *error);
 

@@ -253,10 +253,9 @@ function arguments.read(recipe, use, defaults, ...)
   if position <= count then parameters, given = select(position, ...) end
   check_tables(recipe, count, position, parameters, given)
   if parameters then put_parameters(recipe, values, parameters) end
+  if given then options.check(given, recipe.label, use, recipe.fields) end
   put_tenant(recipe, values)
-  if not given then return values, defaults end
-  options.check(given, recipe.label, use, recipe.fields)
-  return values, options.copy(defaults, given)
+  return values, options.merge(defaults, given)
 end
 
 -- Checks the values against the operation and whether it may be called at all.

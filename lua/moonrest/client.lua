@@ -74,7 +74,7 @@ function methods.with(self, given)
   local view = check_self(self, "with")
   if type(given) ~= "table" then caller.raise("client:with needs a table of options, got a %s", type(given)) end
   options.check(given, "client:with", "list")
-  return client.new(view.site, options.copy(view.defaults, given))
+  return client.new(view.site, options.merge(view.defaults, given))
 end
 
 -- The limits of this client as they stand now, a row for each window; prints as a table.

@@ -32,7 +32,10 @@ end
 function events.emit(name, details)
   for _, handler in ipairs(handlers[name] or {}) do
     local ok, problem = pcall(handler, details, name)
-    if not ok then io.stderr:write("moonrest: a handler of '", name, "' failed: ", tostring(problem), "\n") end
+    if not ok then
+      local text = require "moonrest.unheard".text(problem)
+      io.stderr:write("moonrest: a handler of '", name, "' failed: ", text, "\n")
+    end
   end
 end
 

@@ -93,19 +93,14 @@ function options.check(given, label, use, fields)
   end
 end
 
--- Both, the given ones first. Neither table is changed; may return one of them.
+-- Both (each may be nil), the given ones first. Those are copied: while a call waits its caller may change the table for
+-- another one.
 function options.merge(defaults, given)
-  if not defaults then return given end
-  if not given or next(given) == nil then return defaults end
+  if not given then return defaults end
   local merged = {}
-  for name, value in pairs(defaults) do merged[name] = value end
+  for name, value in pairs(defaults or {}) do merged[name] = value end
   for name, value in pairs(given) do merged[name] = value end
   return merged
-end
-
--- The same in a table of its own: while a call waits its caller may change 'given' for another one.
-function options.copy(defaults, given)
-  return options.merge(defaults or {}, given)
 end
 
 -- The part that the core understands, added to 'call' (may be nil). Returns nil when there is nothing to tell.

@@ -243,9 +243,6 @@ end
 -- What loops of others ask
 -- =========================================================================
 
--- True when there is nothing to do, now or later.
-function scheduler.is_idle() return task_life.live == 0 and engine:pending() == 0 end
-
 -- Seconds until a step has something to do; nil when only the descriptor will tell.
 function scheduler.timeout()
   if ready.size > 0 or decoding.next() then return 0 end
@@ -258,7 +255,7 @@ end
 -- The engine's turn although there is no task: connections that servers have closed must not keep the descriptor
 -- readable.
 function scheduler.drain()
-  if scheduler.is_idle() then engine:step(0) end
+  if task_life.live == 0 and engine:pending() == 0 then engine:step(0) end
 end
 
 -- Readable when a step has something to do.

@@ -248,7 +248,7 @@ function waiter.wait(self, ...)
   unpack_object(declared, recipe, list)
   local values = arguments.read(recipe, "call", nil, table.unpack(list, 1, list.n))
   if given then options.check(given, recipe.label, "call") end
-  given = given and options.copy(self[1].view.defaults, given) or self[1].view.defaults
+  given = options.merge(self[1].view.defaults, given)
   local clock = recipe.site.clock or real_time
   local attempt = {
     name = name, label = self[1].label .. ":wait", recipe = recipe, declared = declared, values = values,
