@@ -21,6 +21,9 @@
 #define US_PER_BYTE       (1.0 / 400)
 #define LEAST_US_PER_BYTE (US_PER_BYTE / 8)
 
+/* What the end of marking takes, before one was seen. */
+#define CLOSING_US 150
+
 /* More than this is not put off, if it does not fit into a step beside the rest: nothing more is allocated before it is
 ** done. */
 #define MOST_OWED_US 3000
@@ -67,19 +70,21 @@ static bool is_steerable(lua_State *L, struct mr_lua_collector *collector) {
   return !collector->is_generational;
 }
 
+/* Marking may end at any time, and will not be seen coming. */
+static bool is_blind(const struct mr_lua_collector *collector) {
+  return !collector->phase.tells && !collector->phase.has_marked;
+}
+
 /* What the next piece may take. */
 static int64_t next_piece_us(const struct mr_lua_collector *collector) {
-  const struct mr_lua_phase *phase = &collector->phase;
-  bool may_close = phase->nears || !(phase->tells || phase->has_marked);
+  bool may_close = collector->phase.nears || is_blind(collector);
   bool is_longer = may_close && collector->closing_us > collector->piece_us;
   return is_longer ? collector->closing_us : collector->piece_us;
 }
 
 /* So long that the longest piece that may come next would be through in time behind it. */
 static int64_t own_us(const struct mr_lua_collector *collector, int64_t budget_us) {
-  const struct mr_lua_phase *phase = &collector->phase;
-  bool is_blind = !phase->nears && !phase->tells && !phase->has_marked;
-  int64_t least_us = is_blind ? budget_us / BLIND_SHARE : LEAST_OWN_US;
+  int64_t least_us = is_blind(collector) ? budget_us / BLIND_SHARE : LEAST_OWN_US;
   int64_t left_us = budget_us - next_piece_us(collector);
   return left_us > least_us ? left_us : least_us;
 }
@@ -130,6 +135,7 @@ static void rest(lua_State *L, struct mr_lua_collector *collector, int64_t bytes
 static void begin(lua_State *L, struct mr_lua_collector *collector, int64_t bytes) {
   if (collector->room_bytes < LEAST_ROOM) collector->room_bytes = LEAST_ROOM;
   if (collector->us_per_byte < LEAST_US_PER_BYTE) collector->us_per_byte = US_PER_BYTE;
+  if (collector->closing_us == 0) collector->closing_us = CLOSING_US;
   collector->is_resting = false;
   collector->start_bytes = collector->handled_bytes = bytes;
   collector->spent_us = 0;
@@ -234,6 +240,7 @@ static void work_apart(lua_State *L, struct mr_lua_collector *collector,
 static void work_off(lua_State *L, struct mr_lua_collector *collector, const struct mr_clock *clock,
                      int64_t deadline_us) {
   collector->is_working = true;
+  mr_lua_phase_look(L, &collector->phase, 0); /* the host may have collected since */
   mr_lua_marker_lead(L);
   if (collector->is_apart)
     work_apart(L, collector, clock, deadline_us);

@@ -37,7 +37,7 @@ struct mr_lua_collector {
   double recent_us;      /* what came due in the last steps, each */
   int64_t piece_us;      /* what a piece takes at most, of late */
   struct mr_lua_phase phase;
-  int64_t closing_us; /* what the last end of marking took; 0: none was seen yet */
+  int64_t closing_us; /* what the last end of marking took */
   int pieces;         /* of this cycle */
   struct mr_waste waste;
   int skipped; /* steps that had no time for a piece which was due */

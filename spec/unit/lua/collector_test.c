@@ -214,6 +214,24 @@ static void ends_marking_in_steps_of_its_own(void **state) {
   lua_close(scene.L);
 }
 
+/* It takes no piece of the collector's own for the end of marking then. */
+static void heeds_that_the_host_collects(void **state) {
+  struct scene scene;
+  (void)state;
+  open(&scene);
+  do
+    step(&scene, 150, 20);
+  while (scene.collector.is_resting || scene.collector.phase.has_marked);
+  scene.collector.closing_us = 140;
+  lua_gc(scene.L, LUA_GCCOLLECT);
+  scene.collector.owed_us = 1000;
+  while (step(&scene, 150, 20))
+    continue;
+  assert_true(scene.collector.phase.has_marked);
+  assert_int_equal(scene.collector.closing_us, 140);
+  lua_close(scene.L);
+}
+
 static void leaves_much_of_a_large_budget(void **state) {
   struct scene scene;
   (void)state;
@@ -265,6 +283,7 @@ int main(void) {
       cmocka_unit_test(keeps_to_the_budget),
       cmocka_unit_test(has_steps_of_its_own_when_the_budget_is_small),
       cmocka_unit_test(ends_marking_in_steps_of_its_own),
+      cmocka_unit_test(heeds_that_the_host_collects),
       cmocka_unit_test(leaves_much_of_a_large_budget),
       cmocka_unit_test(frees_what_finalizers_leave),
   };
