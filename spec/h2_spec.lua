@@ -190,8 +190,8 @@ describe("HTTP/2", function()
     assert.same({}, wrong)
   end)
 
-  -- Begins to read a stream of 8 MiB, a piece in ten milliseconds: its 'pieces' so far; 'finish' reads on at once, and sees
-  -- that all has come.
+  -- Begins to read a stream of 8 MiB, a piece in ten milliseconds: its 'pieces' so far; 'finish' reads on at once, and
+  -- sees that all has come.
   local function read_slowly()
     local text, reading, is_over = ("0123456789abcdef"):rep(1 << 19), { pieces = {} }, false
     server:serve("large", text)

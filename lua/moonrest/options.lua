@@ -93,8 +93,8 @@ function options.check(given, label, use, fields)
   end
 end
 
--- Both (each may be nil), the given ones first. Those are copied: while a call waits its caller may change the table for
--- another one.
+-- Both (each may be nil), the given ones first. Those are copied: while a call waits its caller may change the table
+-- for another one.
 function options.merge(defaults, given)
   if not given then return defaults end
   local merged = {}
