@@ -244,6 +244,26 @@ describe("a decoder", function()
     assert.are.same(json.decode(text), decoder:finish())
   end)
 
+  it("keeps to a small budget, but for a number that is longer", function()
+    local function steps_of(text, bytes)
+      local decoder, steps = json.decoder(), 0
+      assert(decoder:feed(text))
+      local done
+      repeat
+        local wants
+        done, wants = decoder:step(bytes)
+        assert(done ~= nil, wants)
+        steps = steps + 1
+      until done
+      return steps, decoder:finish()
+    end
+    local text = '["' .. ("x"):rep(9000) .. '"]'
+    local steps, value = steps_of(text, 300)
+    assert.is_true(steps >= 30 and steps <= 32, steps)
+    assert.are.equal(9000, #value[1])
+    assert.are.same({ 1.5, 2 }, select(2, steps_of("[1.5" .. ("0"):rep(1500) .. ",2]", 100)))
+  end)
+
   it("needs no more than one piece of a long text", function()
     local decoder = json.decoder()
     assert(decoder:feed "[")

@@ -109,6 +109,21 @@ describe("the codec against itself", function()
     end
   end)
 
+  it("decodes the same in steps", function()
+    for _ = 1, 300 do
+      local text = assert(json.encode(random_value(any_number, 6, true)))
+      local decoder, bytes, done = json.decoder(keep), math.random(40), nil
+      assert(decoder:feed(text))
+      while not done do
+        local wants
+        done, wants = decoder:step(bytes)
+        assert(done or wants == "step" or wants == "feed", wants)
+        if wants == "feed" then break end
+      end
+      assert(identical(json.decode(text, keep), decoder:finish()), text)
+    end
+  end)
+
   it("never takes a changed text for another", function()
     for _ = 1, 3000 do
       local text = assert(json.encode(random_value(any_number, 4, true)))

@@ -19,7 +19,10 @@
 /* What one step gives out: bytes, and events that cost about as much as so many bytes. */
 #define STEP_SIZE  (64u * 1024)
 #define SLICE_SIZE (16u * 1024) /* of one body, before the next has its turn */
-#define EVENT_COST 2048u
+/* The same in a step that is to end soon, of what is kept in memory: neither is it in the processor's caches, nor are there
+** pages for it yet. */
+#define BOUNDED_SLICE_SIZE (4u * 1024)
+#define EVENT_COST         2048u
 
 #define SPENT_MAX (64u * 1024) /* bytes that the thread is woken for, to free them */
 
@@ -236,11 +239,16 @@ static bool give_head(struct mr_parcel *parcel, const struct mr_letter *letter) 
   return true;
 }
 
+static size_t slice_size(const struct mr_parcel *parcel) {
+  bool is_bounded = parcel->transport->spend_us != MR_NEVER;
+  return is_bounded && !parcel->x->bulk ? BOUNDED_SLICE_SIZE : SLICE_SIZE;
+}
+
 /* False: the parcel is gone. Adds the bytes to what this costs. */
 static bool give_body(struct mr_parcel *parcel, struct mr_letter *letter, size_t *cost) {
   struct mr_exchange *x = parcel->x;
-  size_t size = letter->size - letter->used;
-  if (size > SLICE_SIZE) size = SLICE_SIZE;
+  size_t size = letter->size - letter->used, most = slice_size(parcel);
+  if (size > most) size = most;
   enum mr_flow flow = MR_FLOW_PAUSE;
   if (!parcel->pause_wanted) flow = x->events->on_body(x, letter->bytes + letter->used, size);
   parcel->pause_wanted = false;

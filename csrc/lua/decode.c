@@ -5,7 +5,7 @@
 #include "lua/json.h"
 #include "lua/marker.h"
 
-/* Between two looks at the clock: 0.01 to 0.03 ms of work. */
+/* Between two looks at the clock: 0.003 ms of work, and 0.05 where nothing of it is in the processor's caches. */
 #define PIECE_BYTES 1024
 
 /* In one turn of a task: a large body must not keep the small ones that came with it waiting. */

@@ -61,12 +61,12 @@ enum mr_json_state {
 };
 
 /* Bounds one run. Work is done in pieces of at most MR_JSON_PIECE bytes, or 'piece' if that is less,
-** and is_spent is asked between two of them. What is not cut into pieces: making one Lua string of a long string, and
-** growing the table of a long array. */
+** and is_spent is asked between two of them; a number that is cut in two makes one longer. What is not cut into pieces:
+** making one Lua string of a long string, and growing the table of a long array. */
 #define MR_JSON_PIECE 16384
 struct mr_json_budget {
-  size_t bytes;                    /* 0: not bounded so; at least 4096 are taken */
-  size_t piece;                    /* 0: MR_JSON_PIECE; at least 4096 */
+  size_t bytes;                    /* 0: not bounded so */
+  size_t piece;                    /* 0: MR_JSON_PIECE */
   bool marks;                      /* what is built is marked for the collector: lua/marker.h */
   bool (*is_spent)(void *context); /* NULL: not bounded so */
   void *context;

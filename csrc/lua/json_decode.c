@@ -12,7 +12,7 @@
 #include "lua/marker.h"
 
 /* Enough for the longest number: a piece that ends inside one is read again from its first digit. */
-#define LEAST_PIECE ((size_t)2 * MR_JSON_NUMBER_MAX)
+#define LONG_PIECE ((size_t)2 * MR_JSON_NUMBER_MAX)
 
 #define MESSAGE_PREFIX "cannot decode JSON: "
 
@@ -74,14 +74,14 @@ static enum mr_json_state fail_at_place(struct run *run) {
 
 /* {====== The loop ====== */
 
-/* How much of the text the next piece may see. */
-static size_t piece_end(const struct run *run) {
+/* How much of the text the next piece may see. The one before was 'too_short' when nothing of it could be used. */
+static size_t piece_end(const struct run *run, bool too_short) {
   size_t left = run->size - run->decoder->scanner.position;
   size_t most = MR_JSON_PIECE;
   if (!run->budget) return run->size;
   if (run->budget->bytes > 0 && run->budget->bytes < most) most = run->budget->bytes;
   if (run->budget->piece > 0 && run->budget->piece < most) most = run->budget->piece;
-  if (most < LEAST_PIECE) most = LEAST_PIECE;
+  if (too_short && most < LONG_PIECE) most = LONG_PIECE;
   return run->decoder->scanner.position + (left < most ? left : most);
 }
 
@@ -117,9 +117,11 @@ static bool ends(struct run *run, enum mr_json_scan_state scanned, bool was_last
 static enum mr_json_state run_pieces(struct run *run) {
   struct mr_json_decoder *decoder = run->decoder;
   struct mr_json_workspace *workspace = run->workspace;
+  bool too_short = false;
   for (;;) {
     enum mr_json_state state;
-    size_t end = piece_end(run);
+    size_t before = decoder->scanner.position;
+    size_t end = piece_end(run, too_short);
     bool was_last = end == run->size;
     enum mr_json_scan_state scanned =
         mr_json_scan(&decoder->scanner, run->data, end, run->more || !was_last, &workspace->tape);
@@ -127,7 +129,8 @@ static enum mr_json_state run_pieces(struct run *run) {
         !mr_json_build(run->L, &decoder->builder, workspace, run->anchors, run->data,
                        decoder->options.keep_null, run->marker))
       return fail_memory(run);
-    if (ends(run, scanned, was_last, &state)) return state;
+    too_short = scanned == MR_JSON_SCAN_STARVED && !was_last && decoder->scanner.position == before;
+    if (!too_short && ends(run, scanned, was_last, &state)) return state;
   }
 }
 

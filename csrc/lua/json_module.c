@@ -219,8 +219,8 @@ static int decoder_feed(lua_State *L) {
 }
 
 /* decoder:step([bytes]) -> true when all that was fed is used and makes a whole value, else false
-** and what it waits for, "step" or "feed" | nil, message. Takes about so many bytes, not fewer
-** than 4096; without a number all there is. */
+** and what it waits for, "step" or "feed" | nil, message. Takes about so many bytes;
+** without a number all there is. */
 static int decoder_step(lua_State *L) {
   struct mr_json_decoder *decoder = to_decoder(L);
   lua_Integer bytes = luaL_optinteger(L, 2, 0);
