@@ -66,7 +66,7 @@ enum mr_json_state {
 #define MR_JSON_PIECE 16384
 struct mr_json_budget {
   size_t bytes;                    /* 0: not bounded so */
-  size_t piece;                    /* 0: MR_JSON_PIECE */
+  size_t piece;                    /* 0: MR_JSON_PIECE; is_spent may change it */
   bool marks;                      /* what is built is marked for the collector: lua/marker.h */
   bool (*is_spent)(void *context); /* NULL: not bounded so */
   void *context;
