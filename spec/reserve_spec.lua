@@ -37,6 +37,18 @@ describe("the reserve", function()
     assert.equal(0, reserve.held.missing)
   end)
 
+  it("is left for later where the stack cannot grow", function()
+    local wide <const> = ("."):rep(105)
+    local function dive()
+      if pcall(string.byte, wide, 1, #wide) then return (dive()) end
+      return pcall(reserve.fill)
+    end
+    assert.is_true(coroutine.wrap(dive)())
+    assert.is_false(reserve.held)
+    reserve.fill()
+    assert.equal(0, reserve.held.missing)
+  end)
+
   it("is filled by a turn, before anyone has it", function()
     local seen
     scheduler.turn(0, function() seen = reserve.held end)

@@ -27,12 +27,17 @@ local function fill()
   while not reserve.held or reserve.held.missing > 0 do add_block() end
 end
 
+-- A C function that finds no memory for its stack says that it overflows.
+local function is_want_of_memory(problem)
+  return problem == "not enough memory" or type(problem) == "string" and problem:find("stack overflow", 1, true) ~= nil
+end
+
 -- Has the stack grow to what a turn needs, and sets aside what is missing, or as much of it as there is memory for.
 function reserve.fill()
   local held = reserve.held
   if held and held.missing == 0 then return end
   local is_good, problem = pcall(fill)
-  if not is_good and problem ~= "not enough memory" then error(problem, 0) end -- Ctrl-C's
+  if not is_good and not is_want_of_memory(problem) then error(problem, 0) end -- Ctrl-C's
 end
 
 return reserve
