@@ -3,8 +3,11 @@ local decoding = require "moonrest.decoding"
 describe("decoding", function()
   before_each(decoding.reset)
 
+  local count = 0
+
   local function add(name, left)
-    local task = { name = name }
+    count = count + 1
+    local task = { name = name, number = count }
     decoding.add(task, left)
     return task
   end
@@ -50,13 +53,24 @@ describe("decoding", function()
         decoding.add(task, task.decode_left - 10)
       end
       order[#order + 1] = task.name
-      local count = 0
-      for _ in pairs(begun) do count = count + 1 end
-      most = math.max(most, count)
+      local at_once = 0
+      for _ in pairs(begun) do at_once = at_once + 1 end
+      most = math.max(most, at_once)
       task = decoding.next()
     end
     assert.equal(100, #order)
     assert.is_true(most <= 3, "begun at once: " .. most)
+  end)
+
+  -- In a frame of a game nothing of the tasks is in the processor's caches.
+  it("looks at few tasks, however many there are", function()
+    for left = 1, 1000 do add("small", left) end
+    local instructions, large = 0, add("large", 1000000)
+    debug.sethook(function() instructions = instructions + 1 end, "", 1)
+    decoding.add(large, 900000)
+    decoding.remove(large)
+    debug.sethook()
+    assert.is_true(instructions < 1000, "instructions: " .. instructions)
   end)
 
   it("forgets who is removed", function()

@@ -2,52 +2,35 @@
 -- the least left, so that small answers do not wait behind large ones, and few are half made at a time (the collector
 -- walks in one go through all that grows while it is at work). The fourth goes to the one that is here longest.
 --
--- A task carries its decode_left (bytes) while it is in here.
+-- A task carries its decode_left (bytes) and its decode_place while it is in here.
+
+local by_left = require "moonrest.task_heap".new("decode_left", "decode_place")
 
 local decoding = {}
 
-local by_left = {}                -- the least at the end
 local by_age, first, last = {}, 1, 0
 local turn = 0
 
-local function put(task)
-  local place = #by_left + 1
-  while place > 1 and by_left[place - 1].decode_left < task.decode_left do
-    by_left[place] = by_left[place - 1]
-    place = place - 1
-  end
-  by_left[place] = task
-end
-
-local function take(task)
-  for place = #by_left, 1, -1 do
-    if by_left[place] == task then
-      table.remove(by_left, place)
-      return
-    end
-  end
-end
-
 -- 'left' are the bytes that the task has still to decode. Fine when it is in here.
 function decoding.add(task, left)
-  if task.decode_left then
-    take(task)
+  if task.decode_place then
+    task.decode_left = left
+    by_left.move(task)
   else
     by_age[last + 1] = task -- first: there may be no memory for it
     last = last + 1
+    task.decode_left = left
+    by_left.add(task)
   end
-  task.decode_left = left
-  put(task)
 end
 
 function decoding.remove(task)
-  if not task.decode_left then return end
-  take(task)
+  by_left.remove(task)
   task.decode_left = nil
 end
 
 local function oldest()
-  while first <= last and not by_age[first].decode_left do
+  while first <= last and not by_age[first].decode_place do
     by_age[first] = nil
     first = first + 1
   end
@@ -59,15 +42,15 @@ function decoding.next()
   if first > last then return nil end
   turn = turn + 1
   local task = oldest()
-  return turn % 4 ~= 0 and by_left[#by_left] or task
+  return turn % 4 ~= 0 and by_left.first() or task
 end
 
 -- Whether there is anyone.
-function decoding.any() return by_left[1] ~= nil end
+function decoding.any() return by_left.first() ~= nil end
 
--- Forgets all, and needs no memory for it. Their decode_left is the caller's to clear.
+-- Forgets all, and needs no memory for it. Their fields are the caller's to clear.
 function decoding.reset()
-  for place in pairs(by_left) do by_left[place] = nil end
+  by_left.reset()
   for place in pairs(by_age) do by_age[place] = nil end
   first, last = 1, 0
 end

@@ -20,7 +20,7 @@ local function fail_lost(task) return task_life.fail(task, lost_end()) end
 
 -- Everyone's wait is over, those whose end was interrupted included.
 local function recover_one(task)
-  task.sleep_place, task.decode_left = nil, nil
+  task.sleep_place, task.decode_left, task.decode_place = nil, nil, nil
   if task_life.is_over(task) then return task_life.finish_again(task) end -- interrupted on its way out
   task.state = "waiting"
   return ready.wake(task)

@@ -6,7 +6,7 @@
 --
 -- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
 -- after its end), waiters, is_doomed (ends at its next wait), and what it waits for: request, wake_at and sleep_place,
--- awaits, gave_way and decode_left.
+-- awaits, gave_way, decode_left and decode_place.
 -- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 
