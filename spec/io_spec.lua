@@ -2,6 +2,7 @@
 -- CMakeLists.txt. Each case is a process of its own, because the choice holds for a Lua state.
 
 local program = require "spec.support.program"
+local raw_server = require "spec.support.raw_server"
 local slow_server = require "spec.support.slow_server"
 
 local beginning <const> = [[
@@ -51,6 +52,16 @@ describe("a network in a thread", function()
       local path = os.tmpname()
       print(client.bytes:get("5000000", nil, { to = path }).bytes)
       os.remove(path)]], server.url))
+  end)
+
+  it("tells how much has come of a body that is not whole yet", function()
+    local half <close> = raw_server.start { "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n[1,2," }
+    assert.equal("5 of 11\ntimeout\n", run([[
+      local seen
+      local function progress(received, expected) seen = received .. " of " .. tostring(expected) end
+      local _, err = client.things:get("a", nil, { timeout = 0.7, progress = progress })
+      print(seen)
+      print(err.kind)]], half.url))
   end)
 
   it("brings uploads to their end, with progress", function()

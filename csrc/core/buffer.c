@@ -35,6 +35,14 @@ void mr_buffer_clear(struct mr_buffer *buffer) {
   if (buffer->data) buffer->data[0] = '\0';
 }
 
+void mr_buffer_swap(struct mr_buffer *one, struct mr_buffer *other) {
+  struct mr_buffer bytes = *one;
+  *one = *other;
+  one->limit = bytes.limit;
+  bytes.limit = other->limit;
+  *other = bytes;
+}
+
 /* 'needed' counts the final zero byte and is at most limit + 1. */
 static size_t next_capacity(const struct mr_buffer *buffer, size_t needed) {
   size_t capacity = buffer->capacity > SIZE_MAX / 2 ? SIZE_MAX : buffer->capacity * 2;

@@ -21,6 +21,8 @@ struct mr_buffer {
 void mr_buffer_init(struct mr_buffer *buffer, size_t limit);
 void mr_buffer_free(struct mr_buffer *buffer);  /* leaves an empty buffer with the same limit */
 void mr_buffer_clear(struct mr_buffer *buffer); /* keeps the memory */
+/* Exchanges the bytes and their memory; each keeps its limit. Neither is secret. */
+void mr_buffer_swap(struct mr_buffer *one, struct mr_buffer *other);
 
 /* All return MR_NONE, MR_TOO_LARGE (over 'limit') or MR_LIMIT (no memory), and on
 ** failure leave the buffer as it was. */

@@ -267,6 +267,14 @@ void mr_engine_resume(struct mr_engine *engine, struct mr_request *request) {
     engine->type->resume(engine->transport, &request->exchange);
 }
 
+uint64_t mr_engine_received(const struct mr_request *request) {
+  struct mr_engine *engine = request->engine;
+  uint64_t arrived = 0;
+  if (engine && engine->type->arrived && is_on_the_wire(request))
+    arrived = engine->type->arrived(engine->transport, &request->exchange);
+  return arrived > request->received ? arrived : request->received;
+}
+
 static void start_due(struct mr_engine *engine) {
   int64_t now_us = mr_clock_now(engine->clock);
   struct mr_timer *timer;

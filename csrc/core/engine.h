@@ -77,6 +77,8 @@ void mr_engine_cancel(struct mr_engine *engine, struct mr_request *request);
 void mr_engine_cancel_route(struct mr_engine *engine, const struct mr_route *route,
                             const char *why);
 void mr_engine_resume(struct mr_engine *engine, struct mr_request *request); /* a stream was read */
+/* Bytes of the answer's body that have come. Where a thread drives the wire, the request may not have them yet. */
+uint64_t mr_engine_received(const struct mr_request *request);
 
 /* Drives everything and waits at most timeout_us for something to happen. Returns how many requests finished,
 ** were asked about or have new bytes to read; -1 and 'error' when the transport failed as a whole. */

@@ -143,7 +143,7 @@ static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
   if (unbounded || request->expected <= 0) return MR_FLOW_ON;
   if ((uint64_t)request->expected > request->max_body) return too_large(request);
   if (!mr_request_allow(request, (size_t)request->expected)) return not_allowed(request);
-  mr_buffer_reserve(&request->answer, (size_t)request->expected); /* a hint: append reports */
+  x->awaited = (uint64_t)request->expected;
   return MR_FLOW_ON;
 }
 
@@ -156,6 +156,8 @@ static bool is_allowed(struct mr_request *request, size_t size) {
 
 static enum mr_flow keep(struct mr_request *request, const char *bytes, size_t size) {
   if (!is_allowed(request, size)) return not_allowed(request);
+  if (request->answer.size == 0) /* a hint: append reports */
+    mr_buffer_reserve(&request->answer, (size_t)request->exchange.awaited);
   enum mr_kind kind = mr_buffer_append(&request->answer, bytes, size);
   if (kind == MR_TOO_LARGE) return too_large(request);
   if (!kind) return MR_FLOW_ON;
@@ -174,6 +176,15 @@ static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t siz
   if (!request->to_sink) return keep(request, bytes, size);
   enum mr_kind kind = mr_sink_write(&request->sink, bytes, size, &request->error);
   return kind ? stop(request, kind) : MR_FLOW_ON;
+}
+
+/* What is refused here is refused by on_body, which says why. */
+static bool on_block(struct mr_exchange *x, struct mr_buffer *block) {
+  struct mr_request *request = x->owner;
+  if (block->size > request->answer.limit || !is_allowed(request, block->size)) return false;
+  request->received += block->size;
+  mr_buffer_swap(&request->answer, block);
+  return true;
 }
 
 static int64_t on_read(struct mr_exchange *x, char *bytes, size_t size) {
@@ -200,6 +211,7 @@ static const struct mr_exchange_events events = {
     .on_header = on_header,
     .on_headers_end = on_headers_end,
     .on_body = on_body,
+    .on_block = on_block,
     .on_read = on_read,
     .on_done = on_done,
 };
@@ -247,6 +259,8 @@ static void fill_exchange(struct mr_request *request) {
   x->alone = is_alone(request);
   x->fresh = is_fresh(request);
   x->connects_only = request->connects_only;
+  x->gathers = !request->to_file && !request->stream;
+  x->awaited = 0;
   x->sends_quietly = request->ticket.bucket_count == 0; /* no slot to account for */
   if (request->has_upload) {
     request->upload.offset = request->upload_at;

@@ -39,8 +39,15 @@ void mr_parcels_remove(struct mr_parcel_list *list, enum mr_place place, struct 
 
 struct mr_letter *mr_letter_new(enum mr_letter_kind kind, size_t size) {
   struct mr_letter *letter = mr_alloc(sizeof *letter + size);
-  if (letter) *letter = (struct mr_letter){.kind = kind, .size = size};
+  if (!letter) return NULL;
+  *letter = (struct mr_letter){.kind = kind, .size = size};
+  mr_buffer_init(&letter->block, SIZE_MAX / 4);
   return letter;
+}
+
+void mr_letter_free(struct mr_letter *letter) {
+  if (letter) mr_buffer_free(&letter->block);
+  mr_free(letter);
 }
 
 void mr_letters_add(struct mr_letters *letters, struct mr_letter *letter) {
@@ -73,7 +80,7 @@ struct mr_letter *mr_letters_take(struct mr_letters *letters) {
 void mr_letters_free(struct mr_letters *letters) {
   struct mr_letter *letter;
   while ((letter = mr_letters_take(letters)))
-    mr_free(letter);
+    mr_letter_free(letter);
 }
 
 /* ---- parcels ---- */
@@ -129,6 +136,7 @@ void mr_parcel_free(struct mr_parcel *parcel) {
   mr_letters_free(&parcel->mail.letters);
   mr_letters_free(&parcel->mail.feed);
   mr_letters_free(&parcel->feed);
+  mr_letter_free(parcel->gathering);
   mr_buffer_free(&parcel->head);
   if (parcel->block) mr_wipe(parcel->block, parcel->block_size);
   mr_free(parcel->block);

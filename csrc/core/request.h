@@ -107,8 +107,8 @@ struct mr_request {
 
   /* The answer. */
   int status;
-  uint64_t received;
-  int64_t expected; /* Content-Length of an unencoded body; -1 */
+  uint64_t received; /* bytes of the body: see mr_engine_received too */
+  int64_t expected;  /* Content-Length of an unencoded body; -1 */
   bool paused, stream_ended, to_sink;
   struct mr_allowance *allowance; /* the owner's, for 'answer'; NULL: none. Outlives the request. */
   uint64_t allowed;               /* bytes that this request has taken of it */

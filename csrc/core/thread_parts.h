@@ -29,7 +29,7 @@
 
 /* ---- parcels ---- */
 
-enum mr_letter_kind { MR_LETTER_HEAD, MR_LETTER_BODY, MR_LETTER_FEED };
+enum mr_letter_kind { MR_LETTER_HEAD, MR_LETTER_BODY, MR_LETTER_BLOCK, MR_LETTER_FEED };
 
 struct mr_letter {
   struct mr_letter *next;
@@ -39,9 +39,10 @@ struct mr_letter {
   bool ends;     /* FEED: nothing follows, 'failed' or at the end */
   bool failed;   /* FEED */
   int64_t at_us; /* HEAD: when they had */
-  size_t size;   /* bytes behind */
+  size_t size;   /* bytes behind, or of the block */
   size_t used;   /* of these, by whom they are for */
-  char bytes[];  /* HEAD: lines, each with "\n" */
+  struct mr_buffer block;
+  char bytes[]; /* HEAD: lines, each with "\n" */
 };
 
 struct mr_letters {
@@ -80,6 +81,7 @@ struct mr_parcel {
   struct mr_letters letters; /* taken out of the mail, not given yet */
   int64_t asked;             /* bytes that x->events->on_read has brought */
   bool sent_given;
+  bool has_begun;    /* with the body */
   bool pause_wanted; /* by an event of the headers: before the first byte of the body */
   bool wants_feed;
   bool is_over;    /* 'result' is there to be given */
@@ -91,20 +93,25 @@ struct mr_parcel {
   struct {
     struct mr_letters letters, feed;
     size_t waiting; /* bytes of letters that were not given yet */
+    uint64_t
+        awaited; /* bytes of the body that the owner has room for, once it has heard of the head */
     int64_t sent_us;
-    bool is_sent, is_dropped, is_paused, wants_feed, is_over;
+    bool is_sent, is_dropped, is_paused, is_heard, wants_feed, is_over;
   } mail;
 
   /* The thread's. The result is the owner's when the exchange is over. */
   struct mr_exchange exchange; /* what the inner transport borrows; its texts stand in 'block' */
   char *block;                 /* wiped */
   size_t block_size;
-  struct mr_buffer head; /* fields, until all have come */
+  struct mr_buffer head;       /* fields, until all have come */
+  struct mr_letter *gathering; /* a block that is not in the mail yet; NULL */
   struct mr_letters feed;
   int status;
   int64_t ordered_us, lag_us; /* between the owner's start and the wire's */
   bool head_open, feed_asked, is_started, has_ended, no_memory;
   struct mr_exchange_result result;
+
+  atomic_uint_least64_t arrived; /* bytes of the body */
 };
 
 /* ---- the instance ---- */
@@ -151,6 +158,7 @@ void mr_letters_add(struct mr_letters *letters, struct mr_letter *letter);
 void mr_letters_move(struct mr_letters *to, struct mr_letters *from); /* behind what is there */
 struct mr_letter *mr_letters_take(struct mr_letters *letters);        /* the first; NULL */
 void mr_letters_free(struct mr_letters *letters);
+void mr_letter_free(struct mr_letter *letter);                          /* NULL is fine */
 struct mr_letter *mr_letter_new(enum mr_letter_kind kind, size_t size); /* NULL: no memory */
 
 /* Copies all that the exchange has by reference. NULL: no memory. */

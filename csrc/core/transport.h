@@ -68,6 +68,9 @@ struct mr_exchange_events {
   enum mr_flow (*on_headers_end)(struct mr_exchange *x, int64_t at_us);
   /* Decoded; PAUSE: given again. */
   enum mr_flow (*on_body)(struct mr_exchange *x, const char *bytes, size_t size);
+  /* Of an exchange with 'gathers': the first bytes of the body, most often all of them. True: they were taken out of the
+  ** block, by mr_buffer_swap. False: on_body gives them. */
+  bool (*on_block)(struct mr_exchange *x, struct mr_buffer *block);
   /* Fills at most 'size' bytes of the request body, returns the count, 0 at the end, -1 on failure, MR_READ_LATER. */
   int64_t (*on_read)(struct mr_exchange *x, char *bytes, size_t size);
   void (*on_done)(struct mr_exchange *x, const struct mr_exchange_result *result);
@@ -97,6 +100,9 @@ struct mr_exchange {
   bool alone; /* on a connection that no other shares, since its reader may be slow */
   bool fresh; /* the first one of a new connection, since those there are refuse it */
   bool connects_only; /* sends nothing: done, with status 0, when a connection was there */
+  /* The body is kept in memory: a transport with a thread may gather it there, so that on_body has nothing to copy. */
+  bool gathers;
+  uint64_t awaited; /* bytes that there is room for, when on_headers_end knows; 0 */
 
   void *transport_data; /* the transport's own */
 };
@@ -137,8 +143,11 @@ struct mr_transport_type {
   /* From now on a step that does not wait begins nothing more once it has worked so long, and a later one goes on where
   ** it stopped. MR_NEVER: as at first, a step does all there is. NULL: steps cannot be bounded. */
   void (*bound)(struct mr_transport *transport, int64_t spend_us);
+
+  /* Bytes of the body that have come, given or not. NULL: no more than were given. */
+  uint64_t (*arrived)(struct mr_transport *transport, const struct mr_exchange *x);
 };
 
-#define MR_TRANSPORT_VERSION 5
+#define MR_TRANSPORT_VERSION 6
 
 #endif

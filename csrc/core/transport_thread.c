@@ -202,6 +202,10 @@ static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
   bool must_wake = false;
   pthread_mutex_lock(&transport->lock);
   parcel->mail.waiting -= sizeof *letter + letter->size;
+  if (letter->kind == MR_LETTER_HEAD) {
+    parcel->mail.is_heard = true;
+    parcel->mail.awaited = parcel->x->awaited;
+  }
   if (parcel->mail.is_paused && parcel->mail.waiting <= window / 2) {
     parcel->mail.is_paused = false;
     must_wake = mr_thread_order(transport, parcel, MR_ORDER_RESUME);
@@ -244,13 +248,25 @@ static size_t slice_size(const struct mr_parcel *parcel) {
   return is_bounded && !parcel->x->bulk ? BOUNDED_SLICE_SIZE : SLICE_SIZE;
 }
 
+/* The letter then holds what the owner had instead. */
+static bool give_block(struct mr_parcel *parcel, struct mr_letter *letter) {
+  struct mr_exchange *x = parcel->x;
+  bool is_taken = !parcel->has_begun && !parcel->pause_wanted && letter->kind == MR_LETTER_BLOCK &&
+                  x->events->on_block(x, &letter->block);
+  parcel->has_begun = true;
+  if (is_taken) done_with(parcel, mr_letters_take(&parcel->letters));
+  return is_taken;
+}
+
 /* False: the parcel is gone. Adds the bytes to what this costs. */
 static bool give_body(struct mr_parcel *parcel, struct mr_letter *letter, size_t *cost) {
   struct mr_exchange *x = parcel->x;
   size_t size = letter->size - letter->used, most = slice_size(parcel);
+  const char *bytes = letter->kind == MR_LETTER_BLOCK ? letter->block.data : letter->bytes;
+  if (give_block(parcel, letter)) return true;
   if (size > most) size = most;
   enum mr_flow flow = MR_FLOW_PAUSE;
-  if (!parcel->pause_wanted) flow = x->events->on_body(x, letter->bytes + letter->used, size);
+  if (!parcel->pause_wanted) flow = x->events->on_body(x, bytes + letter->used, size);
   parcel->pause_wanted = false;
   if (flow == MR_FLOW_PAUSE) mr_parcels_add(&parcel->transport->held, MR_PLACE_HELD, parcel);
   if (flow == MR_FLOW_STOP) stop(parcel);
@@ -418,6 +434,12 @@ static void thread_wake(struct mr_transport *transport) {
   pthread_mutex_unlock(&transport->lock);
 }
 
+static uint64_t thread_arrived(struct mr_transport *transport, const struct mr_exchange *x) {
+  const struct mr_parcel *parcel = x->transport_data;
+  (void)transport;
+  return parcel ? atomic_load_explicit(&parcel->arrived, memory_order_relaxed) : 0;
+}
+
 static void thread_bound(struct mr_transport *transport, int64_t spend_us) {
   transport->spend_us = spend_us;
 }
@@ -450,4 +472,5 @@ const struct mr_transport_type mr_transport_thread = {
     .route_closed = thread_route_closed,
     .abandon = thread_abandon,
     .bound = thread_bound,
+    .arrived = thread_arrived,
 };

@@ -277,7 +277,7 @@ static int request_attempts(lua_State *L) {
 
 static int request_progress(lua_State *L) {
   struct mr_request *request = to_request(L);
-  lua_pushinteger(L, (lua_Integer)request->received);
+  lua_pushinteger(L, (lua_Integer)mr_engine_received(request));
   if (request->expected < 0)
     lua_pushnil(L);
   else

@@ -151,6 +151,23 @@ static void test_secret_is_wiped_when_cleared(void **state) {
   assert_true(buffer.secret);
 }
 
+static void test_swap(void **state) {
+  (void)state;
+  struct mr_buffer one, other;
+  mr_buffer_init(&one, 10);
+  mr_buffer_init(&other, 100);
+  mr_buffer_text(&other, "more than one may get");
+  const char *bytes = other.data;
+  mr_buffer_swap(&one, &other);
+  assert_ptr_equal(one.data, bytes);
+  assert_int_equal(one.size, 21);
+  assert_null(other.data);
+  assert_int_equal(mr_buffer_byte(&one, '!'), MR_TOO_LARGE); /* the limit has stayed */
+  assert_int_equal(mr_buffer_text(&other, "as much as the other one"), MR_NONE);
+  mr_buffer_free(&one);
+  mr_buffer_free(&other);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_empty),
@@ -163,6 +180,7 @@ int main(void) {
       cmocka_unit_test(test_every_allocation_fails_once),
       cmocka_unit_test(test_secret_is_wiped_wherever_it_was),
       cmocka_unit_test(test_secret_is_wiped_when_cleared),
+      cmocka_unit_test(test_swap),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
