@@ -137,6 +137,7 @@ local function measure_thread()
   local ok, problem = pcall(function() moonrest.configure { io = "thread" } end)
   if not ok then return row('io = "thread"', "not in this build: %s", tostring(problem):match "[^\n]*") end
   measure_frames(0.00015, "running", { 0.2 }, true)
+  measure_frames(0.001, "running", nil, true)
   for _, protocol in ipairs(protocols) do measure_frames(0.00015, "between frames", { 0.2 }, true, protocol) end
 end
 
