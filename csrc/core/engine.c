@@ -270,7 +270,7 @@ void mr_engine_resume(struct mr_engine *engine, struct mr_request *request) {
 uint64_t mr_engine_received(const struct mr_request *request) {
   struct mr_engine *engine = request->engine;
   uint64_t arrived = 0;
-  if (engine && engine->type->arrived && is_on_the_wire(request))
+  if (engine && is_on_the_wire(request) && engine->type->arrived)
     arrived = engine->type->arrived(engine->transport, &request->exchange);
   return arrived > request->received ? arrived : request->received;
 }

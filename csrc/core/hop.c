@@ -216,15 +216,6 @@ static const struct mr_exchange_events events = {
     .on_done = on_done,
 };
 
-static void forget_answer(struct mr_request *request) {
-  request->status = 0;
-  request->received = 0;
-  request->error = (struct mr_error){0};
-  mr_headers_clear(&request->headers);
-  mr_buffer_clear(&request->answer);
-  mr_request_disallow(request);
-}
-
 /* HTTP/2 of libcurl 7.88 reads on what is paused, and loses the answer of a server that has it before all of the body:
 ** what may take its time gets a connection of its own. */
 static bool is_alone(const struct mr_request *request) {
@@ -261,6 +252,7 @@ static void fill_exchange(struct mr_request *request) {
   x->connects_only = request->connects_only;
   x->gathers = !request->to_file && !request->stream;
   x->awaited = 0;
+  x->max_body = request->max_body;
   x->sends_quietly = request->ticket.bucket_count == 0; /* no slot to account for */
   if (request->has_upload) {
     request->upload.offset = request->upload_at;
@@ -277,7 +269,7 @@ static void set_deadline(struct mr_request *request, int64_t now_us) {
 void mr_hop_send(struct mr_engine *engine, struct mr_request *request) {
   request->attempt_us = mr_clock_now(engine->clock);
   set_deadline(request, request->attempt_us);
-  forget_answer(request);
+  mr_request_forget_answer(request);
   enum mr_kind kind = MR_NONE;
   if (!request->connects_only) kind = mr_request_compose(request, &request->error);
   if (!kind) {

@@ -123,56 +123,67 @@ static bool is_full(struct mr_parcel *parcel, size_t size) {
 
 /* ---- a body that is gathered ---- */
 
-/* The owner has it at the end, so that it need not copy anything; or what there is of it, when the window is full of a
-** body whose size is not known, and the owner does not wait for all. Until it has heard of the head, it is not known
-** what it waits for. */
+/* Of a body whose size nobody has told: most have less, and more would not be known to the owner's bounds. */
+#define UNTOLD_BLOCK_SIZE ((size_t)64 * 1024)
+
+/* The owner has it at the end, so that it need not copy anything; or before, when it is not known how much comes, or is
+** too much. What follows is given as without a block. */
 static void post_block(struct mr_parcel *parcel) {
   struct mr_letter *letter = parcel->gathering;
   if (!letter) return;
   parcel->gathering = NULL;
+  parcel->has_gathered = true;
   letter->size = letter->block.size;
-  post(parcel, letter);
+  if (letter->size > 0)
+    post(parcel, letter);
+  else
+    mr_letter_free(letter);
 }
 
-/* Room for a block of so many bytes: of all that come, where that is known. */
-static bool make_room(struct mr_parcel *parcel, size_t size, uint64_t awaited) {
-  struct mr_letter *letter = parcel->gathering;
-  if (!letter) letter = parcel->gathering = mr_letter_new(MR_LETTER_BLOCK, 0);
-  if (!letter) return false;
-  if (awaited > letter->block.size + size)
-    mr_buffer_reserve(&letter->block, (size_t)awaited - letter->block.size); /* or what comes */
-  return mr_buffer_reserve(&letter->block, size) == MR_NONE;
-}
-
-/* As is_full, of a block that is not in the mail yet. */
-static bool is_block_full(struct mr_parcel *parcel, size_t size, uint64_t *awaited) {
+/* As is_full, of a block that is not in the mail yet. Until the owner has the head, it is not known what it waits for. */
+static bool is_block_full(struct mr_parcel *parcel, size_t size, int64_t *awaited) {
   struct mr_transport *transport = parcel->transport;
   size_t gathered = parcel->gathering ? parcel->gathering->block.size : 0;
   pthread_mutex_lock(&transport->lock);
   *awaited = parcel->mail.awaited;
-  uint64_t window = *awaited > MR_MAIL_WINDOW ? *awaited : MR_MAIL_WINDOW;
+  int64_t window = *awaited > MR_MAIL_WINDOW ? *awaited : MR_MAIL_WINDOW;
   size_t waiting = parcel->mail.waiting + gathered;
-  bool full = waiting > 0 && waiting + size > window;
+  bool full = waiting > 0 && waiting + size > (size_t)window;
   parcel->mail.is_paused |= full;
-  bool must_post = full && parcel->mail.is_heard;
   pthread_mutex_unlock(&transport->lock);
-  if (must_post) post_block(parcel);
   return full;
+}
+
+/* Room for a block of so many bytes: of all that come, where that is known. */
+static bool make_room(struct mr_parcel *parcel, size_t size, int64_t awaited) {
+  struct mr_letter *letter = parcel->gathering;
+  if (!letter) letter = parcel->gathering = mr_letter_new(MR_LETTER_BLOCK, 0);
+  if (!letter) return false;
+  size_t there = letter->block.size;
+  if (awaited > (int64_t)(there + size))
+    mr_buffer_reserve(&letter->block, (size_t)awaited - there); /* or what comes */
+  return mr_buffer_reserve(&letter->block, size) == MR_NONE;
 }
 
 static enum mr_flow gather(struct mr_exchange *x, const char *bytes, size_t size) {
   struct mr_parcel *parcel = x->owner;
-  uint64_t awaited;
-  if (is_block_full(parcel, size, &awaited)) return MR_FLOW_PAUSE;
+  int64_t awaited;
+  if (is_block_full(parcel, size, &awaited)) {
+    if (awaited >= 0) post_block(parcel);
+    return MR_FLOW_PAUSE;
+  }
   if (!make_room(parcel, size, awaited)) return stop(x, MR_LIMIT);
-  mr_buffer_append(&parcel->gathering->block, bytes, size);
+  struct mr_buffer *block = &parcel->gathering->block;
+  mr_buffer_append(block, bytes, size);
   atomic_fetch_add_explicit(&parcel->arrived, size, memory_order_relaxed);
+  if ((awaited == 0 && block->size >= UNTOLD_BLOCK_SIZE) || block->size > x->max_body)
+    post_block(parcel);
   return MR_FLOW_ON;
 }
 
 static enum mr_flow on_body(struct mr_exchange *x, const char *bytes, size_t size) {
   struct mr_parcel *parcel = x->owner;
-  if (x->gathers) return gather(x, bytes, size);
+  if (x->gathers && !parcel->has_gathered) return gather(x, bytes, size);
   if (is_full(parcel, size)) return MR_FLOW_PAUSE;
   struct mr_letter *letter = mr_letter_new(MR_LETTER_BODY, size);
   if (!letter) return stop(x, MR_LIMIT);

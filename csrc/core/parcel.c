@@ -118,7 +118,7 @@ struct mr_parcel *mr_parcel_new(struct mr_transport *transport, struct mr_exchan
   if (!parcel) return NULL;
   parcel->transport = transport;
   parcel->x = x;
-  parcel->left_us = -1;
+  parcel->left_us = parcel->mail.awaited = -1;
   parcel->ordered_us = mr_clock_now(transport->clock);
   parcel->exchange = *x;
   parcel->exchange.events = &mr_thread_events;

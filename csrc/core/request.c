@@ -103,15 +103,24 @@ bool mr_request_allow(struct mr_request *request, size_t size) {
   return true;
 }
 
-void mr_request_disallow(struct mr_request *request) {
+static void disallow(struct mr_request *request) {
   if (request->allowance) request->allowance->used -= request->allowed;
   request->allowed = 0;
+}
+
+void mr_request_forget_answer(struct mr_request *request) {
+  request->status = 0;
+  request->received = 0;
+  request->error = (struct mr_error){0};
+  mr_headers_clear(&request->headers);
+  rinse(&request->answer);
+  disallow(request);
 }
 
 void mr_request_free(struct mr_request *request) {
   if (!request) return;
   if (request->engine) mr_engine_cancel(request->engine, request);
-  mr_request_disallow(request);
+  disallow(request);
   mr_list_remove(request);
   for (uint32_t i = 0; i < request->own_bucket_count; i++)
     mr_bucket_release(request->own_buckets[i]);

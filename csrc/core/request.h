@@ -146,7 +146,8 @@ void mr_request_discard(struct mr_request *request); /* the memory of one that i
 
 /* Takes so many more bytes of the allowance; false: it has not that many. A stream's window needs none. */
 bool mr_request_allow(struct mr_request *request, size_t size);
-void mr_request_disallow(struct mr_request *request); /* gives back all that was taken */
+/* Before the next attempt. Gives back all that was taken of the allowance, and what is large. */
+void mr_request_forget_answer(struct mr_request *request);
 
 /* Filling in, before the start. 'target' is appended to the endpoint's base as it is; 'absolute' replaces it. A
 ** foreign origin of an absolute URL gets no credential. */

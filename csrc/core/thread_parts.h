@@ -81,7 +81,6 @@ struct mr_parcel {
   struct mr_letters letters; /* taken out of the mail, not given yet */
   int64_t asked;             /* bytes that x->events->on_read has brought */
   bool sent_given;
-  bool has_begun;    /* with the body */
   bool pause_wanted; /* by an event of the headers: before the first byte of the body */
   bool wants_feed;
   bool is_over;    /* 'result' is there to be given */
@@ -93,10 +92,10 @@ struct mr_parcel {
   struct {
     struct mr_letters letters, feed;
     size_t waiting; /* bytes of letters that were not given yet */
-    uint64_t
-        awaited; /* bytes of the body that the owner has room for, once it has heard of the head */
+    int64_t
+        awaited; /* bytes of the body that the owner has room for; 0: it does not know, -1: it has not the head yet */
     int64_t sent_us;
-    bool is_sent, is_dropped, is_paused, is_heard, wants_feed, is_over;
+    bool is_sent, is_dropped, is_paused, wants_feed, is_over;
   } mail;
 
   /* The thread's. The result is the owner's when the exchange is over. */
@@ -108,7 +107,7 @@ struct mr_parcel {
   struct mr_letters feed;
   int status;
   int64_t ordered_us, lag_us; /* between the owner's start and the wire's */
-  bool head_open, feed_asked, is_started, has_ended, no_memory;
+  bool head_open, has_gathered, feed_asked, is_started, has_ended, no_memory;
   struct mr_exchange_result result;
 
   atomic_uint_least64_t arrived; /* bytes of the body */

@@ -102,7 +102,8 @@ struct mr_exchange {
   bool connects_only; /* sends nothing: done, with status 0, when a connection was there */
   /* The body is kept in memory: a transport with a thread may gather it there, so that on_body has nothing to copy. */
   bool gathers;
-  uint64_t awaited; /* bytes that there is room for, when on_headers_end knows; 0 */
+  uint64_t max_body; /* bytes, of one that is gathered: more is refused */
+  uint64_t awaited;  /* bytes that there is room for, when on_headers_end knows; 0 */
 
   void *transport_data; /* the transport's own */
 };

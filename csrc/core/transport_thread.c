@@ -202,15 +202,12 @@ static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
   bool must_wake = false;
   pthread_mutex_lock(&transport->lock);
   parcel->mail.waiting -= sizeof *letter + letter->size;
-  if (letter->kind == MR_LETTER_HEAD) {
-    parcel->mail.is_heard = true;
-    parcel->mail.awaited = parcel->x->awaited;
-  }
+  if (letter->kind == MR_LETTER_HEAD) parcel->mail.awaited = (int64_t)parcel->x->awaited;
   if (parcel->mail.is_paused && parcel->mail.waiting <= window / 2) {
     parcel->mail.is_paused = false;
     must_wake = mr_thread_order(transport, parcel, MR_ORDER_RESUME);
   }
-  transport->spent_size += letter->size;
+  transport->spent_size += letter->kind == MR_LETTER_BLOCK ? letter->block.capacity : letter->size;
   mr_letters_add(&transport->spent, letter);
   if (transport->spent_size > SPENT_MAX && !transport->is_called)
     must_wake = transport->is_called = true;
@@ -251,9 +248,8 @@ static size_t slice_size(const struct mr_parcel *parcel) {
 /* The letter then holds what the owner had instead. */
 static bool give_block(struct mr_parcel *parcel, struct mr_letter *letter) {
   struct mr_exchange *x = parcel->x;
-  bool is_taken = !parcel->has_begun && !parcel->pause_wanted && letter->kind == MR_LETTER_BLOCK &&
+  bool is_taken = letter->kind == MR_LETTER_BLOCK && letter->used == 0 && !parcel->pause_wanted &&
                   x->events->on_block(x, &letter->block);
-  parcel->has_begun = true;
   if (is_taken) done_with(parcel, mr_letters_take(&parcel->letters));
   return is_taken;
 }

@@ -148,6 +148,26 @@ static void cancel_releases_everything(void **state) {
   close_all(&world, NULL);
 }
 
+/* The allowance has it back, and others may take it. */
+static void the_next_attempt_does_not_hold_the_memory_of_the_last(void **state) {
+  static const char large[200000];
+  (void)state;
+  OPEN("GET", MR_REPEAT_SAFE, {.status = 503, .body = large, .body_size = sizeof large},
+       {.body = "{}", .wait_us = MR_SECOND});
+  struct mr_allowance allowance = {.limit = 300000};
+  struct mr_error error = {0};
+  struct mr_request *request = prepare(&world);
+  request->allowance = &allowance;
+  mr_engine_start(world.engine, request);
+  while (world.served < 2 && !mr_request_is_finished(request))
+    assert_true(mr_engine_step(world.engine, 100 * MR_SECOND, &error) >= 0);
+  assert_int_equal(allowance.used, 0);
+  assert_in_range(request->answer.capacity, 0, 65536);
+  run(&world, request);
+  assert_int_equal(request->status, 200);
+  close_all(&world, request);
+}
+
 static void closing_the_engine_cancels(void **state) {
   (void)state;
   OPEN("GET", MR_REPEAT_SAFE, {.silent = true});
@@ -361,6 +381,7 @@ int main(void) {
       cmocka_unit_test(a_slot_that_comes_too_late_is_told_at_once),
       cmocka_unit_test(cancel_releases_everything),
       cmocka_unit_test(a_route_is_cancelled_as_a_whole),
+      cmocka_unit_test(the_next_attempt_does_not_hold_the_memory_of_the_last),
       cmocka_unit_test(closing_the_engine_cancels),
       cmocka_unit_test(a_download_is_whole_or_not_there),
       cmocka_unit_test(a_stream_waits_for_its_reader),

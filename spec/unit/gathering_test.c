@@ -39,6 +39,7 @@ static struct call *start_gathering(struct scene *scene, uint64_t awaited, bool 
   struct call *call = make_call(scene, 0);
   call->exchange.events = &gathering;
   call->exchange.gathers = true;
+  call->exchange.max_body = sizeof bytes;
   begin(scene, call);
   return call;
 }
@@ -158,7 +159,7 @@ static void test_known_size(void **state) {
   close_gathering(&scene);
 }
 
-/* The window is the bound, and what follows the first block is copied. */
+/* What follows the first block is copied; the window is the bound. */
 static void test_unknown_size(void **state) {
   struct scene scene;
   (void)state;
@@ -168,17 +169,58 @@ static void test_unknown_size(void **state) {
   step(&scene, 0);
   size_t at = bring(0, sizeof bytes);
   assert_in_range(at, MR_MAIL_WINDOW / 2, MR_MAIL_WINDOW);
-  assert_int_equal(bring(at, sizeof bytes), at);
-  step(&scene, 0);
+  while (owner.block.size + call->body_size < at)
+    step(&scene, 0);
+  assert_in_range(owner.block.size, 4 * PIECE, 5 * PIECE);
   wait_for("resume0");
-  assert_int_equal(owner.block.size, at);
-  size_t end = bring(at, at + 100000);
-  assert_int_equal(end, at + 100000);
+  assert_int_equal(bring(at, at + 100000), at + 100000);
   done(0, MR_NONE);
   while (!call->dones)
     step(&scene, 0);
   assert_int_equal(owner.blocks, 1);
-  assert_int_equal(owner.block.size + call->body_size, end);
+  assert_int_equal(owner.block.size + call->body_size, at + 100000);
+  close_gathering(&scene);
+}
+
+/* The same when the window is full before the owner has the head. */
+static void test_unknown_size_of_the_unheard(void **state) {
+  struct scene scene;
+  (void)state;
+  open_scene(&scene);
+  struct call *call = start_gathering(&scene, 0, false);
+  answer(0, NULL);
+  size_t at = bring(0, sizeof bytes);
+  assert_in_range(at, MR_MAIL_WINDOW / 2, MR_MAIL_WINDOW);
+  step(&scene, 0);
+  wait_for("resume0");
+  size_t end = bring(at, sizeof bytes); /* now it is in the mail */
+  assert_in_range(end, at, at + PIECE);
+  step(&scene, 0);
+  assert_int_equal(owner.block.size, end);
+  assert_int_equal(bring(end, end + 3), end + 3);
+  done(0, MR_NONE);
+  while (!call->dones)
+    step(&scene, 0);
+  assert_int_equal(call->body_size, 3);
+  close_gathering(&scene);
+}
+
+/* Who refuses it need not wait for the end, which may be far. */
+static void test_too_much(void **state) {
+  struct scene scene;
+  (void)state;
+  open_scene(&scene);
+  struct call *call = start_gathering(&scene, 0, true);
+  answer(0, NULL);
+  fake.started[0]->max_body = 2 * PIECE;
+  assert_int_equal(bring(0, 2 * PIECE), 2 * PIECE);
+  step(&scene, 0);
+  assert_int_equal(owner.blocks, 0);
+  assert_int_equal(bring(0, 1), 1);
+  step(&scene, 0);
+  assert_int_equal(owner.blocks, 1);
+  assert_in_range(call->body_size, 1, 2 * PIECE + 1);
+  cancel(&scene, call);
   close_gathering(&scene);
 }
 
@@ -248,6 +290,8 @@ int main(void) {
       cmocka_unit_test(test_declined),
       cmocka_unit_test(test_known_size),
       cmocka_unit_test(test_unknown_size),
+      cmocka_unit_test(test_unknown_size_of_the_unheard),
+      cmocka_unit_test(test_too_much),
       cmocka_unit_test(test_cancel),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_no_memory_for_all),
