@@ -111,12 +111,18 @@ static enum mr_flow on_headers_end(struct mr_exchange *x, int64_t at_us) {
   return post_head(x, true, at_us);
 }
 
+/* With the lock. Whether so many bytes more must wait until the owner has taken some of those that wait. */
+static bool must_pause(struct mr_parcel *parcel, size_t waiting, size_t size, size_t window) {
+  bool full = waiting > 0 && waiting + size > window;
+  parcel->mail.is_paused |= full;
+  return full;
+}
+
 static bool is_full(struct mr_parcel *parcel, size_t size) {
   struct mr_transport *transport = parcel->transport;
   size_t window = parcel->exchange.bulk ? MR_MAIL_WINDOW_BULK : MR_MAIL_WINDOW;
   pthread_mutex_lock(&transport->lock);
-  bool full = parcel->mail.waiting > 0 && parcel->mail.waiting + size > window;
-  parcel->mail.is_paused |= full;
+  bool full = must_pause(parcel, parcel->mail.waiting, size, window);
   pthread_mutex_unlock(&transport->lock);
   return full;
 }
@@ -146,10 +152,8 @@ static bool is_block_full(struct mr_parcel *parcel, size_t size, int64_t *awaite
   size_t gathered = parcel->gathering ? parcel->gathering->block.size : 0;
   pthread_mutex_lock(&transport->lock);
   *awaited = parcel->mail.awaited;
-  int64_t window = *awaited > MR_MAIL_WINDOW ? *awaited : MR_MAIL_WINDOW;
-  size_t waiting = parcel->mail.waiting + gathered;
-  bool full = waiting > 0 && waiting + size > (size_t)window;
-  parcel->mail.is_paused |= full;
+  size_t window = *awaited > MR_MAIL_WINDOW ? (size_t)*awaited : MR_MAIL_WINDOW;
+  bool full = must_pause(parcel, parcel->mail.waiting + gathered, size, window);
   pthread_mutex_unlock(&transport->lock);
   return full;
 }

@@ -91,9 +91,8 @@ struct mr_parcel {
   unsigned orders;
   struct {
     struct mr_letters letters, feed;
-    size_t waiting; /* bytes of letters that were not given yet */
-    int64_t
-        awaited; /* bytes of the body that the owner has room for; 0: it does not know, -1: it has not the head yet */
+    size_t waiting;  /* bytes of letters that were not given yet */
+    int64_t awaited; /* bytes of the body it has room for; 0: not known, -1: it has no head yet */
     int64_t sent_us;
     bool is_sent, is_dropped, is_paused, wants_feed, is_over;
   } mail;
