@@ -115,6 +115,22 @@ for _, codec in ipairs(codecs) do
       end
     end)
 
+    it("takes no refusal for the end of Capgo's bundles", function()
+      local capgo = server:open("capgo", { plan = "enterprise", json = codec })
+      local function walk(app_id)
+        local items, how, before = capgo.bundles:all { app_id = app_id }
+        return { #(items or before), items and how or how.code }
+      end
+      local moon = "com.example.moon"
+      assert.same({ 120, "end" }, walk(moon))
+      assert.same({ 0, "cannot_get_bundle" }, walk "com.typo.app")
+      server:fail { path = "/bundle/", status = 400, body = {
+        error = "cannot_get_bundle", message = "Cannot get bundle",
+        moreInfo = { supabaseError = { code = "57014", message = "canceling statement due to statement timeout" } },
+      } }
+      assert.same({ 0, "cannot_get_bundle" }, walk(moon))
+    end)
+
     it("takes no list that the server cuts for a whole one, and gives what came", function()
       local cygni = server:open("cygni", { plan = "enterprise", json = codec })
       local function walk(list, parameters)

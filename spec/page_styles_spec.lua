@@ -155,6 +155,32 @@ describe("page style", function()
       fails("http", "m")
     end)
 
+    it("ends by no other error of the same code", function()
+      local errors = {
+        { true, '{"error":"none","message":"No more","info":{"cause":null}}' },
+        { true, '{"error":"none","message":"No more"}' },
+        { false, '{"error":"none","message":"Not yours","info":{}}' },
+        { false, '{"error":"none","message":"No more","info":{"cause":{"code":"57014"}}}' },
+        { false, '{"error":"none","message":"No more"}', 500 },
+      }
+      open({
+        style = "page", page = "page", ends = "empty",
+        end_errors = { none = { status = 400, message = "No more", absent = "info.cause" } },
+      }, function(at) at.errors.code = { "error" } end)
+      for _, null in ipairs { "drop", "keep" } do
+        for _, case in ipairs(errors) do
+          core.answer { status = 200, json = rows(1, 3) }
+          core.answer { status = case[3] or 400, body = case[2] }
+          local items, problem, before = shop.items:all({}, { null = null })
+          if case[1] then
+            assert.same({ 3, "end" }, { #items, problem })
+          else
+            assert.same({ "http", "none", 3 }, { problem.kind, problem.code, #before })
+          end
+        end
+      end
+    end)
+
     it("drops what overlapping pages repeat, and ends when a page has nothing new", function()
       open({ style = "page", page = "page", first = 0, ends = "no_new", overlap = true }, function(at)
         at.resources.items.list.key = "id"

@@ -229,12 +229,24 @@ local function check_limits(limits)
   if limits.default and limits.default ~= "" then check_word(limits.default, limits.buckets or {}, "limits.default") end
 end
 
+local function check_end_errors(at, path)
+  for code, rule in pairs(at or {}) do
+    local here = join(path, code)
+    if type(rule) == "table" then
+      check_record(rule, schema.end_error, here)
+    elseif rule ~= true and math.type(rule) ~= "integer" then
+      fail(here, "must be true, a status, or a table of status, message and absent, got a %s", type(rule))
+    end
+  end
+end
+
 local function check_pages(pages, at, path)
   check_kind(pages, schema.pages, path)
   local style = pages.style or (at.pages and at.pages.style)
   if not style then fail(join(path, "style"), "is required") end
   check_word(style, page_styles, join(path, "style"))
   check_word(pages.ends, page_ends, join(path, "ends"))
+  check_end_errors(pages.end_errors, join(path, "end_errors"))
   local inherited = at.pages and at.pages.style == style and at.pages or {}
   for _, name in ipairs(page_needs[style] or {}) do
     if pages[name] == nil and inherited[name] == nil then

@@ -30,6 +30,9 @@ local pages = {
   overlap = "boolean", items = "paths", key = "string",
 }
 
+-- What must hold of an error besides its code: its message, and that nothing stands in those places of its body.
+local end_error = { status = "integer", message = "string", absent = "paths" }
+
 local deprecation = {
   headers = "words", since = "string", ends = "string", ends_in_version = "string", use_version = "string",
   use = "string", message = "string",
@@ -47,6 +50,7 @@ return {
   errors = errors,
   error_code = { kind = "string", final = "boolean", rights = "boolean", doc = "string" },
   pages = pages,
+  end_error = end_error,
   webhook = webhook,
 
   definition = {

@@ -166,9 +166,14 @@ local function fail(walk, reply, kind, message)
     call.secrets(walk.recipe, walk.values))
 end
 
+local function is_there(value) return value ~= core.null end
+
+-- Under one code a server may also tell of what is no end: then the definition says what the end looks like.
 local function is_end_error(walk, err)
-  local status = err.code and walk.style.end_errors and walk.style.end_errors[err.code]
-  return status == true or (status ~= nil and status == err.status)
+  local rule = err.code and walk.style.end_errors and walk.style.end_errors[err.code]
+  if type(rule) ~= "table" then return rule == true or (rule ~= nil and rule == err.status) end
+  return (rule.status or err.status) == err.status and (rule.message or err.message) == err.message
+    and lookup.first(err.data, rule.absent, is_there) == nil
 end
 
 local function same(left, right, depth)

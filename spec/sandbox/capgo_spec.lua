@@ -120,7 +120,8 @@ describe("the Capgo sandbox", function()
     it("have another status for each kind of missing permission", function()
       local weak = capgo.caller(server, "forbidden")
       assert.same({ 401, "cannot_access_app" }, refused("GET", "/app/" .. APP, nil, weak))
-      assert.same({ 400, "cannot_access_app" }, refused("GET", "/bundle/?app_id=" .. APP, nil, weak))
+      assert.same({ 400, "cannot_get_bundle" }, refused("GET", "/bundle/?app_id=" .. APP, nil, weak))
+      assert.same({ 400, "cannot_access_app" }, refused("GET", "/channel/?app_id=" .. APP, nil, weak))
       assert.same({ 403, "cannot_create_app" }, refused("POST", "/app/", {}, weak))
       assert.same({ 401, "no_access_to_app" }, refused("GET", "/statistics/user/", nil, weak))
       assert.same({ 403, "invalid_org_id" }, refused("DELETE", "/organization/?orgId=" .. org, nil, weak))
@@ -229,6 +230,17 @@ describe("the Capgo sandbox", function()
       assert.equal(first[51].id, second[1].id)
       assert.same({ 400, "cannot_get_bundle" }, refused("GET", "/bundle/?page=3&app_id=" .. APP))
       assert.equal("1.13.0", ids(0)[1].name)
+    end)
+
+    it("have one code for an empty page and for an app that is not there", function()
+      local function told(query)
+        local body = call("GET", "/bundle/?" .. query).json
+        return { body.error, body.message, body.moreInfo }
+      end
+      assert.same({ "cannot_get_bundle", "Cannot get bundle", { supabaseError = json.null } },
+        told("page=3&app_id=" .. APP))
+      assert.same({ "cannot_get_bundle", "You can't access this app", { app_id = "com.typo.app" } },
+        told "app_id=com.typo.app")
     end)
 
     it("are paged well from a body, or with the bug switched off", function()

@@ -507,13 +507,16 @@ return {
 
     bundles = {
       summary = "Bundles: versions of an app's web part",
-      -- An empty page is a 400 with the code cannot_get_bundle.
+      -- An empty page is a 400 with the code cannot_get_bundle. So is an app that is not there or not the key's,
+      -- with another message, and what the database refuses, which moreInfo then tells.
       list = {
         "GET /bundle/", "Lists an app's bundles, the newest first.",
         query = { app_id = "string!", page = zero_based },
         paged = {
           first = 0, fixed_size = 50, overlap = true, ends = "no_new",
-          end_errors = { cannot_get_bundle = 400 },
+          end_errors = {
+            cannot_get_bundle = { status = 400, message = "Cannot get bundle", absent = "moreInfo.supabaseError" },
+          },
         },
         key = "id", returns = "Bundle[]", example = in_app,
       },

@@ -111,7 +111,9 @@ return {
   -- How lists come in pages; operations with `paged = true` use it, `paged = { ... }` changes
   -- single fields. Styles: page, offset, cursor, link, url, single. Name every sign of the end that
   -- the server gives (has_next, pages, total); an answer without any is an error, not an end,
-  -- unless `ends` says what counts: "short", "empty", "no_new" or "missing".
+  -- unless `ends` says what counts: "short", "empty", "no_new" or "missing". Where the end is an error, it is named
+  -- by its code: end_errors = { no_more = 404 }, or, where the same code means other things as well,
+  --   { no_more = { status = 400, message = "No more rows", absent = "error.cause" } }: nothing stands in that place.
   pages = {
     style = "page", page = "page", size = "per_page", first = 1,
     has_next = "meta.has_next", pages = "meta.total_pages", total = "meta.total_items",

@@ -54,11 +54,13 @@ local function told(world, app, kind, operation, row, old)
   })
 end
 
--- A page without rows is an error here.
+-- A page without rows is an error here, of the same code as an app that may not be read.
 local function list(world, _, input)
-  local app = capgo.app(world, input)
+  local app = capgo.app(world, input, 400, "cannot_get_bundle")
   local page = capgo.fifty(world, app.bundles:list(function(row) return not row.deleted end, true), input)
-  if #page == 0 then capgo.refuse(400, "cannot_get_bundle", "Cannot get bundle", { error = support.null }) end
+  if #page == 0 then
+    capgo.refuse(400, "cannot_get_bundle", "Cannot get bundle", { supabaseError = support.null })
+  end
   return 200, page
 end
 
@@ -272,11 +274,12 @@ function bundles.seed(world)
 end
 
 function bundles.routes(world)
-  local denied = { 400, "cannot_access_app" }
-  local function serve(method, path, handler)
-    capgo.route(world, method, path, "K", denied, function(request, input) return handler(world, request, input) end)
+  local function serve(method, path, handler, denied)
+    capgo.route(world, method, path, "K", denied or { 400, "cannot_access_app" }, function(request, input)
+      return handler(world, request, input)
+    end)
   end
-  serve("GET", "/bundle", list)
+  serve("GET", "/bundle", list, { 400, "cannot_get_bundle", "You can't access this app" })
   serve("POST", "/bundle", create)
   serve("PUT", "/bundle", set_channel)
   serve("DELETE", "/bundle", delete)

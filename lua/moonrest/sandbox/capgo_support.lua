@@ -97,8 +97,8 @@ local function authenticate(world, request)
   check_subkey(world, request)
   local reads = request.method == "GET" or request.method == "HEAD"
   if kind == "forbidden" or kind == "read_only" and not reads then
-    local status, denied = table.unpack(options.denied)
-    capgo.refuse(status, denied, "You do not have access to this resource")
+    local status, denied, message = table.unpack(options.denied)
+    capgo.refuse(status, denied, message or "You do not have access to this resource")
   end
   request.identity = { kind = kind, account = proof }
 end
@@ -114,7 +114,7 @@ function capgo.guard(world)
   end)
 end
 
--- gate: "K", "A" or nil (anyone). denied: { status, code } for keys without the permission.
+-- gate: "K", "A" or nil (anyone). denied: { status, code, message } for keys without the permission.
 -- bucket: of limits, where it is not the key's own.
 function capgo.route(world, method, path, gate, denied, handler, bucket)
   world:route(method, path, function(request) return handler(request, capgo.input(request)) end,
