@@ -101,6 +101,16 @@ for _, codec in ipairs(codecs) do
       assert.equal(2, count)
     end)
 
+    it("takes lines that are no event stream for none", function()
+      local cygni = server:open("cygni", { plan = "enterprise", json = codec })
+      local id = assert(cygni.deployments:list())[1].id
+      local ok, err = pcall(function() return cygni.deployments.logs:stream { id = id } end)
+      assert.same({ false, "decode" }, { ok, err.kind })
+      assert.matches("the answer is no event stream %(Content%-Type application/json", err.message)
+      assert.matches("^application/json", err.response.headers["content-type"])
+      assert.is_table(assert(cygni.deployments:logs { id = id }))
+    end)
+
     it("walks lists whose pages overlap, and cursors, without losing or repeating an item", function()
       local capgo = server:open("capgo", { plan = "enterprise", json = codec })
       local app = assert(capgo.apps:all())[1]

@@ -48,7 +48,32 @@ describe("stream", function()
     local ok, err = pcall(function() for _ in shop.items.watch:stream() do error "no event was sent" end end)
     assert.is_false(ok)
     assert.same({ "http", 403, "NO", "not yours" }, { err.kind, err.status, err.code, err.message })
-    assert.equal(1, core.closed)
+    local request = err.response.request
+    assert.same({ true, nil }, { request.cancelled, request.is_closed }) -- the response reads from it
+  end)
+
+  it("takes an answer of another type for no stream of events", function()
+    for _, kind in ipairs { "application/json", "text/html; charset=utf-8", "text/event-stream-2" } do
+      core.answer { status = 200, headers = { ["Content-Type"] = kind } }
+      local ok, err = pcall(function() for _ in shop.items.watch:stream() do error "there was no event" end end)
+      assert.is_false(ok)
+      assert.same({ "decode", 200, "shop.items:watch" }, { err.kind, err.status, err.operation })
+      assert.equal(("the answer is no event stream (Content-Type %s, not text/event-stream); "):format(kind)
+        .. "a call without :stream returns it", err.message)
+      assert.equal(kind, err.response.headers["content-type"])
+      assert.is_true(err.response.request.cancelled)
+    end
+  end)
+
+  it("takes one that names no type for events, and one without a body for the end of them", function()
+    for _, kind in ipairs { "text/event-stream", "Text/Event-Stream;charset=UTF-8", "" } do
+      core.answer { status = 200, headers = { ["Content-Type"] = kind }, events = { { data = "one" } } }
+      assert.equal("one", (shop.items.watch:stream()()).data)
+    end
+    core.answer { status = 204, headers = { ["Content-Type"] = "application/json" } }
+    assert.is_nil(shop.items.watch:stream()())
+    core.answer { status = 200, headers = { ["Content-Type"] = "application/json" }, chunks = { "{}" } }
+    assert.equal("{}", shop.items.export:stream()())
   end)
 
   it("raises when it breaks in the middle", function()
@@ -69,6 +94,8 @@ describe("stream", function()
   it("refuses operations that return no stream", function()
     assert.error_matches(function() shop.items.get:stream "1" end, "shop.items:get returns no stream")
     assert.error_matches(function() shop.items.export:stream({}, { to = "f" }) end, "option 'to' is for calls without")
+    assert.error_matches(function() shop.items.export:stream({}, { progress = true }) end,
+      "option 'progress' is for calls without")
     assert.error_matches(function() shop.items.export.stream() end, "call stream with a colon")
   end)
 end)

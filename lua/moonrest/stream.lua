@@ -46,22 +46,16 @@ local function answer_error(reader)
     call.secrets(reader.recipe, reader.values))
 end
 
--- Waits for the headers; an error status becomes an err.
-local function check_status(reader)
-  local request = reader.request
-  local _ <close> = request
-  while not request:status() and not request:finished() do wait.activity(request) end
-  local kind, message = request:failure()
-  if kind then return transport_error(reader, kind, message) end
-  local status = request:status()
-  if status < 200 or status >= 300 then return answer_error(reader) end
-  return nil
+-- The response of an err reads from its request: it is cancelled with the stream, but not closed.
+local function raise(reader, err)
+  reader.has_failed = err.response ~= nil
+  error(err, 0)
 end
 
 local function finish(reader, kind, message)
   local err = kind and transport_error(reader, kind, message)
   reader.is_over = true
-  if err then error(err, 0) end
+  if err then raise(reader, err) end
   return nil
 end
 
@@ -85,11 +79,34 @@ local function next_bytes(reader)
   return nil
 end
 
+-- An answer of another type would be a stream without an event. One that names no type may be a stream all the same.
+local function type_error(reader, status)
+  local request, recipe = reader.request, reader.recipe
+  local kind = request:header "content-type"
+  local word = kind and kind:lower():match "^%s*([^;%s]*)" or ""
+  if status == 204 or word == "" or word == "text/event-stream" then return nil end
+  return errors.of_content(recipe, response.new(recipe, request, status), "decode",
+    ("the answer is no event stream (Content-Type %s, not text/event-stream); a call without :stream returns it")
+    :format(kind), nil, call.secrets(recipe, reader.values))
+end
+
+-- Waits for the headers; an error status, or an answer of another type, becomes an err.
+local function check_answer(reader)
+  local request = reader.request
+  local _ <close> = request
+  while not request:status() and not request:finished() do wait.activity(request) end
+  local kind, message = request:failure()
+  if kind then return transport_error(reader, kind, message) end
+  local status = request:status()
+  if status < 200 or status >= 300 then return answer_error(reader) end
+  return reader.advance == next_event and type_error(reader, status) or nil
+end
+
 local function close(reader)
   if reader.is_closed then return end
   reader.is_closed, reader.is_over = true, true
   reader.request:cancel()
-  reader.request:close()
+  if not reader.has_failed then reader.request:close() end
 end
 
 reader_type.__close = close
@@ -110,7 +127,9 @@ function stream.open(self, ...)
     caller.raise("%s returns no stream: call it without :stream", recipe.label)
   end
   local values, given = arguments.read(recipe, "call", self.view.defaults, ...)
-  if given and given.to then caller.raise("%s: option 'to' is for calls without :stream", recipe.label) end
+  for _, name in ipairs { "to", "progress" } do
+    if given and given[name] then caller.raise("%s: option '%s' is for calls without :stream", recipe.label, name) end
+  end
   local timeout = given and given.timeout or unbounded
   local request, err = call.start(recipe, values, given, { stream = true, timeout = timeout })
   if not request then error(err, 0) end
@@ -118,10 +137,10 @@ function stream.open(self, ...)
     recipe = recipe, request = request, given = given, values = values,
     advance = returns == "events" and next_event or next_bytes,
   }, reader_type)
-  err = check_status(reader)
+  err = check_answer(reader)
   if err then
-    close(reader)
-    error(err, 0)
+    local _ <close> = reader
+    raise(reader, err)
   end
   return reader, nil, nil, reader
 end
