@@ -198,6 +198,64 @@ describe("page style", function()
     end)
   end)
 
+  describe("page that overlaps", function()
+    local function open_overlapping(signals)
+      signals.style, signals.page, signals.ends, signals.overlap = "page", "page", "no_new", true
+      signals.items = "data"
+      open(signals, function(at) at.resources.items.list.key = "id" end)
+    end
+
+    it("is no end when the server says that there are more than it repeats", function()
+      for _, name in ipairs { "has_next", "next", "pages", "total" } do
+        open_overlapping { [name] = name }
+        core.handle(function(sent)
+          local following = (query_of(sent).page or 1) + 1
+          return { status = 200, json = { data = rows(1, 50), has_next = true, next = following, pages = 3, total = 100 } }
+        end)
+        local items, err, before = shop.items:all()
+        assert.same({ nil, "truncated", 50, 2 }, { items, err.kind, #before, #core.sent })
+        assert.matches("page 2: .*has only items that were there before, .*more", err.message)
+        assert.equal(50, (count({}, { max_items = 50 })))
+      end
+    end)
+
+    it("counts an item once against the total", function()
+      open_overlapping { total = "total" }
+      local ranges = { { 1, 50 }, { 26, 75 }, { 51, 100 } }
+      core.handle(function(sent)
+        local range = ranges[query_of(sent).page]
+        return { status = 200, json = { data = range and rows(range[1], range[2]) or rows(1, 0), total = 100 } }
+      end)
+      assert.same({ 100, 100 }, { count() })
+      assert.equal(3, #core.sent)
+    end)
+
+    it("ends when the server has given as many as it counts, two of them alike", function()
+      for _, beyond in ipairs { "nothing", "the last page" } do
+        open_overlapping { total = "total" }
+        core.handle(function(sent)
+          local page = query_of(sent).page
+          local items = page == 1 and rows(1, 50) or rows(51, 99)
+          if page == 2 or beyond == "the last page" then items[#items + 1] = { id = 50 } end
+          if page > 2 and beyond == "nothing" then items = rows(1, 0) end
+          return { status = 200, json = { data = items, total = 100 } }
+        end)
+        assert.same({ 99, 99 }, { count() })
+        assert.equal(3, #core.sent)
+      end
+    end)
+
+    it("follows a new cursor past what comes again", function()
+      open({ style = "cursor", cursor = "c", next = "next", items = "data", overlap = true }, function(at)
+        at.resources.items.list.key = "id"
+      end)
+      core.answer { status = 200, json = { data = rows(1, 2), next = "a" } }
+      core.answer { status = 200, json = { data = rows(1, 2), next = "b" } }
+      core.answer { status = 200, json = { data = rows(3, 3) } }
+      assert.same({ 3, 3 }, { count() })
+    end)
+  end)
+
   describe("offset", function()
     it("counts items and ends by the total, or by has_more", function()
       open { style = "offset", offset = "offset", size = "limit", items = "logs", total = "pagination.total" }

@@ -17,8 +17,9 @@ local page_styles = {}
 
 local missing_end = "the answer does not tell whether there are more pages"
 
-local function short_of(total)
-  return ("the page is empty, but the server counts %d items in all, which is more than it gave"):format(total)
+local function short_of(answer, total)
+  return ("the page %s, but the server counts %d items in all, which is more than it gave"):format(
+    #answer.items == 0 and "is empty" or "has only items that were there before", total)
 end
 
 -- {========================================================================
@@ -71,11 +72,12 @@ local function by_rule(walk, page, position)
   return position
 end
 
--- How many items came before this page. Where nobody told the size of a page, the largest one is taken for a full
--- one: if only the short last one was seen, the error is on the side of asking once more.
-local function items_before(walk, position)
-  if walk.started_first then return walk.received end
-  return (position - (walk.style.first or 1)) * (full_page(walk) or walk.largest)
+-- How many items there are up to the end of this page; those of overlapping pages count once. Where nobody told the
+-- size of a page, the largest one is taken for a full one: if only the short last one was seen, the error is on the side
+-- of asking once more.
+local function items_until(walk, answer, position)
+  if walk.started_first then return walk.gained + answer.fresh end
+  return (position - (walk.style.first or 1)) * (full_page(walk) or walk.largest) + #answer.items
 end
 
 -- }========================================================================
@@ -137,10 +139,11 @@ local function by_counts(walk, answer)
   walk.known_pages, walk.known_total = pages, total
   if pages then return position - (style.first or 1) + 1 < pages and position + 1 or nil end
   if total then
-    if items_before(walk, position) + #answer.items >= total then return nil end
-    if #answer.items > 0 then return position + 1 end
-    if walk.started_first then return nil, "truncated", short_of(total) end
-    return nil -- how much came before this walk is a guess
+    if items_until(walk, answer, position) >= total then return nil end
+    if answer.fresh > 0 then return position + 1 end
+    -- How much came before this walk is a guess. And the server may count items that it gave twice.
+    if not walk.started_first or walk.received >= total then return nil end
+    return nil, "truncated", short_of(answer, total)
   end
   return by_rule(walk, answer, position + 1)
 end
@@ -190,7 +193,7 @@ function offset.after(walk, answer)
   walk.known_total = total
   if total then
     if following >= total then return nil end
-    if #answer.items == 0 then return nil, "truncated", short_of(total) end
+    if #answer.items == 0 then return nil, "truncated", short_of(answer, total) end
     return following
   end
   return by_rule(walk, answer, following)

@@ -98,7 +98,7 @@ local function new_walk(self, ...)
   if given and given.to then caller.raise("%s: option 'to' is not for lists", recipe.label) end
   local walk = setmetatable({
     recipe = recipe, style = recipe.pages, engine = page_styles[recipe.pages.style], values = values, given = given,
-    size = page_size(recipe, values, given), number = 0, index = 0, count = 0, received = 0, fetched = 0, length = 0,
+    size = page_size(recipe, values, given), number = 0, index = 0, count = 0, received = 0, gained = 0, fetched = 0, length = 0,
     empty = 0,
     max_items = given and given.max_items, max_pages = given and given.max_pages,
     ahead = {}, most_ahead = pages_ahead(given),
@@ -212,14 +212,16 @@ end
 
 -- Where the walk goes on after this page; false at the end.
 local function next_position(walk, page)
-  if walk.seen and page.fresh == 0 then return false end
   local position, kind, message = walk.engine.after(walk, page)
   if kind then return nil, kind, message end
   if position == nil then return false end
-  if is_cursor(walk, position) and not walk.places:add(position) then
+  if is_cursor(walk, position) then
+    if walk.places:add(position) then return position end
     return nil, "decode", "the server sent a cursor that it had sent before, so the list would never end"
   end
-  return position
+  if page.fresh > 0 or #page.items == 0 then return position end
+  return nil, "truncated", "it has only items that were there before, and there should be more: perhaps the server does "
+    .. "not know the parameters of pages"
 end
 
 local function take_answer(walk, data, reply, body)
@@ -242,7 +244,7 @@ local function take_answer(walk, data, reply, body)
   local page = { body = body, items = items, reply = reply, fresh = #fresh }
   local position, kind, message = next_position(walk, page)
   if position == nil then walk.blocked = select(2, fail(walk, reply, kind, message)) end
-  walk.received = walk.received + #items
+  walk.received, walk.gained = walk.received + #items, walk.gained + #fresh
   walk.empty = #items == 0 and walk.empty + 1 or 0
   walk.raw_length = #items
   return fresh, position
