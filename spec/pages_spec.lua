@@ -72,6 +72,18 @@ describe("pages", function()
       assert.equal(5, query_of(core.sent[2]).limit)
     end)
 
+    it("begins with the page that a call with this number gives, in pages of the server's own size", function()
+      with_pages(65, 20)
+      for _, given in ipairs { {}, { max_items = 50 } } do
+        assert.same(numbers(21, 65), ids(shop.items:each({ page = 2 }, given)))
+        for index, sent in ipairs(core.sent) do assert.same({ page = index + 1 }, query_of(sent)) end
+        core.sent = {}
+      end
+      ids(shop.items:each { page = 1 })
+      assert.equal(100, query_of(core.sent[1]).limit)
+      assert.same(numbers(16, 65), ids(shop.items:each { page = 4, limit = 5 }))
+    end)
+
     it("keeps the parameters on every page", function()
       with_pages(25, 10)
       ids(shop.items:each { status = "active" })

@@ -39,11 +39,12 @@ local function size_field(recipe)
   return recipe.pages.size and recipe.fields[recipe.pages.size]
 end
 
-local function page_size(recipe, values, given)
-  local style, field = recipe.pages, size_field(recipe)
-  local asked = field and math.tointeger(tonumber(values[field]))
-  if asked or not field or not style.max_size then return asked end
-  return math.min(style.max_size, given and given.max_items or style.max_size)
+-- The number of a page that the caller begins with is one of the server's own pages: in larger ones it is another place.
+local function page_size(walk)
+  local style, field = walk.style, size_field(walk.recipe)
+  local asked = field and math.tointeger(tonumber(walk.values[field]))
+  if asked or not field or not style.max_size or walk.started_first == false then return asked end
+  return math.min(style.max_size, walk.max_items or style.max_size)
 end
 
 -- A word for the parameters that say which list it is, and not where in it.
@@ -98,12 +99,12 @@ local function new_walk(self, ...)
   if given and given.to then caller.raise("%s: option 'to' is not for lists", recipe.label) end
   local walk = setmetatable({
     recipe = recipe, style = recipe.pages, engine = page_styles[recipe.pages.style], values = values, given = given,
-    size = page_size(recipe, values, given), number = 0, index = 0, count = 0, received = 0, gained = 0, fetched = 0, length = 0,
-    empty = 0,
+    number = 0, index = 0, count = 0, received = 0, gained = 0, fetched = 0, length = 0, empty = 0,
     max_items = given and given.max_items, max_pages = given and given.max_pages,
     ahead = {}, most_ahead = pages_ahead(given),
   }, walk_type)
   walk.position = walk.engine.start(walk)
+  walk.size = page_size(walk)
   if given and given.resume then go_to_token(walk, given.resume) end
   if walk.style.overlap then walk.seen = seen.new() end
   walk.places = seen.new()
