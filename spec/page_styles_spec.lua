@@ -343,6 +343,31 @@ describe("page style", function()
       end
     end)
 
+    it("is not whole without a cursor when the page is as full as was asked for", function()
+      open { style = "cursor", cursor = "c", next = "next", has_more = "has_more", items = "data", size = "limit",
+        ends = "missing" }
+      local function answers(total) core.answer { status = 200, json = { data = rows(1, total) } } end
+      for _, total in ipairs { 0, 9, 11 } do -- 11: who pays no heed to the size gives all
+        answers(total)
+        assert.equal(total, (count { limit = 10 }))
+      end
+      answers(10)
+      assert.equal(10, (count()))
+      answers(10)
+      fails("truncated", "does not tell whether there are more pages", { limit = 10 })
+      answers(10)
+      assert.equal(10, (count({ limit = 10 }, { max_items = 10 })))
+    end)
+
+    it("is not whole without a cursor where the rule says that it goes on", function()
+      for rule, total in pairs { short = 10, empty = 3, no_new = 3 } do
+        open { style = "cursor", cursor = "c", next = "next", has_more = "has_more", items = "data", ends = rule,
+          fixed_size = 10 }
+        core.answer { status = 200, json = { data = rows(1, total) } }
+        fails("truncated", "does not tell whether there are more pages")
+      end
+    end)
+
     it("ends without a cursor where that is the only signal, or where missing signals are allowed to", function()
       open { style = "cursor", cursor = "c", next = "next", items = "data" }
       core.answer { status = 200, json = { data = rows(1, 2) } }

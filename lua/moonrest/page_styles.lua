@@ -249,8 +249,8 @@ function cursor.after(walk, answer)
   local _, kind, message = without_cursor(walk, answer, "cursor")
   if kind then return nil, kind, message end
   if has_more then return nil, "truncated", "the answer says that there is more, but has no cursor" end
-  if style.has_more == nil and style.has_next == nil or style.ends == "missing" then return nil end
-  return by_rule(walk, answer, nil)
+  if style.has_more == nil and style.has_next == nil or ends_by_rule(walk, answer) then return nil end
+  return nil, "truncated", missing_end
 end
 
 -- }========================================================================

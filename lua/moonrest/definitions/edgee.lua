@@ -7,7 +7,8 @@
 
 local route_lists = { type = "Route[]?", doc = "null clears the list, leaving it out keeps it" }
 local coding_assistant = { type = "string", enum = { "claude_code", "opencode", "codex", "..." } }
--- Today's answers of older lists may lack has_more and last_key: that is the end as well.
+-- Today's answers of older lists may lack has_more and last_key: that is the end as well, unless the page has just as
+-- many items as were asked for.
 local maybe_whole = { ends = "missing" }
 local api_key = { apiKeyId = "key_1" }
 local session = { id = "session_1" }
