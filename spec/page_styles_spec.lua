@@ -210,7 +210,8 @@ describe("page style", function()
         open_overlapping { [name] = name }
         core.handle(function(sent)
           local following = (query_of(sent).page or 1) + 1
-          return { status = 200, json = { data = rows(1, 50), has_next = true, next = following, pages = 3, total = 100 } }
+          local answer = { data = rows(1, 50), has_next = true, next = following, pages = 3, total = 100 }
+          return { status = 200, json = answer }
         end)
         local items, err, before = shop.items:all()
         assert.same({ nil, "truncated", 50, 2 }, { items, err.kind, #before, #core.sent })

@@ -39,16 +39,16 @@ local function set_json(call, value, codec, recipe, content_type)
 end
 
 -- A body without a field is sent as {} where the method expects one.
-function writers.json(call, recipe, values, codec)
+function writers.json(call, recipe, values, codec, content_type)
   local fields, any = gather(recipe, values)
   for name, value in pairs(not recipe.opens_query and values.open or {}) do fields[name], any = value, true end
-  if any or recipe.expects_body then set_json(call, fields, codec, recipe) end
+  if any or recipe.expects_body then set_json(call, fields, codec, recipe, content_type) end
 end
 
-function writers.form(call, recipe, values)
+function writers.form(call, recipe, values, _, content_type)
   local fields, any = gather(recipe, values)
   if not any and not recipe.expects_body then return end
-  call.body, call.content_type = target.form(fields, recipe.label), "application/x-www-form-urlencoded"
+  call.body, call.content_type = target.form(fields, recipe.label), content_type or "application/x-www-form-urlencoded"
 end
 
 -- The bytes, or nil and what the system says.
@@ -114,7 +114,12 @@ local function random_boundary()
   return ("moonrest-%08x%08x"):format(half(), half())
 end
 
-function writers.multipart(call, recipe, values)
+local function refuse_type(recipe, what)
+  caller.raise("%s: %s is set by the library here: it names the boundary of the parts", recipe.label, what)
+end
+
+function writers.multipart(call, recipe, values, _, content_type)
+  if content_type then refuse_type(recipe, "option 'content_type'") end
   local parts, boundary = {}, random_boundary()
   for _, field in ipairs(recipe.body) do
     local problem = values[field] ~= nil and write_part(parts, boundary, field.wire, values[field], recipe.label)
@@ -151,10 +156,7 @@ end
 local function yield_type(call, recipe, headers)
   for name in pairs(call.content_type and headers or {}) do
     if name:lower() == "content-type" then
-      if call.content_type:find "^multipart/" then
-        caller.raise("%s: header '%s' is set by the library here: it names the boundary of the parts", recipe.label,
-          name)
-      end
+      if call.content_type:find "^multipart/" then refuse_type(recipe, ("header '%s'"):format(name)) end
       call.content_type = nil
     end
   end
@@ -170,7 +172,7 @@ local function write(call, recipe, values, given, codec)
     end
     write_whole(call, recipe, given, codec)
   else
-    return writers[recipe.body_type](call, recipe, values, codec)
+    return writers[recipe.body_type](call, recipe, values, codec, given and given.content_type)
   end
   return nil
 end

@@ -25,7 +25,7 @@ options.known = {
   confirm = { type = "boolean", use = "call", doc = "true: a dangerous operation is meant" },
   body = { type = "any", use = "call", doc = "the whole body: a table, or bytes" },
   upload = { type = "string", use = "call", doc = "path of a file that is streamed as the body" },
-  content_type = { type = "string", use = "call", doc = "of 'body' or 'upload'" },
+  content_type = { type = "string", use = "call", doc = "of the body that is sent" },
   headers = { type = "table", use = "call", doc = "further header fields by name" },
   on_error = { type = "string", use = "call", doc = "'raise': failures raise; 'return': nil, err",
     words = { raise = true, ["return"] = true } },

@@ -73,8 +73,8 @@ local function by_rule(walk, page, position)
 end
 
 -- How many items there are up to the end of this page; those of overlapping pages count once. Where nobody told the
--- size of a page, the largest one is taken for a full one: if only the short last one was seen, the error is on the side
--- of asking once more.
+-- size of a page, the largest one is taken for a full one: if only the short last one was seen, the error is on the
+-- side of asking once more.
 local function items_until(walk, answer, position)
   if walk.started_first then return walk.gained + answer.fresh end
   return (position - (walk.style.first or 1)) * (full_page(walk) or walk.largest) + #answer.items

@@ -39,7 +39,7 @@ local function size_field(recipe)
   return recipe.pages.size and recipe.fields[recipe.pages.size]
 end
 
--- The number of a page that the caller begins with is one of the server's own pages: in larger ones it is another place.
+-- The number of a page that the caller begins with counts the server's own pages: in larger ones it is another place.
 local function page_size(walk)
   local style, field = walk.style, size_field(walk.recipe)
   local asked = field and math.tointeger(tonumber(walk.values[field]))
@@ -221,8 +221,8 @@ local function next_position(walk, page)
     return nil, "decode", "the server sent a cursor that it had sent before, so the list would never end"
   end
   if page.fresh > 0 or #page.items == 0 then return position end
-  return nil, "truncated", "it has only items that were there before, and there should be more: perhaps the server does "
-    .. "not know the parameters of pages"
+  return nil, "truncated", "it has only items that were there before, and there should be more: perhaps the server "
+    .. "does not know the parameters of pages"
 end
 
 local function take_answer(walk, data, reply, body)

@@ -249,6 +249,9 @@ function waiter.wait(self, ...)
   local values = arguments.read(recipe, "call", nil, table.unpack(list, 1, list.n))
   if given then options.check(given, recipe.label, "call") end
   given = options.merge(self[1].view.defaults, given)
+  if given and given.to then
+    caller.raise("%s:wait: option 'to' is not for :wait, which looks into each answer", self[1].label)
+  end
   local clock = recipe.site.clock or real_time
   local attempt = {
     name = name, label = self[1].label .. ":wait", recipe = recipe, declared = declared, values = values,
