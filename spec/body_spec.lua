@@ -90,6 +90,22 @@ describe("body", function()
     assert.equal(count, #core.sent)
   end)
 
+  it("is multipart with a part for each item of a list, and JSON text where the API wants that", function()
+    shop, core = test_api.open({}, function(at)
+      local fields = at.resources.images.send.body
+      fields.tags, fields.pictures, fields.extra = "string[]", "any[]", { type = "object", encode = "json" }
+    end)
+    shop.images:send { tags = { "a", "b" }, pictures = { { data = "x" }, { data = "y" } }, extra = { a = { 1 } } }
+    local parts = {}
+    for name, content in last().body:gmatch 'name="(%w+)".-\r\n\r\n(.-)\r\n' do
+      parts[#parts + 1] = name .. "=" .. content
+    end
+    assert.same({ 'extra={"a":[1]}', "pictures=x", "pictures=y", "tags=a", "tags=b" }, parts)
+    shop.images:send { title = "t", tags = {} }
+    assert.is_nil(last().body:find("tags", 1, true))
+    assert.error_matches(function() shop.images:send { tags = { "a", nil, "c" } } end, "'tags'")
+  end)
+
   it("turns a table into JSON text inside JSON where the API wants that", function()
     shop, core = test_api.open({}, function(at)
       at.resources.items.create.body.extra = { type = "object", encode = "json" }

@@ -74,7 +74,9 @@ describe("error_shapes", function()
     local declared = { retry_after = { "error.retry_after", "retryAfter" } }
     assert.equal(30, read('{"retryAfter":"30"}', declared).retry_after)
     assert.equal(1.5, read('{"error":{"retry_after":1.5}}', declared).retry_after)
-    assert.is_nil(read('{"retryAfter":"soon"}', declared).retry_after)
+    for _, other in ipairs { '"soon"', '"1e999"', "1776859246", "-1", "31622401" } do
+      assert.is_nil(read('{"retryAfter":' .. other .. "}", declared).retry_after)
+    end
   end)
 
   it("knows what codes mean", function()

@@ -86,7 +86,8 @@ describe("pages", function()
 
     it("keeps the parameters on every page", function()
       with_pages(25, 10)
-      ids(shop.items:each { status = "active" })
+      assert.same(numbers(1, 25), ids(shop.items:each { status = "active" }))
+      assert.equal(3, #core.sent)
       for _, sent in ipairs(core.sent) do assert.equal("active", query_of(sent).status) end
     end)
 

@@ -44,6 +44,7 @@ static enum mr_kind check_target(struct mr_sink *sink, struct mr_error *error) {
   mr_free(sink->path);
   sink->path = path;
   sink->mode = facts.st_mode & 0777;
+  sink->replaces = true;
   return MR_NONE;
 }
 
@@ -157,8 +158,9 @@ static enum mr_kind give_name(struct mr_sink *sink, struct mr_error *error) {
 
 static enum mr_kind create(struct mr_sink *sink, struct mr_error *error) {
   enum mr_kind kind = check_target(sink, error);
-  if (kind || open_nameless(sink)) return kind;
-  return take_name(sink, make_named, error);
+  if (!kind && !open_nameless(sink)) kind = take_name(sink, make_named, error);
+  if (!kind && sink->replaces) fchmod(sink->descriptor, sink->mode); /* where there are modes */
+  return kind;
 }
 
 static bool is_open_folder(const char *name) {

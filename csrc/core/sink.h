@@ -16,7 +16,8 @@ struct mr_sink {
   char *path;      /* the target */
   char *temporary; /* NULL until opened, and for a file without a name */
   int descriptor;  /* -1 until opened */
-  unsigned mode;   /* permissions of the new file: those of the one it replaces */
+  unsigned mode;   /* permissions of the new file */
+  bool replaces;   /* they are those of another, whatever the umask is */
   uint64_t size;
 };
 

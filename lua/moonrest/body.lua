@@ -108,6 +108,18 @@ local function write_part(parts, boundary, name, value, label)
   return nil
 end
 
+-- A list has a part for each of its items, as it has a pair for each in a form.
+local function write_parts(parts, boundary, field, value, label)
+  value = wire_value(field, value, label)
+  local is_list = type(value) == "table" and (field.descriptor.kind.list or value[1] ~= nil)
+  if not is_list then return write_part(parts, boundary, field.wire, value, label) end
+  local problem
+  target.each_item(value, field.name, label, function(item)
+    problem = problem or write_part(parts, boundary, field.wire, item, label)
+  end)
+  return problem
+end
+
 local function random_boundary()
   local engine = core.engine()
   local function half() return math.floor(engine:random() * 2 ^ 32) end
@@ -122,7 +134,8 @@ function writers.multipart(call, recipe, values, _, content_type)
   if content_type then refuse_type(recipe, "option 'content_type'") end
   local parts, boundary = {}, random_boundary()
   for _, field in ipairs(recipe.body) do
-    local problem = values[field] ~= nil and write_part(parts, boundary, field.wire, values[field], recipe.label)
+    local value = values[field]
+    local problem = value ~= nil and write_parts(parts, boundary, field, value, recipe.label)
     if problem then return problem end
   end
   parts[#parts + 1] = ("--%s--\r\n"):format(boundary)

@@ -101,6 +101,14 @@ local function issues_text(list)
   return cut(table.concat(texts, "; "))
 end
 
+-- What the throttle heeds as well: a time of the day, or one without an end, is no wait.
+local longest_wait <const> = 366 * 86400 -- seconds
+
+local function is_wait(value)
+  local seconds = tonumber(value)
+  return seconds ~= nil and seconds >= 0 and seconds <= longest_wait
+end
+
 local function find_list(body)
   if body[1] ~= nil then return body end
   return lookup.first(body, usual.lists, function(value) return type(value) == "table" and value[1] ~= nil end)
@@ -119,8 +127,7 @@ local function read_body(body, declared, found)
     found.details = found.details or list
   end
   if found.message == found.code then found.message = nil end
-  local retry_after = lookup.first(body, declared.retry_after, function(value) return tonumber(value) ~= nil end)
-  found.retry_after = retry_after and tonumber(retry_after)
+  found.retry_after = tonumber((lookup.first(body, declared.retry_after, is_wait)))
 end
 
 local function read_text(text, found, status)

@@ -105,6 +105,8 @@ local function each_item(list, name, label, visit)
   end
 end
 
+target.each_item = each_item
+
 local function append_query(pieces, field, value, label)
   local name = field.query_name or field.wire
   if type(value) == "table" and field.encode ~= "json" then

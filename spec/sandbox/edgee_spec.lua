@@ -178,9 +178,9 @@ describe("the Edgee sandbox", function()
       local some = good("GET", ORG .. query)
       assert.equal(expected, #some)
       assert.is_true(#some > 0 and #some < #all)
-      for _, row in ipairs(good("GET", ORG .. "/logs/export?format=json&tags[]=team:web")) do
-        assert.equal("team:web", row.Tags[1])
-      end
+      local of_web = good("GET", ORG .. "/logs/export?format=json&tags[]=team:web")
+      assert.is_true(#of_web > 0 and #of_web < #all)
+      for _, row in ipairs(of_web) do assert.equal("team:web", row.Tags[1]) end
     end)
 
     it("takes dates instead of a period", function()
@@ -257,9 +257,9 @@ describe("the Edgee sandbox", function()
       local all = good("GET", ORG .. "/sessions?page_size=50").data
       local of_user = good("GET", ORG .. "/sessions?page_size=50&user_id[]=user_0002").data
       assert.is_true(#of_user > 0 and #of_user < #all)
-      for _, session in ipairs(good("GET", ORG .. "/sessions?api_key_id[]=key_0002").data) do
-        assert.equal("key_0002", session.key_uuid)
-      end
+      local of_key = good("GET", ORG .. "/sessions?page_size=50&api_key_id[]=key_0002").data
+      assert.is_true(#of_key > 0 and #of_key < #all)
+      for _, session in ipairs(of_key) do assert.equal("key_0002", session.key_uuid) end
       assert.same({}, good("GET", ORG .. "/sessions?from_date=2030-01-01").data)
     end)
 

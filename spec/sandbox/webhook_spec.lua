@@ -29,7 +29,8 @@ describe("a webhook of the sandbox", function()
   it("goes nowhere else", function()
     for _, url in ipairs { "http://example.com/", "https://127.0.0.1/", "http://127.0.0.1.example.com/", "nothing",
                            "ftp://localhost/", "http://user@127.0.0.1/", "http://10.0.0.1/", "",
-                           "http://localhost.evil/" } do
+                           "http://localhost.evil/", "http://127.0.0.1:0/", "http://127.0.0.1:70000/",
+                           "http://127.0.0.1:99999999999999999999/" } do
       local sent, seen = send(url)
       assert.is_nil(sent, url)
       assert.is_nil(seen[1])

@@ -187,12 +187,17 @@ static void can_be_in_the_current_folder(void **state) {
 static void keeps_the_mode_of_what_it_replaces(void **state) {
   (void)state;
   struct stat facts;
-  write_file(path, "old");
-  assert_int_equal(chmod(path, 0600), 0);
-  assert_int_equal(download("new", true), MR_NONE);
-  assert_int_equal(stat(path, &facts), 0);
-  assert_int_equal(facts.st_mode & 0777, 0600);
-  unlink(path);
+  static const mode_t modes[] = {0600, 0664, 0666};
+  mode_t mask = umask(022);
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    write_file(path, "old");
+    assert_int_equal(chmod(path, modes[i]), 0);
+    assert_int_equal(download("new", true), MR_NONE);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, modes[i]);
+    unlink(path);
+  }
+  umask(mask);
 }
 
 static void follows_a_link_to_a_file(void **state) {

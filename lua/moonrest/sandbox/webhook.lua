@@ -13,8 +13,10 @@ function webhook.parse(url)
   host = host or authority
   local address = LOOPBACK[host] or host:match "^127%.%d+%.%d+%.%d+$"
   if not address then return nil, "the sandbox sends webhooks to loopback addresses only" end
+  port = math.tointeger(tonumber(port or "80"))
+  if not port or port < 1 or port > 65535 then return nil, "not a URL: there is no such port" end
   local target = rest:sub(1, 1) == "/" and rest or "/" .. rest
-  return address, math.tointeger(tonumber(port or "80")), target, authority
+  return address, port, target, authority
 end
 
 local function request_text(target, authority, headers, body)
