@@ -9,7 +9,8 @@
 **   }
 **
 ** All of these belong to the static library. A lua_State needs the standard libraries (luaL_openlibs) before
-** luaopen_moonrest, and is used by one thread at a time; any number of states may live in any number of threads.
+** luaopen_moonrest and as long as it is used, and is used by one thread at a time; any number of states may live in any
+** number of threads.
 ** Nothing here raises a Lua error but luaopen_moonrest, which is called like every other opening function.
 */
 #ifndef MOONREST_H
@@ -74,7 +75,7 @@ bool mr_set_log(struct lua_State *L, mr_logger logger, void *context);
 
 /* Like realloc: a size of 0 frees and returns NULL; NULL for a larger size means that there is no memory, which
 ** fails a request and nothing else. Must be safe to call from several threads if states are used by several, or if the
-** network of one is in a thread. */
+** network of one is in a thread, or if the sandbox runs, which has threads of its own. */
 typedef void *(*mr_allocator)(void *context, void *block, size_t size);
 
 /* For all states of the process: what moonrest's C core allocates (buffers, requests, limits), beside what the

@@ -8,7 +8,7 @@ description = {
 tables. Five systems work out of the box: Edgegap, Edgee Console, Cygni, a template API and Capgo.]],
   license = "MIT",
 }
-dependencies = { "lua >= 5.4, < 5.6", "lua-cjson >= 2.1" }
+dependencies = { "lua >= 5.4, < 5.5", "lua-cjson >= 2.1" }
 external_dependencies = {
   CURL = { header = "curl/curl.h", library = "curl" },
   CRYPTO = { header = "openssl/evp.h", library = "crypto" },
