@@ -113,4 +113,19 @@ describe("types", function()
     assert.equal("list of Port", text "Port[]!")
     assert.equal("string or null", text "string?")
   end)
+
+  it("returns no value that may be a secret in another form", function()
+    local context = { shapes = {
+      Variable = { key = "string!", value = { type = "string", secret = true } },
+      Set = { variables = "Variable[]", sets = "Set[]" }, Plain = { key = "string", plain = "Plain" },
+    } }
+    local function checked(value, word) return { types.check(value, types.describe(word), context, "p") } end
+    assert.same({ "p", "must be a table with named fields, got a string" }, checked("A=secret", "Variable"))
+    assert.same({ "p[1]", "must be a table with named fields, got a string" }, checked({ "A=secret" }, "Variable[]"))
+    assert.same({ "p", "must be a list, got a number" }, checked(5, "Variable[]"))
+    assert.same({ "p.sets[1]", "must be a table with named fields, got a table" },
+      checked({ sets = { { "A=secret" } } }, "Set"))
+    assert.same({ "p", "must be a list, got a string" }, checked("secret", { type = "string[]", secret = true }))
+    assert.same({ "p", "must be a table with named fields", "text" }, checked("text", "Plain"))
+  end)
 end)

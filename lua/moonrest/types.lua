@@ -182,8 +182,26 @@ local function mark_list(value)
   if next(value) == nil and getmetatable(value) == nil then core.json.array(value) end
 end
 
+-- Whether there may be a secret in it. 'seen' are the shapes that were looked at: one may contain itself.
+local function hides(descriptor, context, seen)
+  if descriptor.secret then return true end
+  local shape = context.shapes and context.shapes[descriptor.kind.base]
+  if not shape or seen[shape] then return false end
+  seen[shape] = true
+  for _, specification in pairs(shape) do
+    if hides(types.describe(specification), context, seen) then return true end
+  end
+  return false
+end
+
+-- Who gives another form to what has a secret in it gives the secret, which no message shows.
+local function refuse(value, descriptor, context, path, problem)
+  if not hides(descriptor, context, {}) then return path, problem, value end
+  return path, ("%s, got a %s"):format(problem, type(value))
+end
+
 local function check_list(value, descriptor, context, path, depth)
-  if not is_list(value) then return path, "must be a list", value end
+  if not is_list(value) then return refuse(value, descriptor, context, path, "must be a list") end
   mark_list(value)
   for index, item in ipairs(value) do
     local at, problem, bad = check_one(item, descriptor, context, ("%s[%d]"):format(path, index), depth)
@@ -192,8 +210,11 @@ local function check_list(value, descriptor, context, path, depth)
   return nil
 end
 
-function check_shape(value, shape, context, path, depth)
-  if type(value) ~= "table" or value[1] ~= nil then return path, "must be a table with named fields", value end
+function check_shape(value, descriptor, context, path, depth)
+  local shape = context.shapes[descriptor.kind.base]
+  if type(value) ~= "table" or value[1] ~= nil then
+    return refuse(value, descriptor, context, path, "must be a table with named fields")
+  end
   if depth > deepest then return path, "is nested too deeply" end
   for name, field in pairs(value) do
     local specification = shape[name]
@@ -213,7 +234,7 @@ end
 function check_one(value, descriptor, context, path, depth)
   local base = descriptor.kind.base
   local shape = not bases[base] and context.shapes and context.shapes[base]
-  if shape then return check_shape(value, shape, context, path, depth) end
+  if shape then return check_shape(value, descriptor, context, path, depth) end
   local problem = bases[base](value, context.loose)
   if not problem and descriptor.allowed then problem = check_enum(value, descriptor) end
   if not problem then problem = check_range(value, descriptor) end
