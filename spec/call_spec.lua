@@ -92,7 +92,11 @@ describe("call", function()
     shop, core = test_api.open({}, function(at) at.resources.items.sell_many.partial = { items = "errors" } end)
     core.answer { status = 200, body = '{"sold":["a"],"errors":["b is gone"]}' }
     local _, err = shop.items:sell_many { ids = { "a", "b" } }
-    assert.same({ "partial", "1 of 1 items failed: b is gone", "a" }, { err.kind, err.message, err.data.sold[1] })
+    assert.same({ "partial", "1 item failed: b is gone", "a" }, { err.kind, err.message, err.data.sold[1] })
+    core.answer { status = 200, body = '{"sold":[],"errors":["b has canary-token","c has canary-token"]}' }
+    _, err = shop.items:sell_many { ids = { "b", "c" } }
+    assert.equal("2 items failed: b has ***", err.message)
+    assert.same({ "b has ***", "c has ***" }, err.details)
     core.answer { status = 200, body = '{"sold":["a"],"errors":[]}' }
     assert.same({ "a" }, (shop.items:sell_many { ids = { "a" } }).sold)
   end)
@@ -200,6 +204,31 @@ describe("call", function()
     local text = require "moonrest.show".text(key)
     assert.not_matches("very%-secret", text)
     assert.matches("%*%*%*", text)
+  end)
+
+  it("marks them in all parts of an answer, in lists too, however those are got", function()
+    shop, core = test_api.open({}, function(at)
+      at.resources.keys.list = { "GET /keys", "Lists keys.", paged = true, returns = "Key[]" }
+    end)
+    local function shown(value) return require "moonrest.show".text(value) end
+    core.handle(function()
+      local rows = { { id = "k1", key = "very-secret" }, { id = "k2", key = "very-secret" } }
+      return { status = 200, json = { data = rows, meta = { pages = 1 } } }
+    end)
+    local list = shop.keys:list()
+    local texts = { shown(list), shown(list[1]), shown { mine = list[2] }, shown(shop.keys.list:all()),
+      shown(shop.keys.list:all(nil, { max_items = 1 })) }
+    for key in shop.keys.list:each() do texts[#texts + 1] = shown(key) end
+    for page in shop.keys.list:pages(nil, { max_items = 1 }) do
+      texts[#texts + 1] = shown(page.items)
+      texts[#texts + 1] = shown(page)
+    end
+    assert.equal(9, #texts)
+    for _, text in ipairs(texts) do
+      assert.not_matches("very%-secret", text)
+      assert.matches("%*%*%*", text)
+    end
+    assert.equal("very-secret", list[1].key)
   end)
 
   it("chooses buckets by argument values", function()

@@ -353,3 +353,90 @@ describe("an echo of the credential", function()
     assert.equal("me has another password than ***", err.message)
   end)
 end)
+
+describe("an echo of a secret parameter", function()
+  -- What fails when the server repeats the whole request, in a message and as it came.
+  local function failure(source, resource, operation, ...)
+    local server <close> = raw_server.start { raw_server.response(200, "{}") }
+    local arguments = table.pack(...)
+    local function call(at)
+      local client = moonrest.open(source, { base_url = at.url, token = moonrest.secret(token), retry = false })
+      return client[resource][operation](table.unpack(arguments, 1, arguments.n))
+    end
+    call(server)
+    local sent = server:requests()[1]
+    local body = sent:match "\r\n\r\n(.*)$"
+    local echo = moonrest.json.encode { message = "refused " .. sent, moreInfo = moonrest.json.decode(body) }
+    local echoing <close> = raw_server.start { raw_server.response(400, echo) }
+    local data, err = call(echoing)
+    assert.is_nil(data)
+    assert.equal("http", err.kind)
+    return texts_of(err), sent
+  end
+
+  local function check(secrets, ...)
+    local texts, sent = failure(...)
+    for _, secret in ipairs(secrets) do
+      assert.matches(secret, sent, 1, true)
+      assert.not_matches(secret, texts, 1, true)
+    end
+    assert.matches("***", texts, 1, true)
+  end
+
+  it("is masked, whatever the parameter is made of", function()
+    check({ "hunter2-prod", "//x/s3cr3t" }, "edgegap", "deployments", "create", {
+      application = "app", version = "v1", users = { { user_type = "ip_address",
+        user_data = { ip_address = "203.0.113.7" } } },
+      environment_variables = { { key = "DB", value = "hunter2-prod", is_hidden = true } },
+      webhook_on_ready = { url = "https://x/s3cr3t" },
+    })
+    check({ "80155" }, "edgegap", "relays", "revoke_user",
+      { session_id = "s", authorization_token = 80155 })
+    check({ "hunter2", "p@ss" }, "capgo", "builds", "request", { app_id = "com.example.app", platform = "ios",
+      build_credentials = { KEY = "hunter2", nested = { "p@ss" } } })
+  end)
+
+  it("is masked where it travels as JSON text", function()
+    local at = definition()
+    at.resources.things.create = { "POST /things", "Makes a thing.", body = {
+      key = { type = "any", encode = "json", secret = true } } }
+    for _, key in ipairs { { api_key = 'hunter"12"' }, '{"api_key":"hunter\\"12\\""}' } do
+      check({ "hunter" }, at, "things", "create", { key = key })
+    end
+  end)
+
+  it("is masked where only the caller says that it is one", function()
+    check({ "hunter2" }, definition(), "things", "create", { name = moonrest.secret "hunter2" })
+    check({ "hunter2" }, definition(), "things", "create", { name = "a" },
+      { headers = { ["X-Key"] = moonrest.secret "hunter2" } })
+    check({ "hunter2" }, definition(), "things", "create", {}, { body = { name = { moonrest.secret "hunter2" } } })
+  end)
+
+  local function echo_of(secret)
+    return raw_server.response(400, ('{"message":"bad %s","%s":1}'):format(secret, secret), { "X-Echo: " .. secret })
+  end
+
+  it("is masked in requests that no definition names", function()
+    for _, parts in ipairs {
+      { headers = { ["X-Key"] = moonrest.secret "hunter2" } }, { query = { key = moonrest.secret "hunter2" } },
+      { json = { { key = moonrest.secret "hunter2" } } },
+    } do
+      local server <close> = raw_server.start { echo_of "hunter2" }
+      local _, err = open(server):request("POST", "/x", parts)
+      assert.equal(400, err.status)
+      assert.not_matches("hunter2", texts_of(err), 1, true)
+    end
+  end)
+
+  it("leaves no trace of a path that holds it, in successes neither", function()
+    local server <close> = raw_server.start { ok, echo_of "hun:er2" }
+    local client = open(server)
+    local _, response = client.things:get(moonrest.secret "hun:er2")
+    assert.equal(server.url .. "/things/{id}", response.url)
+    local _, err = client.things:get(moonrest.secret "hun:er2")
+    assert.equal(server.url .. "/things/{id}", err.url)
+    assert.not_matches("hun:er2", texts_of(err), 1, true)
+    assert.matches("GET /things/hun:er2 ", server:requests()[2], 1, true)
+    assert.equal(server.url .. "/things/hun:er2", select(2, client.things:get "hun:er2").url)
+  end)
+end)

@@ -5,8 +5,10 @@
 */
 #include "lua/secret.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "core/json_text.h"
 #include "core/secret_source.h"
 #include "core/url.h"
 #include "lua/interrupt.h"
@@ -99,10 +101,10 @@ static int from_command(lua_State *L) {
 
 #define SHORTEST_MASKED 4 /* bytes: replacing "1" in every message would help nobody */
 
-/* Replaces the text on the top of the stack by one with *** for each occurrence of 'value'. */
-static void mask_top(lua_State *L, struct mr_slice value) {
+/* Replaces the text at index 1 by one with *** for each occurrence of 'value'. */
+static void mask_value(lua_State *L, struct mr_slice value) {
   size_t size;
-  const char *text = lua_tolstring(L, -1, &size);
+  const char *text = lua_tolstring(L, 1, &size);
   if (value.size < SHORTEST_MASKED || !memmem(text, size, value.data, value.size)) return;
   const char *end = text + size;
   luaL_Buffer out;
@@ -114,22 +116,16 @@ static void mask_top(lua_State *L, struct mr_slice value) {
   }
   luaL_addlstring(&out, text, (size_t)(end - text));
   luaL_pushresult(&out);
-  lua_replace(L, -2);
+  lua_replace(L, 1);
 }
 
 /* Pushes an empty buffer for secret bytes in a userdata: an error cannot leak it. */
-static struct mr_buffer *push_buffer(lua_State *L) {
+static struct mr_buffer *push_buffer(lua_State *L, size_t limit) {
   struct mr_buffer *buffer = lua_newuserdatauv(L, sizeof *buffer, 0);
-  mr_buffer_init(buffer, 3 * MR_SECRET_MAX); /* percent-encoded at its longest */
+  mr_buffer_init(buffer, limit);
   luaL_setmetatable(L, "moonrest.buffer");
   buffer->secret = true;
   return buffer;
-}
-
-/* Pushes a copy of a secret's value. */
-static enum mr_kind push_value(lua_State *L, struct mr_secret *secret, struct mr_buffer **value) {
-  *value = push_buffer(L);
-  return mr_secret_append(secret, "", *value);
 }
 
 /* The value without the word that may stand before it, as in "Bearer K". */
@@ -139,21 +135,89 @@ static struct mr_slice behind_prefix(struct mr_slice value) {
   return (struct mr_slice){value.data + skipped, value.size - skipped};
 }
 
-/* mask(text, secret): the text with *** where it repeats the secret's value: whole, without the prefix that it was
-** given with, or as it stands in a query. */
+typedef enum mr_kind (*writer)(struct mr_buffer *, const char *, size_t);
+
+/* As it stands between the quotes. */
+static enum mr_kind write_json(struct mr_buffer *out, const char *text, size_t size) {
+  enum mr_kind kind = mr_json_write_string(out, text, size);
+  if (kind) return kind;
+  out->size -= 2;
+  memmove(out->data, out->data + 1, out->size);
+  return MR_NONE;
+}
+
+static enum mr_kind escape(struct mr_buffer *out, const char *json, size_t size,
+                           const char *letters) {
+  enum mr_kind kind = MR_NONE;
+  for (size_t i = 0; i < size && !kind; i++) {
+    char escaped[8] = {'\\', json[i]};
+    if (json[i] != '/') snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned char)json[i]);
+    bool stays = !strchr(letters, json[i]); /* JSON has no zero bytes */
+    kind = stays ? mr_buffer_byte(out, json[i]) : mr_buffer_text(out, escaped);
+  }
+  return kind;
+}
+
+/* PHP escapes slashes in JSON, Go what means something in HTML. */
+static enum mr_kind escape_slashes(struct mr_buffer *out, const char *json, size_t size) {
+  return escape(out, json, size, "/");
+}
+static enum mr_kind escape_html(struct mr_buffer *out, const char *json, size_t size) {
+  return escape(out, json, size, "<>&");
+}
+
+/* Masks the value in another form, which is left on the stack. What a form cannot say is in no text of that form. */
+static struct mr_slice mask_form(lua_State *L, struct mr_slice value, writer write) {
+  struct mr_buffer *form = push_buffer(L, 6 * value.size + 2);
+  enum mr_kind kind = write(form, value.data, value.size);
+  if (kind == MR_LIMIT) luaL_error(L, "not enough memory");
+  if (kind) mr_buffer_clear(form);
+  mask_value(L, (struct mr_slice){form->data, form->size});
+  return (struct mr_slice){form->data, form->size};
+}
+
+/* Letters, digits and the like, which all forms leave as they are. */
+static bool is_same_everywhere(struct mr_slice value) {
+  static const char same[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
+  for (size_t i = 0; i < value.size; i++)
+    if (!memchr(same, value.data[i], sizeof same - 1)) return false;
+  return true;
+}
+
+/* As it stands in a URL, in JSON, and in JSON that is a string of JSON, which may be told in JSON again. */
+static void mask_forms(lua_State *L, struct mr_slice value) {
+  mask_form(L, value, mr_url_query);
+  mask_form(L, value, mr_url_segment);
+  struct mr_slice json = mask_form(L, value, write_json);
+  mask_form(L, json, escape_slashes);
+  mask_form(L, json, escape_html);
+  mask_form(L, mask_form(L, json, write_json), write_json);
+}
+
+/* The text at index 2, or the value of the secret there, of which a copy is pushed. */
+static struct mr_slice read_value(lua_State *L) {
+  struct mr_slice text;
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    text.data = lua_tolstring(L, 2, &text.size);
+    return text;
+  }
+  struct mr_buffer *copy = push_buffer(L, MR_SECRET_MAX);
+  if (mr_secret_append(mr_lua_check_secret(L, 2), "", copy)) luaL_error(L, "not enough memory");
+  return (struct mr_slice){copy->data, copy->size};
+}
+
+/* mask(text, secret): the text with *** where it repeats a secret, or a text that is one: whole, as it stands in a URL
+** or in JSON, or without the prefix that it was given with. */
 static int mask(lua_State *L) {
   luaL_checktype(L, 1, LUA_TSTRING);
-  struct mr_buffer *value;
-  if (push_value(L, mr_lua_check_secret(L, 2), &value)) return luaL_error(L, "not enough memory");
-  struct mr_slice whole = {value->data, value->size};
-  struct mr_buffer *encoded = push_buffer(L);
-  if (mr_url_query(encoded, whole.data, whole.size)) return luaL_error(L, "not enough memory");
-  lua_pushvalue(L, 1);
-  mask_top(L, whole);
-  mask_top(L, behind_prefix(whole));
-  mask_top(L, (struct mr_slice){encoded->data, encoded->size});
-  mr_buffer_free(value);
-  mr_buffer_free(encoded);
+  lua_settop(L, 2);
+  struct mr_slice value = read_value(L);
+  mask_value(L, value);
+  if (value.size >= SHORTEST_MASKED && !is_same_everywhere(value)) mask_forms(L, value);
+  if (value.size > 0) mask_value(L, behind_prefix(value));
+  for (int index = 3; index <= lua_gettop(L); index++)
+    mr_buffer_free(lua_touserdata(L, index));
+  lua_settop(L, 1);
   return 1;
 }
 

@@ -6,6 +6,7 @@ local body_writer = require "moonrest.body"
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local deprecation = require "moonrest.deprecation"
+local echo = require "moonrest.echo"
 local errors = require "moonrest.errors"
 local header = require "moonrest.header"
 local limits = require "moonrest.limits"
@@ -20,6 +21,9 @@ local wait = require "moonrest.wait"
 local call = {}
 
 local response_type <const> = response.type
+
+-- What of a call an err must not show, for whoever makes one of an answer.
+call.secrets = echo.secrets
 
 -- {========================================================================
 -- Sending
@@ -70,7 +74,10 @@ local function send(recipe, where, sent, task)
     return nil, errors.of_start(recipe, "auth", site.missing)
   end
   local request, kind, message = recipe.endpoint:start(where, sent, task, wait.go_on)
-  if request then return request end
+  if request then
+    if type(where) == "table" and where.hides_path then response.hide_path(request) end
+    return request
+  end
   if kind == "misuse" then caller.raise("%s: %s", recipe.label, message) end
   return nil, errors.of_start(recipe, kind, message)
 end
@@ -133,16 +140,22 @@ local function failed_items(recipe, status, body)
   return #failed > 0 and failed or nil, type(items) == "table" and #items or 0
 end
 
+-- How many failed. Of a list of failures alone nobody knows how many items there were.
+local function count_text(partial, failed, total)
+  local has_all = not partial or partial.ok or type(failed[1]) == "table" and type(failed[1].status) == "number"
+  return has_all and ("%d of %d items failed"):format(#failed, total)
+    or ("%d item%s failed"):format(#failed, #failed == 1 and "" or "s")
+end
+
 local function partial_error(recipe, reply, body, failed, total, secrets)
   local partial = recipe.declaration.partial
   local first = failed[1]
   if type(first) == "table" then
     first = lookup.first(first, partial and partial.message or { "message", "error", "reason" })
   end
-  local err = errors.of_content(recipe, reply, "partial", ("%d of %d items failed%s"):format(#failed, total,
-    type(first) == "string" and ": " .. first or ""), body, secrets)
-  err.details = failed
-  return err
+  local reason = type(first) == "string" and ": " .. first or ""
+  local message = count_text(partial, failed, total) .. reason
+  return errors.of_content(recipe, reply, "partial", message, body, secrets, failed)
 end
 
 -- A 2xx that is an error all the same: where the definition says so. Returns the paths to read it by, or nil.
@@ -167,14 +180,17 @@ local function unwrap(recipe, body)
   return body
 end
 
-local function accept(recipe, reply, body, secrets, given)
+local function accept(recipe, reply, body, given, values)
   local declared = hidden_failure(recipe, body)
-  if declared then return nil, errors.of_answer(recipe, reply, body, nil, given, secrets, declared) end
+  if declared then
+    return nil, errors.of_answer(recipe, reply, body, nil, given, call.secrets(recipe, values, given), declared)
+  end
   local failed, total = failed_items(recipe, reply.status, body)
-  if failed then return nil, partial_error(recipe, reply, body, failed, total, secrets) end
-  local data = unwrap(recipe, body)
-  if recipe.secrets then redact.mark(data, recipe.secrets) end
-  return data, reply, body
+  if failed then
+    return nil, partial_error(recipe, reply, body, failed, total, call.secrets(recipe, values, given))
+  end
+  if recipe.secrets then redact.mark(body, recipe.secrets) end
+  return unwrap(recipe, body), reply, body
 end
 
 -- }========================================================================
@@ -201,16 +217,6 @@ local function decode(recipe, request, given)
   local codec = recipe.site.codec
   if codec then return codec.decode(request:body(), keep) end
   return wait.decode(request, keep)
-end
-
--- The values of parameters that the definition marks as secret.
-function call.secrets(recipe, values)
-  if not recipe.secrets or not values then return nil end
-  local list = {}
-  for field, value in pairs(values) do
-    if field ~= "open" and recipe.secrets[field.name] then list[#list + 1] = value end
-  end
-  return list
 end
 
 -- Why there was a next attempt after one that the server surely did not carry out.
@@ -249,7 +255,7 @@ local function refuse(recipe, request, reply, given, values)
   if body == nil and not problem then problem = "no body" end
   reply.body = body
   if is_gone(recipe, reply, body) then return true, reply, body end
-  return nil, errors.of_answer(recipe, reply, body, problem, given, call.secrets(recipe, values))
+  return nil, errors.of_answer(recipe, reply, body, problem, given, call.secrets(recipe, values, given))
 end
 
 local function not_json(recipe, request, reply, problem, secrets)
@@ -271,9 +277,9 @@ local function read_success(recipe, request, status, given, values)
   local body, problem, kind = decode(recipe, request, given)
   local reply = response.new(recipe, request, status, body)
   if body == nil and not problem then return true, reply end
-  local secrets = call.secrets(recipe, values)
-  if body ~= nil then return accept(recipe, reply, body, secrets, given) end
-  if kind then return nil, errors.of_content(recipe, reply, kind, problem) end
+  if body ~= nil then return accept(recipe, reply, body, given, values) end
+  local secrets = call.secrets(recipe, values, given)
+  if kind then return nil, errors.of_content(recipe, reply, kind, problem, nil, secrets) end
   return not_json(recipe, request, reply, problem, secrets)
 end
 
@@ -296,7 +302,7 @@ function call.finish(recipe, request, given, values)
   local status, kind, message, retry_after = request:outcome()
   if kind then
     return nil, errors.of_transport(recipe, response.new(recipe, request, status), kind, message, retry_after, given,
-      call.secrets(recipe, values))
+      call.secrets(recipe, values, given))
   end
   deprecation.look(recipe, request)
   if status >= 200 and status < 300 then return read_success(recipe, request, status, given, values) end

@@ -179,7 +179,7 @@ function methods.request(self, method, path, parts)
   local generic = labelled(generic_recipe(view.site, method), label:match "^[^?]*")
   local started, err = call.start(generic, {}, given, nil, target.with_query(path, request.query, label))
   if not started then return call.deliver(given, nil, err) end
-  local data, reply = call.finish(generic, started, given)
+  local data, reply = call.finish(generic, started, given, { open = request.query })
   return call.deliver(given, data, reply)
 end
 

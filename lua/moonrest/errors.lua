@@ -135,7 +135,7 @@ local function mask(fields, recipe, secrets)
 end
 
 -- The server answered, and the answer is an error. 'body' is the decoded body, or nil and 'problem' says why it
--- could not be decoded. 'secrets' are the secret texts among the arguments, 'given' the call's options, 'declared'
+-- could not be decoded. 'secrets' are those among the arguments, 'given' the call's options, 'declared'
 -- where to look in the body when that is not where the definition's errors are.
 function errors.of_answer(recipe, reply, body, problem, given, secrets, declared)
   secrets = all_secrets(recipe, secrets)
@@ -155,8 +155,8 @@ function errors.of_answer(recipe, reply, body, problem, given, secrets, declared
 end
 
 -- A whole answer came, but not what the operation promises.
-function errors.of_content(recipe, reply, kind, message, body, secrets)
-  local fields = { kind = kind, message = message, data = body }
+function errors.of_content(recipe, reply, kind, message, body, secrets, details)
+  local fields = { kind = kind, message = message, data = body, details = details }
   secrets = all_secrets(recipe, secrets)
   response.hide(reply, secrets)
   fill_from_response(fields, recipe, reply)

@@ -164,7 +164,7 @@ end
 
 local function fail(walk, reply, kind, message)
   return nil, errors.of_content(walk.recipe, reply, kind, ("page %d: %s"):format(walk.number + 1, message), nil,
-    call.secrets(walk.recipe, walk.values))
+    call.secrets(walk.recipe, walk.values, walk.given))
 end
 
 local function is_there(value) return value ~= core.null end

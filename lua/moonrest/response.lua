@@ -19,7 +19,11 @@ local response = {}
 -- A call makes one of these whether it is looked at or not, so it is a list of what there is then, which costs Lua half
 -- of what a table with names does. Everything else is read by its name, the first time. request:plain_single makes the
 -- same list, with a record in place of the request, which has only :recall.
-local REQUEST <const>, RECIPE <const>, STATUS <const>, SECRETS <const> = 1, 2, 3, 4
+local REQUEST <const>, RECIPE <const>, STATUS <const> = 1, 2, 3
+
+-- What responses must not show, by response, and the requests that have a secret in their path. Beside them and not in
+-- them: whoever looks through all fields of an err must not find there what is masked everywhere else.
+local hidden, secret_paths = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
 
 local readers = {}
 local metatable = { __name = "moonrest.response" }
@@ -44,11 +48,10 @@ function readers.from_cache() return false end
 
 -- A secret in the path is not shown, so the template stands for it.
 function readers.url(self)
-  local recipe = self.recipe
-  for _, field in ipairs(recipe.path) do
-    if field.secret then return recipe.site:base(recipe.declaration.server) .. recipe.declaration[1]:match " (.*)$" end
-  end
-  return self.request:url()
+  local recipe, is_secret = self.recipe, secret_paths[self.request]
+  for _, field in ipairs(recipe.path) do is_secret = is_secret or field.secret end
+  if not is_secret then return self.request:url() end
+  return recipe.site:base(recipe.declaration.server) .. recipe.declaration[1]:match " (.*)$"
 end
 
 -- What a server may repeat a credential in.
@@ -58,7 +61,7 @@ function metatable.__index(self, name)
   local reader = readers[name]
   if not reader then return nil end
   local value = reader(self)
-  local secrets = rawget(self, SECRETS)
+  local secrets = hidden[self]
   if secrets and echoes[name] then value = redact.texts(value, secrets) end
   rawset(self, name, value)
   return value
@@ -67,8 +70,13 @@ end
 -- For a response that becomes part of an error: what the server repeats of these secrets is masked in all that is read
 -- of it from now on.
 function response.hide(self, secrets)
-  self[SECRETS] = secrets
+  hidden[self] = secrets
   for name in pairs(echoes) do rawset(self, name, redact.texts(rawget(self, name), secrets)) end
+end
+
+-- For a request with a secret in its path: no response of it shows that.
+function response.hide_path(request)
+  secret_paths[request] = true
 end
 
 local is_internal = { request = true, recipe = true, raw = true }

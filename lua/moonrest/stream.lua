@@ -20,7 +20,7 @@ local reader_type = { __name = "moonrest.stream" }
 local function transport_error(reader, kind, message)
   local reply = response.new(reader.recipe, reader.request, reader.request:status())
   return errors.of_transport(reader.recipe, reply, kind, message, nil, reader.given,
-    call.secrets(reader.recipe, reader.values))
+    call.secrets(reader.recipe, reader.values, reader.given))
 end
 
 local function read_error_body(request)
@@ -43,7 +43,7 @@ local function answer_error(reader)
   rawset(reply, "raw", text)
   local body, problem = core.json.decode(text)
   return errors.of_answer(reader.recipe, reply, body, body == nil and problem or nil, reader.given,
-    call.secrets(reader.recipe, reader.values))
+    call.secrets(reader.recipe, reader.values, reader.given))
 end
 
 -- The response of an err reads from its request: it is cancelled with the stream, but not closed.

@@ -150,8 +150,9 @@ local function append_all(pieces, parameters, label)
   end)
 end
 
--- The path and query of a call. 'values' holds the checked values by field. Returns text or a list of pieces;
--- nil, the field's name and why, when a value cannot stand in a path.
+-- The path and query of a call. 'values' holds the checked values by field. Returns text or a list of pieces, whose
+-- field hides_path is true when a secret stands in the path; nil, the field's name and why, when a value cannot stand
+-- there.
 function target.build(recipe, values)
   local pieces = { recipe.literals[1] }
   for index, field in ipairs(recipe.path) do
@@ -159,6 +160,7 @@ function target.build(recipe, values)
     if not encoded then return nil, field.name, problem end
     append(pieces, encoded)
     append(pieces, recipe.literals[index + 1])
+    if type(encoded) == "userdata" then pieces.hides_path = true end
   end
   for _, field in ipairs(recipe.query) do
     if values[field] ~= nil then append_query(pieces, field, values[field], recipe.label) end

@@ -134,7 +134,7 @@ end
 local function error_of(attempt, kind, message, data, reply)
   local err
   if reply then
-    local secrets = call.secrets(attempt.recipe, attempt.values)
+    local secrets = call.secrets(attempt.recipe, attempt.values, attempt.given)
     err = errors.of_content(attempt.recipe, reply, kind, message, data, secrets)
   else
     err = errors.make { kind = kind, message = message }
@@ -255,7 +255,7 @@ function waiter.wait(self, ...)
   local clock = recipe.site.clock or real_time
   local attempt = {
     name = name, label = self[1].label .. ":wait", recipe = recipe, declared = declared, values = values,
-    clock = clock, began = clock.now(), polls = 0, last = {},
+    given = given, clock = clock, began = clock.now(), polls = 0, last = {},
   }
   return call.deliver(given, run(attempt, given))
 end
