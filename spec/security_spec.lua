@@ -439,4 +439,78 @@ describe("an echo of a secret parameter", function()
     assert.matches("GET /things/hun:er2 ", server:requests()[2], 1, true)
     assert.equal(server.url .. "/things/hun:er2", select(2, client.things:get "hun:er2").url)
   end)
+
+  describe("of a list", function()
+    local function list_of(style, secret)
+      return { resources = { things = { list = { "GET /things", "Lists things.", paged = style,
+        query = { token = { type = "string", secret = secret }, page = "integer" } } } } }
+    end
+
+    it("is masked in every way to walk through it", function()
+      local style = { style = "page", page = "page", ends = "empty" }
+      for secret, given in pairs { [true] = "hunter2", [false] = moonrest.secret "hunter2" } do
+        local server <close> = raw_server.start { echo_of "hunter2" }
+        local list = open(server, nil, list_of(style, secret)).things.list
+        local _, err = list:all { token = given }
+        assert.not_matches("hunter2", texts_of(err), 1, true)
+        for _, walk in ipairs { list.each, list.pages } do
+          local _, problem = pcall(walk(list, { token = given }))
+          assert.equal(400, problem.status)
+          assert.not_matches("hunter2", texts_of(problem), 1, true)
+        end
+      end
+    end)
+
+    it("goes along through next links, and into no token or address", function()
+      local styles = { { style = "link", items = "data" }, { style = "url", next = "next", items = "data" } }
+      for index, style in ipairs { styles[1], styles[2], styles[1], styles[2] } do
+        local given = index > 2 and moonrest.secret "hunter/2" or "hunter/2"
+        local link = "/things?token=hunter/2&page=%d"
+        local function page(number)
+          local next_url = link:format(number + 1)
+          return raw_server.response(200, ('{"data":[%d],"next":"%s"}'):format(number, next_url),
+            { ("Link: <%s>; rel=next"):format(next_url) })
+        end
+        local server <close> = raw_server.start { page(1), page(2), echo_of "hunter/2", page(3) }
+        local list = open(server, nil, list_of(style, index <= 2)).things.list
+        local data, err, before = list:all { token = given }
+        assert.same({ nil, { 1, 2 } }, { data, before })
+        assert.equal(server.url .. "/things", err.url)
+        assert.not_matches("hunter", texts_of(err) .. err.resume, 1, true)
+        for item, place in list:each({ token = given }, { resume = err.resume, max_items = 1 }) do
+          assert.equal(3, item)
+          assert.not_matches("hunter", place:resume(), 1, true)
+        end
+        for number, request in ipairs(server:requests()) do
+          local _, count = request:gsub("token=hunter%%2F2", "")
+          assert.equal(1, count, request)
+          assert.equal(number > 1, request:find("page=", 1, true) ~= nil)
+        end
+      end
+    end)
+
+    it("goes along in the path of next links, too", function()
+      for secret, given in pairs { [true] = "hunter/2", [false] = moonrest.secret "hunter/2" } do
+        local function page(number)
+          return raw_server.response(200, ('{"data":[%d],"next":"?page=%d"}'):format(number, number + 1))
+        end
+        local server <close> = raw_server.start { page(1), page(2), echo_of "hunter/2", page(3) }
+        local declared = { "GET /of/{key}/things", "Lists things.", secret = secret and { "key" } or nil,
+          paged = { style = "url", next = "next", items = "data" } }
+        local list = open(server, nil, { resources = { things = { list = declared } } }).things.list
+        local data, err = list:all(given)
+        assert.is_nil(data)
+        assert.equal(server.url .. "/of/{key}/things", err.url)
+        assert.not_matches("hunter", texts_of(err) .. err.resume, 1, true)
+        for one in list:pages(given, nil, { resume = err.resume, max_pages = 1 }) do
+          assert.equal(3, one.items[1])
+          assert.equal(server.url .. "/of/{key}/things", one.response.url)
+        end
+        for _, request in ipairs(server:requests()) do
+          assert.matches("^GET /of/hunter%%2F2/things[? ]", request)
+        end
+        assert.equal(4, #server:requests())
+      end
+    end)
+  end)
 end)

@@ -12,6 +12,7 @@
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local lookup = require "moonrest.lookup"
+local target = require "moonrest.target"
 
 local page_styles = {}
 
@@ -259,25 +260,8 @@ end
 -- The next URL: in a Link header (RFC 8288), or in the body
 -- =========================================================================
 
-local function without_parameter(url, name)
-  local path, query = url:match "^([^?]*)%?(.*)$"
-  if not path then return url end
-  local kept = {}
-  for pair in query:gmatch "[^&]+" do
-    if pair:match "^[^=]*" ~= name then kept[#kept + 1] = pair end
-  end
-  return #kept > 0 and path .. "?" .. table.concat(kept, "&") or path
-end
-
--- A server may write the credential of the query into the next URL. The core sends it again; no token may hold it.
-local function without_credentials(site, url)
-  for _, one in ipairs(site.credentials or {}) do
-    if one.query then url = without_parameter(url, core.url.query(one.query)) end
-  end
-  return url
-end
-
--- Absolute, and of the same origin: another one could collect what is meant for this server only.
+-- Absolute, and of the same origin: another one could collect what is meant for this server only. Secrets are not in
+-- it, so that no token holds them.
 local function follow(walk, answer, reference)
   local base = walk.recipe.site:base(walk.recipe.declaration.server)
   local url = core.url.resolve(answer.reply.request:url(), reference)
@@ -285,7 +269,7 @@ local function follow(walk, answer, reference)
   if core.url.origin(url) ~= core.url.origin(base) then
     return nil, "redirect", ("the next page is said to be at another server (%s)"):format(core.url.origin(url))
   end
-  return without_credentials(walk.recipe.site, url)
+  return target.without_secrets(walk.recipe, walk.values, url)
 end
 
 local function is_at_home(walk, url)
@@ -296,7 +280,7 @@ end
 local function ask_url(walk, values)
   if walk.position then
     if not is_at_home(walk, walk.position) then refuse_token(walk) end
-    return walk.position
+    return target.with_secrets(walk.recipe, values, walk.position)
   end
   set_field(walk, values, walk.style.size, walk.size)
   return nil

@@ -288,7 +288,7 @@ local function fetch(walk)
   local request, err = take_ahead(walk), nil
   if not request then request, err = start_request(walk) end
   if not request then return nil, err end
-  local data, reply, body = call.finish(walk.recipe, request, walk.given)
+  local data, reply, body = call.finish(walk.recipe, request, walk.given, walk.values)
   if data == nil then
     if is_end_error(walk, reply) then return {}, false, reply.response end
     return nil, reply

@@ -171,6 +171,71 @@ function target.build(recipe, values)
   return pieces
 end
 
+local function is_hidden(field, value)
+  return value ~= nil and (field.secret or types.is_secret(value))
+end
+
+local function without_parameter(url, name)
+  local path, query = url:match "^([^?]*)%?(.*)$"
+  if not path then return url end
+  local kept = {}
+  for pair in query:gmatch "[^&]+" do
+    if pair:match "^[^=]*" ~= name then kept[#kept + 1] = pair end
+  end
+  return #kept > 0 and path .. "?" .. table.concat(kept, "&") or path
+end
+
+-- In the place of a secret segment its name, in braces, which no URL has.
+local function without_segments(recipe, values, url)
+  for _, field in ipairs(recipe.path) do
+    local value = values[field]
+    if is_hidden(field, value) then
+      local secret = type(value) == "userdata" and value or text_of(value, recipe.label)
+      local path, query = url:match "^([^?]*)(.*)$"
+      url = path:gsub("[^/]+", function(part)
+        return core.mask(part, secret) == "***" and ("{%s}"):format(field.wire) or nil
+      end) .. query
+    end
+  end
+  return url
+end
+
+local function append_path(pieces, recipe, values, url)
+  for _, field in ipairs(recipe.path) do
+    local first, last = url:find(("{%s}"):format(field.wire), 1, true)
+    if first and is_hidden(field, values[field]) then
+      append(pieces, url:sub(1, first - 1))
+      append(pieces, (encode_segment(field, values[field], recipe.label)))
+      url, pieces.hides_path = url:sub(last + 1), true
+    end
+  end
+  append(pieces, url)
+end
+
+-- The URL that a server gave without the secrets that go along with every request: the credentials of the query, which
+-- the core adds, and the call's own, for target.with_secrets.
+function target.without_secrets(recipe, values, url)
+  for _, one in ipairs(recipe.site.credentials or {}) do
+    if one.query then url = without_parameter(url, encode_query(one.query)) end
+  end
+  for _, field in ipairs(recipe.query) do
+    if is_hidden(field, values[field]) then url = without_parameter(url, field.query_name or field.wire) end
+  end
+  return without_segments(recipe, values, url)
+end
+
+-- Such a URL as a target.
+function target.with_secrets(recipe, values, url)
+  local pieces = { has_query = url:find("?", 1, true) ~= nil }
+  append_path(pieces, recipe, values, url)
+  for _, field in ipairs(recipe.query) do
+    if is_hidden(field, values[field]) then append_query(pieces, field, values[field], recipe.label) end
+  end
+  if #pieces == 1 then return url end
+  pieces.has_query = nil
+  return pieces
+end
+
 -- "a=1&b=2", for form bodies. Secrets cannot stand in one: its text is built here.
 function target.form(parameters, label)
   local parts = {}
