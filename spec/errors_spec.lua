@@ -86,6 +86,20 @@ describe("errors", function()
     assert.is_true(fail({ status = 500 }, with_key).retryable)
   end)
 
+  it("take idempotency_key = false for no key, also where every write has one", function()
+    local function create(options)
+      return function() return shop.items:create({ name = "n" }, options) end
+    end
+    assert.is_false(fail({ status = 500 }, create { idempotency_key = false }).retryable)
+    assert.is_false(fail({ kind = "network" }, create { idempotency_key = false }).retryable)
+    shop, core = test_api.open({}, function(at) at.retry = { idempotency_header = "Idempotency-Key" } end)
+    assert.is_true(fail({ status = 500 }, create()).retryable)
+    assert.is_true(fail({ status = 500 }, create { idempotency_key = true }).retryable)
+    assert.is_false(fail({ status = 500 }, create { idempotency_key = false }).retryable)
+    assert.is_nil(core.sent[#core.sent].options and core.sent[#core.sent].options.idempotency_key)
+    assert.is_true(fail({ status = 503 }, create { idempotency_key = false }).retryable)
+  end)
+
   it("know refusals that time does not heal", function()
     local err = fail { status = 429, headers = { ["Retry-After"] = "5" }, body = '{"error":{"code":"no_plan"}}' }
     assert.is_false(err.retryable)

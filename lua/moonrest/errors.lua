@@ -90,8 +90,15 @@ function errors.make(fields)
   return setmetatable(fields, metatable)
 end
 
+-- As call.start decides on a key: false is none, also where the definition has one in every write.
+local function has_key(recipe, given)
+  local key = given and given.idempotency_key
+  if key == nil then return recipe.default_key end
+  return key ~= false
+end
+
 local function is_repeatable(recipe, given)
-  return recipe.repeatable ~= "never" or (given ~= nil and given.idempotency_key ~= nil) or recipe.default_key
+  return recipe.repeatable ~= "never" or has_key(recipe, given)
 end
 
 local function is_retryable(recipe, given, kind, status, is_final)

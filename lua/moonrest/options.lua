@@ -19,7 +19,7 @@ options.known = {
   to = { type = "string", use = "call", doc = "path of a file that the body goes to, in constant memory" },
   progress = { type = "boolean function", use = "call",
     doc = "true: a line on stderr; or function(received, expected, sent, to_send), in bytes" },
-  idempotency_key = { type = "string boolean", use = "call", doc = "the key, or true for a fresh one" },
+  idempotency_key = { type = "string boolean", use = "call", doc = "the key, true for a fresh one, false for none" },
   null = { type = "string", use = "call", doc = "'keep': null in objects comes as moonrest.null",
     words = { keep = true, drop = true } },
   confirm = { type = "boolean", use = "call", doc = "true: a dangerous operation is meant" },
