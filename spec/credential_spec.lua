@@ -11,7 +11,7 @@ describe("credential", function()
 
   local function open(options, auth)
     local at = test_api.definition()
-    if auth then at.auth = auth end
+    if auth ~= nil then at.auth = auth end
     return moonrest.open(at, options)
   end
 
@@ -39,6 +39,17 @@ describe("credential", function()
     end)())
     local list = used { token = "abc", sub_key = 17 }
     assert.same({ "x-sub-key", "", 2 }, { list[2].header, list[2].prefix, #list })
+  end)
+
+  it("goes into Authorization where the definition names no place", function()
+    local list = used({}, { prefix = "Bearer ", env = { "MOONREST_NOT_SET", "PATH" } })
+    assert.same({ 1, "Authorization", "Bearer " }, { #list, list[1].header, list[1].prefix })
+    assert.equal("Authorization", used({ mine_key = "abc" }, { option = "mine_key" })[1].header)
+    local _, err = open({}, { env = { "MOONREST_NOT_SET" } }).items:get "1"
+    assert.matches("no credential: set MOONREST_NOT_SET, or pass token", err.message, 1, true)
+    assert.error_matches(function() open({ base_url = "https://evil.example" }, { env = { "PATH" } }) end,
+      "a credential from PATH goes to those only")
+    assert.error_matches(function() open({ token = "abc" }, false) end, "declares no auth")
   end)
 
   it("is found in the environment, for the definition's own servers only", function()

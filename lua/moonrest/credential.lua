@@ -82,7 +82,7 @@ end
 -- and no credential was named for it; { token = false } says that there is none.
 function credential.find(at, given, is_own)
   local auth = at.auth
-  if not auth or not (auth.header or auth.query or auth.scheme) then
+  if not auth then
     if given.token then
       caller.raise("moonrest.open: definition '%s' declares no auth, so 'token' would be sent nowhere; give it auth",
         at.name)
