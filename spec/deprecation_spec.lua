@@ -66,6 +66,33 @@ describe("deprecation", function()
     assert.equal("the server says that it is deprecated", heard[1].message)
   end)
 
+  describe("of client:request", function()
+    before_each(function()
+      core.handle(function() return { status = 200, body = "{}", headers = { Sunset = "soon" } } end)
+    end)
+
+    it("is told once for each path, whatever the query and the view", function()
+      for page = 1, 3 do
+        shop:request("GET", "/old", { query = { page = page } })
+        shop:with({ timeout = 5 }):request("GET", "/old")
+        shop:request("POST", "/old")
+        shop:request("GET", "/older")
+      end
+      local operations = {}
+      for index, details in ipairs(heard) do operations[index] = details.operation end
+      assert.same({ "shop:request GET /old", "shop:request POST /old", "shop:request GET /older" }, operations)
+    end)
+
+    it("remembers a bounded number of paths, and tells of no more", function()
+      for _ = 1, 2 do
+        for id = 1, 300 do shop:request("GET", "/old/" .. id) end
+      end
+      assert.equal(100, #heard)
+      shop.items:get "1"
+      assert.equal("shop.items:get", heard[101].operation)
+    end)
+  end)
+
   it("tells what the definition says", function()
     shop.limits_:list()
     assert.equal("deprecated: use items", heard[1].message)

@@ -154,6 +154,7 @@ local function generic_recipe(site, method)
   if not site.recipes[key] then
     local declaration = { method .. " /", "A request that no definition names.", returns = "auto" }
     site.recipes[key] = recipe.prepare(site, declaration, "")
+    site.recipes[key].told_paths = { count = 0 } -- see deprecation.lua
   end
   return site.recipes[key]
 end

@@ -1,10 +1,12 @@
 -- Operations that are going away: the definition may say so, and so may the server in header fields (RFC 9745,
 -- RFC 8594, and those that the definition's 'deprecation' names). One event for each operation of a site; without a
--- listener it is a Lua warning, which `lua5.4 -W` shows.
+-- listener it is a Lua warning, which `lua5.4 -W` shows. Of client:request each method with its path counts as one.
 
 local events = require "moonrest.events"
 
 local deprecation = {}
+
+local most_paths <const> = 100 -- of client:request that are told of, by method: a program may ask for any number
 
 -- What an answer says, the standard's header field (if there is one) before the definition's own.
 local notes = {
@@ -26,8 +28,23 @@ local function describe(own, request)
   return #parts > 0 and table.concat(parts, ", ") or "the server says that it is deprecated"
 end
 
+local function describe_declared(declared)
+  return type(declared) == "string" and "deprecated: " .. declared or "deprecated"
+end
+
+-- Whether it is the first time, noting it. Recipes of client:request, one for each call, share the set 'told_paths'.
+local function is_news(recipe)
+  local paths, label = recipe.told_paths, recipe.label
+  if not paths then
+    recipe.told_deprecated = true
+    return true
+  end
+  if paths[label] or paths.count == most_paths then return false end
+  paths[label], paths.count = true, paths.count + 1
+  return true
+end
+
 local function tell(recipe, message)
-  recipe.told_deprecated = true
   if events.is_heard "deprecated" then
     events.emit("deprecated", { operation = recipe.label, message = message })
   else
@@ -38,12 +55,10 @@ end
 -- Looks at an answer, and tells once.
 function deprecation.look(recipe, request)
   if recipe.told_deprecated then return end
-  local declared = recipe.declaration.deprecated
-  if request:deprecates() then
-    tell(recipe, describe(recipe.site.definition.deprecation or {}, request))
-  elseif declared then
-    tell(recipe, type(declared) == "string" and "deprecated: " .. declared or "deprecated")
-  end
+  local declared, is_marked = recipe.declaration.deprecated, request:deprecates()
+  if not (is_marked or declared) or not is_news(recipe) then return end
+  tell(recipe, is_marked and describe(recipe.site.definition.deprecation or {}, request)
+    or describe_declared(declared))
 end
 
 return deprecation
