@@ -32,6 +32,22 @@ describe("site", function()
     assert.equal("http://127.0.0.1:8080", endpoint({ base_url = "http://127.0.0.1:8080" }, on_staging).base)
   end)
 
+  it("goes to the definition's variable where the caller names no server", function()
+    local function from_variable(at) at.server_env = "SHOP_URL_OF_TESTS" end
+    local real = os.getenv
+    os.getenv = function(name) -- luacheck: ignore
+      return name == "SHOP_URL_OF_TESTS" and "https://elsewhere.example" or real(name)
+    end
+    local is_good, problem = pcall(function()
+      assert.equal("https://elsewhere.example", endpoint({}, from_variable).base)
+      assert.equal("https://staging.shop.example", endpoint({ server = "staging" }, from_variable).base)
+      assert.equal("https://staging.shop.example", endpoint({ environment = "staging" }, from_variable).base)
+      assert.equal("https://mine.example", endpoint({ base_url = "https://mine.example" }, from_variable).base)
+    end)
+    os.getenv = real -- luacheck: ignore
+    assert.is_true(is_good, problem)
+  end)
+
   it("refuses base URLs that are none, or not safe", function()
     local function refused(pattern, url)
       assert.error_matches(function() endpoint { base_url = url } end, pattern)

@@ -121,9 +121,11 @@ local function is_own_origin(at, given, origin)
   return false
 end
 
+-- The URL that stands for all servers of the definition, and where it comes from; nil for none. The variable counts
+-- only where the caller names neither a URL nor a server.
 local function foreign_base(at, given)
   if given.base_url then return given.base_url, "base_url" end
-  local variable = at.server_env
+  local variable = not given.server and not given.environment and at.server_env
   local value = variable and os.getenv(variable)
   if value and value ~= "" then return value, variable end
   return nil

@@ -64,7 +64,7 @@ return {
   --   trace = "X-Request-Id",          or { body = "meta.requestId" }
   -- A header that makes repeating a POST harmless:
   --   retry = { idempotency_header = "Idempotency-Key" },
-  -- An environment variable that may replace the base URL:
+  -- An environment variable that may replace the base URL, where open is given neither it nor a server:
   --   server_env = "YOURCOMPANY_API_URL",
   -- A module with operations that are loaded only by open { legacy = true }:
   --   legacy = "my_api_legacy",
