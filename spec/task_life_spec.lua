@@ -85,3 +85,97 @@ describe("cancel", function()
     assert.equal("cancelled", err.kind)
   end)
 end)
+
+describe("the error of a task whose waiter is cancelled before its turn", function()
+  local heard, stop
+
+  before_each(function()
+    heard = {}
+    stop = moonrest.on("task_failed", function(details) heard[#heard + 1] = details end)
+  end)
+
+  after_each(function()
+    stop()
+    loop.close()
+  end)
+
+  -- Runs 'wait' (given a task that fails) in a task, and cancels that in the turn of the failure, before it knows.
+  local function cancel_in_between(wait)
+    local is_time, waiter = false, nil
+    local function wait_for_time()
+      while not is_time do moonrest.sleep(0) end
+    end
+    local failing = moonrest.spawn(function()
+      wait_for_time()
+      error("no coffee", 0)
+    end)
+    moonrest.spawn(function()
+      wait_for_time()
+      assert.same({ "failed", "ready" }, { failing:status(), waiter:status() })
+      waiter:cancel()
+    end)
+    waiter = moonrest.spawn(wait, failing)
+    loop.step_until(function() return waiter:status() == "waiting" end)
+    is_time = true
+    return failing
+  end
+
+  it("is told", function()
+    local failing = cancel_in_between(function(other) other:await() end)
+    moonrest.run()
+    assert.equal("failed", failing:status())
+    assert.equal(1, #heard)
+    assert.same({ "no coffee", failing.number }, { heard[1].error, heard[1].task })
+    assert.matches("task_life_spec", heard[1].traceback)
+  end)
+
+  it("is told when it waited for several", function()
+    cancel_in_between(function(other) moonrest.all { other, function() moonrest.sleep(3600) end } end)
+    moonrest.run()
+    assert.equal(1, #heard)
+    cancel_in_between(function(other) moonrest.race { other, function() moonrest.sleep(3600) end } end)
+    moonrest.run()
+    assert.equal(2, #heard)
+  end)
+
+  it("reaches the others who wait, and is not told then", function()
+    local caught
+    local failing = cancel_in_between(function(other) other:await() end)
+    moonrest.spawn(function() caught = select(2, pcall(failing.await, failing)) end)
+    moonrest.run()
+    assert.equal("no coffee", caught)
+    assert.equal(0, #heard)
+  end)
+
+  it("is not told when another has it already", function()
+    local late
+    local failing = moonrest.spawn(function()
+      moonrest.sleep(0.001)
+      error("no coffee", 0)
+    end)
+    local early = moonrest.spawn(function()
+      local is_good, problem = pcall(failing.await, failing)
+      assert.equal("ready", late:status())
+      late:cancel()
+      return is_good, problem
+    end)
+    late = moonrest.spawn(function() failing:await() end)
+    moonrest.run()
+    assert.same({ false, "no coffee" }, { early:await() })
+    assert.equal("cancelled", late:status())
+    assert.equal(0, #heard)
+  end)
+
+  it("is told once when all who wait are cancelled", function()
+    local one
+    local failing = cancel_in_between(function(other)
+      one = moonrest.spawn(function() moonrest.all { other } end)
+      local _ <close> = one
+      other:await()
+    end)
+    moonrest.run()
+    assert.equal("cancelled", one:status())
+    assert.equal("failed", failing:status())
+    assert.equal(1, #heard)
+  end)
+end)

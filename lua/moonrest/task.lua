@@ -51,7 +51,10 @@ function task.outcome(self)
     return nil, errors.make { kind = "cancelled", message = ("task %d was cancelled"):format(self.number) }
   end
   local values = self.values
-  if self.state == "failed" then error(values[1], 0) end
+  if self.state == "failed" then
+    values[2] = nil
+    error(values[1], 0)
+  end
   return table.unpack(values, 1, values.n)
 end
 

@@ -4,8 +4,8 @@
 -- be woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and
 -- nothing else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
--- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, results or the error
--- after its end), waiters, is_doomed (ends at its next wait), and what it waits for: request, wake_at and sleep_place,
+-- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, after its end results,
+-- or the error and, until somebody has got that, the traceback), waiters, is_doomed (ends at its next wait), and what it waits for: request, wake_at and sleep_place,
 -- awaits, gave_way, decode_left and decode_place.
 -- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
@@ -70,9 +70,20 @@ end
 
 local without_memory = { "not enough memory", n = 1 } -- what a task fails with when there is none to say so
 
-local function failure(problem)
-  local is_made, values = pcall(table.pack, problem)
+local function failure(problem, traceback)
+  local is_made, values = pcall(table.pack, problem, traceback)
   return is_made and values or without_memory
+end
+
+local function finish_badly(task, problem, traceback)
+  if not finish(task, "failed", failure(problem, traceback)) then unheard.keep(task, problem, traceback) end
+end
+
+-- Somebody who waited for the task ends instead. If it has failed meanwhile, and nobody else has got its error or will
+-- get it, the error is told.
+function task_life.abandon(task)
+  local traceback = task.state == "failed" and task.values[2]
+  if traceback and not task.unheard then unheard.keep(task, task.values[1], traceback) end
 end
 
 -- Ends a task that does not run with this error, or with one of its to-be-closed variables.
@@ -83,7 +94,7 @@ local function fail(task, problem)
   if not is_told then traceback = "stack traceback: none, for want of memory" end
   local closed, second = close_variables(thread)
   if not closed and second ~= nil then problem = second end
-  if not finish(task, "failed", failure(problem)) then unheard.keep(task, problem, traceback) end
+  finish_badly(task, problem, traceback)
 end
 
 task_life.fail = fail
@@ -167,6 +178,7 @@ local function release(task)
   local request = task.request
   sleepers.remove(task)
   leave_waiters(task)
+  if task.awaits then task_life.abandon(task.awaits) end
   if request then
     request:cancel()
     request:close()
@@ -189,8 +201,8 @@ function task_life.cancel(task)
   local closed, problem = close_variables(thread)
   if closed then
     finish(task, "cancelled")
-  elseif not finish(task, "failed", { problem, n = 1 }) then
-    unheard.keep(task, problem, debug.traceback(thread))
+  else
+    finish_badly(task, problem, debug.traceback(thread))
   end
   current.is_shaken = before
   return true

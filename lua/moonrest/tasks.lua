@@ -88,10 +88,14 @@ local function unwatch(member, watcher)
   end
 end
 
--- Tasks that end with a block. Nobody waits for them any more then: what fails in their closing is told as unheard.
+-- Tasks that end with a block. Nobody waits for them any more then: what fails in their closing is told as unheard, and
+-- so is what has failed when the watcher is cancelled before it knows.
 local group_type = { __name = "moonrest.group", __close = function(group)
+  local watcher = group.watcher
+  local is_cut_off = watcher and watcher.state == "cancelled"
   for _, member in ipairs(group) do
-    unwatch(member, group.watcher)
+    unwatch(member, watcher)
+    if is_cut_off then task_life.abandon(member) end
     task_life.cancel(member)
   end
 end }
