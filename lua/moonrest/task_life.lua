@@ -4,9 +4,9 @@
 -- be woken without a reason, so every wait asks again for what it waits for. It yields the private mark PARK and
 -- nothing else; a coroutine of the user's own inside a task passes the mark on when moonrest.wrap made it.
 --
--- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts, after its end results,
--- or the error and, until somebody has got that, the traceback), waiters, is_doomed (ends at its next wait), and what it waits for: request, wake_at and sleep_place,
--- awaits, gave_way, decode_left and decode_place.
+-- A task is a table. The loop's fields: number, thread, state, values (arguments before it starts; after its end
+-- results, or the error and, until somebody has got that, the traceback), waiters, is_doomed (ends at its next wait),
+-- and what it waits for: request, wake_at and sleep_place, awaits, gave_way, decode_left and decode_place.
 -- Its states:
 --   ready -> running -> waiting -> ready ... -> done | failed | cancelled
 

@@ -47,9 +47,10 @@ return {
     version = { default = "v1", enum = { "v1", "v2" }, doc = "v2 is a beta and may change" },
   },
 
-  -- Where the credential goes: a header (Authorization, unless named; or query = "key") and what stands
-  -- before it, added only when it is missing ("" for a bare key). `env` lists environment variables in which a credential
-  -- is looked for when the caller gives none; such a found one only ever goes to the servers above.
+  -- Where the credential goes: a header (Authorization when none is named; or query = "key") and what
+  -- stands before it, added only when it is missing ("" for a bare key). `env` lists environment
+  -- variables in which a credential is looked for when the caller gives none; such a found one only
+  -- ever goes to the servers above.
   -- scheme = "basic" takes open { username =, password = } instead.
   auth = { header = "Authorization", prefix = "Bearer ", env = { "YOURCOMPANY_API_KEY" } },
 
