@@ -12,6 +12,7 @@ local call = require "moonrest.call"
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local errors = require "moonrest.errors"
+local iterator = require "moonrest.iterator"
 local lookup = require "moonrest.lookup"
 local operation = require "moonrest.operation"
 local page_styles = require "moonrest.page_styles"
@@ -28,8 +29,8 @@ local most_pages <const> = 10000 -- of a walk without max_pages; a server that n
 local most_empty <const> = 100 -- pages in a row without an item: the same
 
 -- A walk is also what loops get beside the item: its number, and a token to go on from there.
-local walk_methods = {}
-local walk_type = { __name = "moonrest.place", __index = walk_methods }
+local walk_methods = { is_closed = false, max_items = false }
+local walk_type = iterator.type("moonrest.place", walk_methods)
 
 -- {========================================================================
 -- Starting
@@ -460,8 +461,6 @@ function walk_methods.close(walk)
 end
 
 walk_type.__close = walk_methods.close
-
-function walk_type.__call(walk) return walk:advance() end
 
 function walk_type.__tostring(walk)
   return ("moonrest.place: %s, page %d, item %d"):format(walk.recipe.label, walk.number, walk.count)

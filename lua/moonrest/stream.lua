@@ -6,6 +6,7 @@ local call = require "moonrest.call"
 local caller = require "moonrest.caller"
 local core = require "moonrest.core"
 local errors = require "moonrest.errors"
+local iterator = require "moonrest.iterator"
 local operation = require "moonrest.operation"
 local response = require "moonrest.response"
 local wait = require "moonrest.wait"
@@ -15,7 +16,7 @@ local stream = {}
 local unbounded <const> = 10 * 366 * 86400 -- seconds
 local most_error_bytes <const> = 1 << 20
 
-local reader_type = { __name = "moonrest.stream" }
+local reader_type = iterator.type("moonrest.stream", { is_over = false })
 
 local function transport_error(reader, kind, message)
   local reply = response.new(reader.recipe, reader.request, reader.request:status())
@@ -111,8 +112,6 @@ end
 
 reader_type.__close = close
 reader_type.__gc = close
-
-function reader_type.__call(reader) return reader:advance() end
 
 function reader_type.__tostring(reader)
   return ("moonrest.stream of %s"):format(reader.recipe.label)
