@@ -52,7 +52,7 @@ function task.outcome(self)
   end
   local values = self.values
   if self.state == "failed" then
-    values[2] = nil
+    values[2] = nil -- the traceback: somebody has the error now
     error(values[1], 0)
   end
   return table.unpack(values, 1, values.n)
