@@ -275,6 +275,11 @@ uint64_t mr_engine_received(const struct mr_request *request) {
   return arrived > request->received ? arrived : request->received;
 }
 
+bool mr_engine_discard(struct mr_engine *engine, struct mr_buffer *buffer) {
+  if (!engine || mr_engine_is_inherited(engine) || !engine->transport) return false;
+  return engine->type->discard && engine->type->discard(engine->transport, buffer);
+}
+
 static void start_due(struct mr_engine *engine) {
   int64_t now_us = mr_clock_now(engine->clock);
   struct mr_timer *timer;

@@ -80,6 +80,10 @@ void mr_engine_resume(struct mr_engine *engine, struct mr_request *request); /* 
 /* Bytes of the answer's body that have come. Where a thread drives the wire, the request may not have them yet. */
 uint64_t mr_engine_received(const struct mr_request *request);
 
+/* Has the thread that drives the wire free the buffer's block, which leaves the buffer empty. False: there is none, or no
+** memory for that, and the buffer is as it was. NULL is fine, for an engine that is closed. */
+bool mr_engine_discard(struct mr_engine *engine, struct mr_buffer *buffer);
+
 /* Drives everything and waits at most timeout_us for something to happen. Returns how many requests finished,
 ** were asked about or have new bytes to read; -1 and 'error' when the transport failed as a whole. */
 int mr_engine_step(struct mr_engine *engine, int64_t timeout_us, struct mr_error *error);

@@ -147,8 +147,12 @@ struct mr_transport_type {
 
   /* Bytes of the body that have come, given or not. NULL: no more than were given. */
   uint64_t (*arrived)(struct mr_transport *transport, const struct mr_exchange *x);
+
+  /* Takes the buffer's block over, to free it in a thread of its own. False: there is no memory for that, and the buffer is
+  ** as it was. NULL: it has no thread. */
+  bool (*discard)(struct mr_transport *transport, struct mr_buffer *buffer);
 };
 
-#define MR_TRANSPORT_VERSION 6
+#define MR_TRANSPORT_VERSION 7
 
 #endif

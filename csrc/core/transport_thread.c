@@ -195,6 +195,15 @@ static void give_sent(struct mr_parcel *parcel) {
   x->events->on_sent(x, parcel->left_us);
 }
 
+/* With the lock. Whether the thread must be woken: it frees what it is through with when it looks anyway. */
+static bool spend(struct mr_transport *transport, struct mr_letter *letter) {
+  transport->spent_size += letter->kind == MR_LETTER_BLOCK ? letter->block.capacity : letter->size;
+  mr_letters_add(&transport->spent, letter);
+  bool must_wake = transport->spent_size > SPENT_MAX && !transport->is_called;
+  transport->is_called |= must_wake;
+  return must_wake;
+}
+
 /* What of the letter has been given may leave the mail, and let the wire go on. */
 static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
   struct mr_transport *transport = parcel->transport;
@@ -207,10 +216,7 @@ static void done_with(struct mr_parcel *parcel, struct mr_letter *letter) {
     parcel->mail.is_paused = false;
     must_wake = mr_thread_order(transport, parcel, MR_ORDER_RESUME);
   }
-  transport->spent_size += letter->kind == MR_LETTER_BLOCK ? letter->block.capacity : letter->size;
-  mr_letters_add(&transport->spent, letter);
-  if (transport->spent_size > SPENT_MAX && !transport->is_called)
-    must_wake = transport->is_called = true;
+  must_wake |= spend(transport, letter);
   pthread_mutex_unlock(&transport->lock);
   mr_thread_wake(transport, must_wake);
 }
@@ -436,6 +442,18 @@ static uint64_t thread_arrived(struct mr_transport *transport, const struct mr_e
   return parcel ? atomic_load_explicit(&parcel->arrived, memory_order_relaxed) : 0;
 }
 
+static bool thread_discard(struct mr_transport *transport, struct mr_buffer *buffer) {
+  struct mr_letter *letter = mr_letter_new(MR_LETTER_BLOCK, 0);
+  if (!letter) return false;
+  letter->block = *buffer;
+  mr_buffer_init(buffer, letter->block.limit);
+  pthread_mutex_lock(&transport->lock);
+  bool must_wake = spend(transport, letter);
+  pthread_mutex_unlock(&transport->lock);
+  mr_thread_wake(transport, must_wake);
+  return true;
+}
+
 static void thread_bound(struct mr_transport *transport, int64_t spend_us) {
   transport->spend_us = spend_us;
 }
@@ -469,4 +487,5 @@ const struct mr_transport_type mr_transport_thread = {
     .abandon = thread_abandon,
     .bound = thread_bound,
     .arrived = thread_arrived,
+    .discard = thread_discard,
 };

@@ -7,8 +7,12 @@
 /* Others cost no time to speak of. */
 #define LARGE_BYTES 65536
 
+bool mr_waste_is_large(const struct mr_buffer *buffer) {
+  return buffer->capacity >= LARGE_BYTES;
+}
+
 void mr_waste_take(struct mr_waste *waste, struct mr_buffer *buffer) {
-  if (buffer->capacity < LARGE_BYTES) return;
+  if (!mr_waste_is_large(buffer)) return;
   if (buffer->secret) mr_wipe(buffer->data, buffer->capacity);
   void *block = buffer->data;
   memcpy(block, &waste->first, sizeof waste->first);

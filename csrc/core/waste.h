@@ -14,6 +14,7 @@ struct mr_waste {
   void *first; /* each begins with the address of the next */
 };
 
+bool mr_waste_is_large(const struct mr_buffer *buffer);
 /* Takes the buffer's block over when it is a large one, which leaves the buffer empty. A secret is wiped at once. */
 void mr_waste_take(struct mr_waste *waste, struct mr_buffer *buffer);
 bool mr_waste_free_one(struct mr_waste *waste); /* false: there is none */

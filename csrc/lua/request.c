@@ -71,12 +71,17 @@ static int request_hold(lua_State *L) {
   return 0;
 }
 
+/* It is freed by the network's thread, where there is one; else in a step of its own. */
+static void give_up_answer(struct mr_lua_engine *engine, struct mr_buffer *answer) {
+  if (!mr_waste_is_large(answer) || mr_engine_discard(engine->engine, answer)) return;
+  if (engine->collector.is_working) mr_waste_take(&engine->collector.waste, answer);
+}
+
 /* Nobody uses what is collected: a decoding that an error left must not keep it. */
 static int request_gc(lua_State *L) {
   struct mr_lua_request *box = check_box(L);
   box->busy = false;
-  if (box->request && box->engine->collector.is_working)
-    mr_waste_take(&box->engine->collector.waste, &box->request->answer);
+  if (box->request) give_up_answer(box->engine, &box->request->answer);
   return request_close(L);
 }
 

@@ -238,6 +238,43 @@ static void test_cancel(void **state) {
   close_gathering(&scene);
 }
 
+/* ---- what the owner gives back ---- */
+
+/* Who freed the block that is watched. */
+static struct {
+  const void *block;
+  pthread_t by;
+} freed;
+
+static void *watch(void *context, void *block, size_t size) {
+  if (block && block == freed.block && size == 0) freed.by = pthread_self();
+  return failing_allocator_call(context, block, size);
+}
+
+static void test_discard(void **state) {
+  struct scene scene;
+  struct failing_allocator memory;
+  struct mr_buffer body;
+  (void)state;
+  failing_allocator_install(&memory);
+  mr_memory_hook(watch, &memory);
+  open_scene(&scene);
+  mr_buffer_init(&body, sizeof bytes);
+  assert_int_equal(mr_buffer_append(&body, bytes, sizeof bytes), MR_NONE);
+  freed.block = body.data;
+  freed.by = pthread_self();
+  memory.fail_at = memory.calls + 1;
+  assert_false(mr_transport_thread.discard(scene.transport, &body));
+  assert_ptr_equal(body.data, freed.block);
+  assert_true(mr_transport_thread.discard(scene.transport, &body));
+  assert_null(body.data);
+  assert_int_equal(body.size + body.capacity, 0);
+  assert_int_equal(body.limit, sizeof bytes);
+  close_gathering(&scene);
+  assert_false(pthread_equal(freed.by, pthread_self()));
+  failing_allocator_remove(&memory);
+}
+
 /* ---- no memory ---- */
 
 /* What cannot be kept is no success: neither its letter nor its bytes. */
@@ -293,6 +330,7 @@ int main(void) {
       cmocka_unit_test(test_unknown_size_of_the_unheard),
       cmocka_unit_test(test_too_much),
       cmocka_unit_test(test_cancel),
+      cmocka_unit_test(test_discard),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_no_memory_for_all),
   };
