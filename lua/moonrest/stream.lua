@@ -88,7 +88,7 @@ local function type_error(reader, status)
   if status == 204 or word == "" or word == "text/event-stream" then return nil end
   return errors.of_content(recipe, response.new(recipe, request, status), "decode",
     ("the answer is no event stream (Content-Type %s, not text/event-stream); a call without :stream returns it")
-    :format(kind), nil, call.secrets(recipe, reader.values))
+    :format(kind), nil, call.secrets(recipe, reader.values, reader.given))
 end
 
 -- Waits for the headers; an error status, or an answer of another type, becomes an err.
